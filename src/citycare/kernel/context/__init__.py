@@ -1,0 +1,13 @@
+"""The frame of every action: who acts, for what purpose, when, over which connection."""
+
+from citycare.kernel.context.model import (
+    ANONYMOUS,
+    SYSTEM,
+    Actor,
+    Channel,
+    Context,
+    Grant,
+    Role,
+)
+
+__all__ = ["ANONYMOUS", "SYSTEM", "Actor", "Channel", "Context", "Grant", "Role"]

@@ -1,0 +1,1 @@
+"""Tools that know nothing of health: errors, HTTP map, ids, clock, database, pages."""

@@ -1,0 +1,94 @@
+"""The database pool, and the one place where transactions begin and end.
+
+A lost or overloaded server becomes `Unavailable`/`Busy`, so that every edge answers 503 with a
+time to come back instead of a stack trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+import psycopg
+from psycopg import AsyncConnection, errors
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import set_json_dumps, set_json_loads
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+
+from citycare.kit.errors import Busy, Unavailable
+
+Connection = AsyncConnection[DictRow]
+Row = DictRow
+
+CHECKOUT_S_MAX = 3.0
+WAITING_MAX = 2_000
+STATEMENT_TIMEOUT_MS = 30_000
+LOCK_TIMEOUT_MS = 3_000
+
+set_json_dumps(orjson.dumps)
+set_json_loads(orjson.loads)
+
+LOST = (psycopg.OperationalError, psycopg.InterfaceError, errors.AdminShutdown)
+CROWDED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database, as one role."""
+
+    def __init__(self, url: str, *, size_max: int = 8, role: str | None = None) -> None:
+        """Prepare the pool; `open` connects. `role` is taken on with SET ROLE."""
+        self.url = url
+        self._role = role
+        options: dict[str, Any] = {
+            "row_factory": dict_row,
+            "autocommit": True,
+            "options": f"-c search_path=jobs -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+            f" -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC",
+        }
+        self.pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            url,
+            kwargs=options,
+            min_size=1,
+            max_size=size_max,
+            max_waiting=WAITING_MAX,
+            timeout=CHECKOUT_S_MAX,
+            reconnect_timeout=3600.0,
+            configure=self._configure,
+            check=AsyncConnectionPool.check_connection,
+            open=False,
+        )
+
+    async def _configure(self, connection: Connection) -> None:
+        if self._role is not None:
+            await connection.execute(
+                psycopg.sql.SQL("SET ROLE {}").format(psycopg.sql.Identifier(self._role))
+            )
+
+    async def open(self) -> None:
+        """Start the pool; connections are made in the background."""
+        await self.pool.open()
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self.pool.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Lend a connection inside one transaction: commit at the end, roll back on any error."""
+        async with self.autocommit() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[Connection]:
+        """Lend a connection where each statement is its own transaction: for single reads."""
+        try:
+            async with self.pool.connection() as connection:
+                yield connection
+        except CROWDED as error:
+            raise Busy from error
+        except errors.QueryCanceled as error:
+            raise Busy from error
+        except (PoolTimeout, TooManyRequests, *LOST) as error:
+            raise Unavailable from error

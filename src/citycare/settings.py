@@ -1,0 +1,69 @@
+"""Settings: read from the environment once, handed down as values. See docs/settings.md."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every knob there is. The metadata help is the documentation (a test compares)."""
+
+    home: Path = field(
+        metadata={"env": "CITYCARE_HOME", "help": "where the embedded database and secrets live"}
+    )
+    database_url: str | None = field(
+        metadata={
+            "env": "CITYCARE_DATABASE_URL",
+            "help": "a real PostgreSQL server; empty: the embedded one",
+        }
+    )
+    city: str = field(metadata={"env": "CITYCARE_CITY", "help": "name of the city in page titles"})
+    base_url: str = field(
+        metadata={"env": "CITYCARE_BASE_URL", "help": "the address people see, for links"}
+    )
+    demo: bool = field(
+        metadata={"env": "CITYCARE_DEMO", "help": "1: development sign-in and demo banner"}
+    )
+    oidc_issuer: str | None = field(
+        metadata={"env": "CITYCARE_OIDC_ISSUER", "help": "OIDC provider; empty in the demo"}
+    )
+    oidc_client_id: str = field(
+        metadata={"env": "CITYCARE_OIDC_CLIENT_ID", "help": "our client id at that provider"}
+    )
+    oidc_client_secret: str = field(
+        repr=False,
+        metadata={"env": "CITYCARE_OIDC_CLIENT_SECRET", "help": "our secret at that provider"},
+    )
+
+    @property
+    def migrations(self) -> Path:
+        """Where the migrations lie."""
+        return ROOT / "migrations"
+
+
+def read(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings; unknown CITYCARE_ names are an error, since they are typing errors."""
+    known = {
+        str(knob.metadata["env"])
+        for knob in Settings.__dataclass_fields__.values()
+    }
+    unknown = {name for name in environment if name.startswith("CITYCARE_")} - known
+    if unknown:
+        raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}; see docs/settings.md")
+    get = environment.get
+    return Settings(
+        home=Path(get("CITYCARE_HOME", str(ROOT / ".var"))),
+        database_url=get("CITYCARE_DATABASE_URL") or None,
+        city=get("CITYCARE_CITY", "上海"),
+        base_url=get("CITYCARE_BASE_URL", "http://127.0.0.1:8000"),
+        demo=get("CITYCARE_DEMO", "") == "1",
+        oidc_issuer=get("CITYCARE_OIDC_ISSUER") or None,
+        oidc_client_id=get("CITYCARE_OIDC_CLIENT_ID", "citycare"),
+        oidc_client_secret=get("CITYCARE_OIDC_CLIENT_SECRET", ""),
+    )
