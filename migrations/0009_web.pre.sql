@@ -1,0 +1,17 @@
+-- web: forms kept while their writer signs in again. Short-lived; sealed with the web key, so the
+-- rows alone tell nothing; taken out when shown, and swept by age.
+CREATE SCHEMA web;
+CREATE TABLE web.kept_form (
+    id uuid PRIMARY KEY,
+    visitor_hash bytea NOT NULL,         -- sha256 of the browser's visitor mark: only it gets the form back
+    sealed text NOT NULL CHECK (length(sealed) <= 200000),
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX kept_form_age ON web.kept_form (created_at);
+CREATE INDEX kept_form_visitor ON web.kept_form (visitor_hash);
+GRANT USAGE ON SCHEMA web TO citycare_app;
+GRANT SELECT, INSERT, DELETE ON web.kept_form TO citycare_app;
+
+-- The readiness check compares what is applied with what the program needs.
+GRANT USAGE ON SCHEMA migration TO citycare_app;
+GRANT SELECT ON migration.applied TO citycare_app;

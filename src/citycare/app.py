@@ -1,0 +1,64 @@
+"""The web application: every part is put together here, and only here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from citycare import settings as knobs
+from citycare.kit.db import Database
+from citycare.kit.embedded import Embedded
+from citycare.settings import Settings
+from citycare.web import edge
+
+
+def create(settings: Settings, database: Database) -> FastAPI:
+    """Build the application. It starts while the database is away and answers 503 until then."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await database.open()
+        yield
+        await database.close()
+
+    app = FastAPI(
+        title="CityCare 城医通",
+        lifespan=lifespan,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    site = _site(settings)
+    edge.install(
+        app,
+        edge.Edge(
+            site=site,
+            database=database,
+            sealer=edge.Sealer(edge.load_key(site.home)),
+            attempts=edge.Attempts(),
+            metrics=edge.Metrics(),
+        ),
+    )
+    return app
+
+
+def create_from_environment() -> FastAPI:
+    """Build the application from the environment: the factory granian calls in each worker."""
+    settings = knobs.read()
+    url = settings.database_url or Embedded(settings.home).url("citycare", user="citycare_app")
+    return create(settings, Database(url))
+
+
+def _site(settings: Settings) -> edge.Site:
+    return edge.Site(
+        base_url=settings.base_url.rstrip("/"),
+        city=settings.city,
+        demo=settings.demo,
+        home=settings.home,
+        migrations=settings.migrations,
+        oidc_issuer=settings.oidc_issuer,
+        oidc_client_id=settings.oidc_client_id,
+        oidc_client_secret=settings.oidc_client_secret,
+    )

@@ -1,0 +1,54 @@
+"""The API's contents as a plain page: no script, nothing from elsewhere."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/api/docs")
+async def docs(request: Request) -> HTMLResponse:
+    """List every operation with its summary, inputs and answers."""
+    schema: dict[str, Any] = request.app.openapi()
+    parts = [
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
+        f"<title>{escape(schema['info']['title'])} API</title></head><body><main>",
+        f"<h1>{escape(schema['info']['title'])} API</h1>",
+        "<p>Machine-readable: <a href='/api/openapi.json'>/api/openapi.json</a></p>",
+    ]
+    for path, methods in sorted(schema.get("paths", {}).items()):
+        for method, operation in methods.items():
+            parts.append(_operation(path, method, operation))
+    parts.append("</main></body></html>")
+    return HTMLResponse("".join(parts), headers={"Cache-Control": "public, max-age=300"})
+
+
+def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
+    inputs = [
+        f"<li><code>{escape(item['name'])}</code> in {escape(item['in'])}"
+        f"{', required' if item.get('required') else ''}</li>"
+        for item in operation.get("parameters", [])
+    ]
+    for kind, media in operation.get("requestBody", {}).get("content", {}).items():
+        name = _name_of(media.get("schema", {}))
+        inputs.append(f"<li>body <code>{escape(kind)}</code> {escape(name)}</li>")
+    answers = [
+        f"<li>{escape(status)} {escape(answer.get('description', ''))}</li>"
+        for status, answer in operation.get("responses", {}).items()
+    ]
+    text = operation.get("description") or operation.get("summary", "")
+    return (
+        f"<section><h2><code>{escape(method.upper())} {escape(path)}</code></h2>"
+        f"<p>{escape(text)}</p><ul>{''.join(inputs)}</ul><ul>{''.join(answers)}</ul></section>"
+    )
+
+
+def _name_of(schema: dict[str, Any]) -> str:
+    return str(schema.get("$ref", "")).rpartition("/")[2] or str(schema.get("type", ""))
