@@ -1,0 +1,1 @@
+"""What booking is about: plain frozen values and its errors."""

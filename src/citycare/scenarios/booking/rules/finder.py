@@ -1,0 +1,287 @@
+"""Understanding what people type to find a clinic; the words a clinic is found by."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+
+from citycare.scenarios.booking.model.finder import PartOfDay, Query, Word, WordKind
+from citycare.scenarios.booking.model.schedule import Clinic
+from citycare.scenarios.booking.rules.names import (
+    doctor_names_of,
+    latin_of,
+    lay_names_of,
+    nicknames_of,
+    tails_of,
+)
+
+TEXT_MAX = 100
+WORDS_MAX = 8
+CHUNK_MAX = 40
+DAYS_MAX = 31
+WEEKDAYS = {"一": 1, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "日": 7, "天": 7}
+SATURDAY, SUNDAY = 6, 7
+NUMBERS = {"一": 1, "两": 2, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "十": 10}
+
+PARTS = (
+    (re.compile(r"上午|早上|早晨|早班|\bmorning\b|\bam\b"), PartOfDay.MORNING),
+    (re.compile(r"下午|午后|\bafternoon\b|\bpm\b"), PartOfDay.AFTERNOON),
+    (re.compile(r"晚上|夜间|夜门诊|晚间|\bevening\b"), PartOfDay.EVENING),
+)
+NEAR = re.compile(
+    r"离我(?:最|比较)?近的?|离家近的?|我?附近的?|就近|最近的?(?=医院|社区|门诊)|\bnear(?:by|\s+me)?\b"
+)
+SOON = re.compile(r"最近|最快|尽快|最早|马上|有号的?|\bsoon(?:est)?\b|\basap\b")
+FILLER = re.compile(
+    r"我?想?要?(?:挂号|预约|挂个号|挂|约)(?:一下|个)?|请问|帮我|我要|我想|查一下|去看|的号|号源"
+)
+WEEK = "(?:周|星期|礼拜)"
+DAY_WORDS = {
+    "大后天": 3,
+    "今天": 0,
+    "今日": 0,
+    "明天": 1,
+    "明日": 1,
+    "后天": 2,
+    "today": 0,
+    "tomorrow": 1,
+}
+DAY_WORD = re.compile(r"大后天|今天|今日|明天|明日|后天|\btoday\b|\btomorrow\b")
+WEEKEND = re.compile(rf"(下下|下)个?{WEEK}末|(?:这个?|本)?周末|\b(next )?weekend\b")
+SURNAMES = (
+    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任"
+    "沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤"
+)
+# 周一鸣医生 is a name: what follows 周一 and stands before 医生 is no surname. 周三陈医生 is a day.
+WEEKDAY = re.compile(
+    rf"(下下|下|这|本)?个?{WEEK}([一二三四五六日天])(?!院|[^\s{SURNAMES}](?:医生|大夫|主任|医师))"
+)
+WEEK_WHOLE = re.compile(
+    rf"(下下|下|这|本)个?{WEEK}(?:里|内)?|(?:近|未来)?一周内|\b(this|next) week\b"
+)
+MONTH_DAY = re.compile(r"(1[0-2]|0?[1-9])(?:月|/|-)(3[01]|[12]\d|0?[1-9])(?:日|号|(?!\d))")
+DAY_ONLY = re.compile(r"(?<![\d月/-])(3[01]|[12]\d|0?[1-9])(?:日|号)(?!楼|线|院)")
+WITHIN = re.compile(r"(?:近|未来)?([1-9]\d?|[一两二三四五六七十])天(?:之?内|以内)")
+SPLIT = re.compile(r"[\s,,。.、;;::!!??/|()()·\"“”'的]+")
+LATIN = re.compile(r"[a-z]+")
+MIXED = re.compile(r"[a-z0-9]+|[^a-z0-9]+")
+
+
+def normalise(text: str) -> str:
+    """Fold width and case, drop what is beyond 100 characters.
+
+    Source: Unicode NFKC (UAX #15).
+    """
+    return unicodedata.normalize("NFKC", text).lower().strip()[:TEXT_MAX]
+
+
+def understand(text: str, today: date) -> Query:
+    """Read free text: words to look up, and the days, half-day and nearness said in between.
+
+    Words keep their order; at most eight count. No time said: from today, without an end. Days
+    gone by are never meant: on a Friday 周三 is the coming Wednesday, '3号' on the 22nd is in the
+    next month. Nothing understood is an error; what is not a time is a word.
+
+    Source: ours; weeks begin on Monday (GB/T 7408.1, ISO 8601).
+    """
+    rest = normalise(text)
+    query = Query((), today)
+    for pattern, part in PARTS:
+        if pattern.search(rest):
+            rest = pattern.sub(" ", rest)
+            query = replace(query, part_of_day=part)
+    if NEAR.search(rest):
+        rest = NEAR.sub(" ", rest)
+        query = replace(query, near=True)
+    rest, days = _days_of(rest, today)
+    if days is not None:
+        query = replace(query, from_day=max(days[0], today), to_day=max(days[1], today))
+    rest = FILLER.sub(" ", SOON.sub(" ", rest))
+    words = [piece for chunk in SPLIT.split(rest) for piece in MIXED.findall(chunk)]
+    kept = dict.fromkeys(word[:CHUNK_MAX] for word in words if word)
+    return replace(query, words=tuple(kept)[:WORDS_MAX])
+
+
+def _days_of(text: str, today: date) -> tuple[str, tuple[date, date] | None]:
+    """Take the first time expression out of the text; give the days it means."""
+    readers = (
+        (DAY_WORD, _day_word),
+        (WEEKEND, _weekend),
+        (WEEKDAY, _weekday),
+        (WITHIN, _within),
+        (WEEK_WHOLE, _week),
+        (MONTH_DAY, _month_day),
+        (DAY_ONLY, _day_only),
+    )
+    for pattern, read in readers:
+        found = pattern.search(text)
+        if found is None:
+            continue
+        days = read(found, today)
+        if days is not None:
+            return text[: found.start()] + " " + text[found.end() :], days
+    return text, None
+
+
+def _monday(today: date) -> date:
+    return today - timedelta(days=today.isoweekday() - 1)
+
+
+def _weeks(prefix: str | None) -> int:
+    return {"下": 1, "下下": 2}.get(prefix or "", 0)
+
+
+def _day_word(found: re.Match[str], today: date) -> tuple[date, date] | None:
+    day = today + timedelta(days=DAY_WORDS[found[0]])
+    return day, day
+
+
+def _weekend(found: re.Match[str], today: date) -> tuple[date, date] | None:
+    weeks = 1 if found[2] else _weeks(found[1])
+    saturday = _monday(today) + timedelta(days=SATURDAY - 1, weeks=weeks)
+    return saturday, saturday + timedelta(days=1)
+
+
+def _weekday(found: re.Match[str], today: date) -> tuple[date, date] | None:
+    day = _monday(today) + timedelta(days=WEEKDAYS[found[2]] - 1, weeks=_weeks(found[1]))
+    if day < today:
+        day += timedelta(weeks=1)
+    return day, day
+
+
+def _within(found: re.Match[str], today: date) -> tuple[date, date] | None:
+    count = NUMBERS.get(found[1]) or int(found[1])
+    return today, today + timedelta(days=min(count, DAYS_MAX) - 1)
+
+
+def _week(found: re.Match[str], today: date) -> tuple[date, date] | None:
+    if found[1] is None and found[2] is None:
+        return today, today + timedelta(days=6)
+    weeks = 1 if found[2] == "next" else _weeks(found[1])
+    monday = _monday(today) + timedelta(weeks=weeks)
+    return monday, monday + timedelta(days=6)
+
+
+def _month_day(found: re.Match[str], today: date) -> tuple[date, date] | None:
+    for year in (today.year, today.year + 1):
+        try:
+            day = date(year, int(found[1]), int(found[2]))
+        except ValueError:
+            continue
+        if day >= today:
+            return day, day
+    return None
+
+
+def _day_only(found: re.Match[str], today: date) -> tuple[date, date] | None:
+    for ahead in range(DAYS_MAX * 2 + 1):
+        day = today + timedelta(days=ahead)
+        if day.day == int(found[1]):
+            return day, day
+    return None
+
+
+def substrings(chunk: str) -> set[str]:
+    """List all pieces of a word of two characters or more: what to look up to take it apart.
+
+    Source: ours; at most 780 for 40 characters.
+    """
+    size = len(chunk)
+    return {chunk[a:b] for a in range(size) for b in range(a + 2, size + 1)}
+
+
+def segment(chunk: str, known: Collection[str]) -> list[str]:
+    """Take a word written without spaces apart into known words: 瑞金心内 → 瑞金, 心内.
+
+    The cut that leaves the fewest characters unknown wins, then the one with the fewest pieces.
+    Unknown stretches stay as pieces of their own. Nothing known: the word itself.
+
+    Source: ours (dynamic programming over word ends).
+    """
+    best: list[tuple[int, int, list[str]]] = [(0, 0, [])]
+    words = frozenset(known)
+    for end in range(1, len(chunk) + 1):
+        options: list[tuple[int, int, list[str]]] = []
+        for start in range(end):
+            missing, pieces, cut = best[start]
+            piece = chunk[start:end]
+            cost = 0 if piece in words else len(piece)
+            options.append((missing + cost, pieces + 1, [*cut, piece]))
+        best.append(min(options, key=lambda option: (option[0], option[1])))
+    return best[-1][2]
+
+
+def words_of(clinic: Clinic, districts: Mapping[str, str] | None = None) -> set[Word]:
+    """List every way to say where a clinic is and who holds it.
+
+    Args:
+        clinic: with the organisation's own nicknames.
+        districts: names by GB/T 2260 code; without a name a district has no words.
+
+    Source: issue 2 (nicknames, pinyin, initials, doctor, department, district).
+    """
+    hospital = nicknames_of(clinic.organisation_name, clinic.organisation_short)
+    hospital |= set(clinic.nicknames)
+    shown = clinic.organisation_short or clinic.organisation_name
+    words = _say(WordKind.HOSPITAL, str(clinic.organisation_id), shown, hospital)
+    department = lay_names_of(clinic.department_name)
+    words |= _say(WordKind.DEPARTMENT, clinic.department_name, clinic.department_name, department)
+    if clinic.practitioner_id is not None:
+        doctor = doctor_names_of(clinic.practitioner_name)
+        key = str(clinic.practitioner_id)
+        words |= _say(WordKind.DOCTOR, key, clinic.practitioner_name, doctor)
+    name = (districts or DISTRICTS).get(clinic.district, "")
+    if name:
+        ways = {name, name.removesuffix("区").removesuffix("新")}
+        words |= _say(WordKind.DISTRICT, clinic.district, name, ways)
+    return words
+
+
+def _say(kind: WordKind, key: str, name: str, ways: Collection[str]) -> set[Word]:
+    latin = {word for way in ways for word in latin_of(way)}
+    whole = {way.lower() for way in ways} | latin
+    return {Word(part, kind, key, name, whole=True) for part in whole} | {
+        Word(part, kind, key, name, whole=False) for part in tails_of(ways) - whole
+    }
+
+
+def search_text(clinic: Clinic) -> str:
+    """Write the text searched when a word is no name: what the doctor is good at, title, room.
+
+    Source: ours.
+    """
+    parts = (
+        clinic.organisation_name,
+        clinic.organisation_short,
+        *clinic.nicknames,
+        clinic.department_name,
+        clinic.practitioner_name,
+        clinic.title,
+        clinic.good_at,
+        clinic.room,
+    )
+    return " ".join(dict.fromkeys(part.lower() for part in parts if part))
+
+
+# GB/T 2260 of Shanghai's districts, for the demo city; others come as an argument.
+DISTRICTS: Mapping[str, str] = {
+    "310101": "黄浦区",
+    "310104": "徐汇区",
+    "310105": "长宁区",
+    "310106": "静安区",
+    "310107": "普陀区",
+    "310109": "虹口区",
+    "310110": "杨浦区",
+    "310112": "闵行区",
+    "310113": "宝山区",
+    "310114": "嘉定区",
+    "310115": "浦东新区",
+    "310116": "金山区",
+    "310117": "松江区",
+    "310118": "青浦区",
+    "310120": "奉贤区",
+    "310151": "崇明区",
+}

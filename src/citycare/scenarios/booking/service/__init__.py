@@ -1,0 +1,1 @@
+"""The use cases of booking; each in its caller's transaction."""
