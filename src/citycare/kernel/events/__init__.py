@@ -1,0 +1,58 @@
+"""Outbox, jobs and kept replies, all in the transaction of the change.
+
+Owns:       schema `events`; procrastinate's queue in schema `jobs`.
+Tables:     event (what happened), handled (which handler has done it), done (jobs committed),
+            failure (what failed tries ran into), reply (answers to repeated requests).
+Gives:      `emit`, `defer`, `Handler`, `Job`, `Periodic`, `Worker`, `drain`, `find_replies`,
+            `keep_replies`, `list_dead_letters`, `replay`.
+Promises:   nothing is announced before the commit or after a rollback; each (event, handler) and
+            each job takes effect exactly once, though it may be tried more often; a job that
+            fails for good waits as a dead letter until an operator replays it. No order between
+            events; jobs of one lock keep theirs.
+Limits:     1,000 events per delivery job, 6 tries with 2, 4, 8 … 300 s between, a worker silent
+            for 8 s is dead, replies are kept 7 days, events 30.
+Privacy:    facts are ids and numbers; errors are kept as type and place, never as text (R101).
+Sources:    procrastinate 3.10 (queue in PostgreSQL); transactional outbox, C. Richardson,
+            Microservices Patterns, 2018, §3.3.
+"""
+
+from citycare.kernel.events.draining import drain
+from citycare.kernel.events.letters import list_dead_letters, replay
+from citycare.kernel.events.model import (
+    DeadLetter,
+    Event,
+    Handler,
+    Job,
+    KeyReused,
+    Limits,
+    NoDeadLetter,
+    Periodic,
+)
+from citycare.kernel.events.outbox import emit
+from citycare.kernel.events.purge import purge
+from citycare.kernel.events.queue import defer
+from citycare.kernel.events.replies import Reply, find_replies, keep_replies, reply_to
+from citycare.kernel.events.working import Worker, take_back
+
+__all__ = [
+    "DeadLetter",
+    "Event",
+    "Handler",
+    "Job",
+    "KeyReused",
+    "Limits",
+    "NoDeadLetter",
+    "Periodic",
+    "Reply",
+    "Worker",
+    "defer",
+    "drain",
+    "emit",
+    "find_replies",
+    "keep_replies",
+    "list_dead_letters",
+    "purge",
+    "replay",
+    "reply_to",
+    "take_back",
+]

@@ -1,0 +1,78 @@
+"""Failures and dead letters: what went wrong, for an operator to see and to replay.
+
+An error's message may quote what it choked on, so only its type (or our code) and the place in
+our code are written down.
+"""
+
+from __future__ import annotations
+
+import traceback
+
+from psycopg.rows import class_row
+
+from citycare.kernel.context import Context
+from citycare.kernel.events.model import DeadLetter, NoDeadLetter
+from citycare.kit.errors import AppError
+from citycare.kit.pages import PAGE_MAX
+
+ADD = """
+    INSERT INTO events.failure (job_id, at, error, place)
+    VALUES (%(job)s, %(now)s, %(error)s, %(place)s)
+"""
+
+
+async def keep_failure(cx: Context, job_id: int, error: BaseException) -> None:
+    """Write down that a try of a job failed."""
+    await cx.db.execute(
+        ADD, {"job": job_id, "now": cx.now, "error": name_of(error), "place": place_of(error)}
+    )
+
+
+def name_of(error: BaseException) -> str:
+    """Return the stable code of an expected error, the type of any other."""
+    return error.code if isinstance(error, AppError) else type(error).__qualname__
+
+
+def place_of(error: BaseException) -> str:
+    """Return file and line of the innermost frame in our own code, or of the last one."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "citycare" in frame.filename] or list(frames)
+    if not ours:
+        return "unknown"
+    return f"{ours[-1].filename.rpartition('/citycare/')[2]}:{ours[-1].lineno}"
+
+
+LIST = """
+    SELECT job.id AS job_id, job.task_name AS name, job.args, job.attempts AS tries,
+           last.at AS failed_at, last.error, last.place
+      FROM jobs.procrastinate_jobs job
+      LEFT JOIN LATERAL (
+           SELECT at, error, place FROM events.failure
+            WHERE job_id = job.id ORDER BY id DESC LIMIT 1) last ON true
+     WHERE job.status = 'failed' AND (%(before)s::bigint IS NULL OR job.id < %(before)s)
+     ORDER BY job.id DESC
+     LIMIT %(limit)s
+"""
+
+
+async def list_dead_letters(
+    cx: Context, before: int | None = None, limit: int = 50
+) -> list[DeadLetter]:
+    """Return failed jobs, newest first; `before` is the last job number of the page before."""
+    limit = min(limit, PAGE_MAX)
+    async with cx.db.cursor(row_factory=class_row(DeadLetter)) as cursor:
+        await cursor.execute(LIST, {"before": before, "limit": limit})
+        return await cursor.fetchall()
+
+
+REPLAY = """
+    UPDATE jobs.procrastinate_jobs
+       SET status = 'todo', attempts = 0, scheduled_at = NULL, worker_id = NULL
+     WHERE id = %(job)s AND status = 'failed'
+"""
+
+
+async def replay(cx: Context, job_id: int) -> None:
+    """Let a dead letter be tried again from the start, or raise NoDeadLetter."""
+    if (await cx.db.execute(REPLAY, {"job": job_id})).rowcount != 1:
+        raise NoDeadLetter(job=job_id)

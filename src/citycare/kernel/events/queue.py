@@ -1,0 +1,95 @@
+"""Putting jobs into procrastinate's queue, in the transaction of the change.
+
+The connector here is never opened: every call hands over the caller's connection, so the job
+commits or rolls back with the rest (procrastinate >= 3.8, `connection=`). The job manager is used
+without procrastinate's deferrer, which copies all arguments twice for log lines nobody reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from procrastinate import PsycopgConnector, jobs
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+from procrastinate.manager import JobManager
+
+from citycare.kernel.context import Context
+
+DELIVER = "events.deliver"
+HANDLE = "events.handle"
+
+_manager = JobManager(PsycopgConnector())
+
+
+@contextmanager
+def _as_database_errors() -> Iterator[None]:
+    """Give psycopg's own error back, so that `kit.db` can tell busy from away."""
+    try:
+        yield
+    except ConnectorException as error:
+        if isinstance(error.__cause__, psycopg.Error):
+            raise error.__cause__ from error
+        raise
+
+
+async def defer(
+    cx: Context,
+    name: str,
+    args: Mapping[str, Any],
+    *,
+    at: datetime | None = None,
+    lock: str | None = None,
+    once: str | None = None,
+) -> int | None:
+    """Ask for a job, in the caller's transaction; return its number.
+
+    Args:
+        cx: the transaction it belongs to.
+        name: of a `Job` the worker knows.
+        args: ids and numbers, as JSON.
+        at: not before this instant.
+        lock: jobs of one lock run one after another, in the order asked for; one that waits for
+            its next try holds up those behind it.
+        once: at most one waiting job of this key; a second is not added, and None is returned.
+    """
+    job = _job(name, args, at=at, lock=lock, once=once)
+    if once is None:
+        return (await _defer(cx, [job]))[0]
+    try:
+        async with cx.db.transaction():  # a savepoint: the second is refused by a unique index
+            return (await _defer(cx, [job]))[0]
+    except AlreadyEnqueued:
+        return None
+
+
+async def defer_many(cx: Context, name: str, many: Sequence[Mapping[str, Any]]) -> None:
+    """Ask for several jobs of one kind in one statement."""
+    await _defer(cx, [_job(name, args) for args in many])
+
+
+def _job(
+    name: str,
+    args: Mapping[str, Any],
+    *,
+    at: datetime | None = None,
+    lock: str | None = None,
+    once: str | None = None,
+) -> jobs.Job:
+    return jobs.Job(
+        queue=jobs.DEFAULT_QUEUE,
+        task_name=name,
+        task_kwargs=dict(args),
+        scheduled_at=at,
+        lock=lock,
+        queueing_lock=once,
+    )
+
+
+async def _defer(cx: Context, many: list[jobs.Job]) -> list[int | None]:
+    with _as_database_errors():
+        deferred = await _manager.batch_defer_jobs_async(jobs=many, connection=cx.db)
+    return [job.id for job in deferred]
