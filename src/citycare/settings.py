@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from citycare.kit.db import Database
+from citycare.kit.embedded import Embedded
+from citycare.kit.migrate import APP
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -67,3 +71,26 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         oidc_client_id=get("CITYCARE_OIDC_CLIENT_ID", "citycare"),
         oidc_client_secret=get("CITYCARE_OIDC_CLIENT_SECRET", ""),
     )
+
+
+DATABASE = "citycare"
+
+
+def embedded_of(settings: Settings) -> Embedded | None:
+    """Return the embedded server, or None when a real one is named."""
+    return None if settings.database_url else Embedded(settings.home / "postgres")
+
+
+def database_of(settings: Settings, *, size_max: int = 8) -> Database:
+    """Return the pool as the application's role; on a real server by SET ROLE."""
+    embedded = embedded_of(settings)
+    if embedded is None:
+        assert settings.database_url is not None  # noqa: S101 - embedded_of says so
+        return Database(settings.database_url, size_max=size_max, role=APP)
+    return Database(embedded.url(DATABASE, user=APP), size_max=size_max)
+
+
+def owner_url(settings: Settings) -> str:
+    """Return the connection string that may migrate."""
+    embedded = embedded_of(settings)
+    return settings.database_url or (embedded.url(DATABASE) if embedded else "")

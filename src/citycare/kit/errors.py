@@ -1,12 +1,12 @@
 """The tree of expected errors. Programmer errors stay plain exceptions and are faults.
 
-    AppError
-    ├── Incorrect     what was sent is wrong; sending it again will not help
-    ├── Forbidden     the actor may see the thing but may not do this
-    ├── NotFound      there is no such thing, or the actor may not know of it
-    ├── Conflict      the state of things has moved on; look again
-    ├── Busy          too much at once; try again soon
-    └── Unavailable   something we need is away; try again soon
+AppError
+├── Incorrect     what was sent is wrong; sending it again will not help
+├── Forbidden     the actor may see the thing but may not do this
+├── NotFound      there is no such thing, or the actor may not know of it
+├── Conflict      the state of things has moved on; look again
+├── Busy          too much at once; try again soon
+└── Unavailable   something we need is away; try again soon
 """
 
 from __future__ import annotations

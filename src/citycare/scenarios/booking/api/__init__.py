@@ -1,0 +1,1 @@
+"""JSON routes of booking: open windows, bookings, the waiting list, draws."""

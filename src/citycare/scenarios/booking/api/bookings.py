@@ -1,0 +1,218 @@
+"""Book, cancel, move, wait: the JSON routes.
+
+POST /api/v1/bookings does not go through FastAPI's body parsing and dependencies: it is the one
+route that a whole city presses in the same second (api/rush.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Header, Request
+from pydantic import TypeAdapter, ValidationError
+from starlette.responses import Response
+
+from citycare.kernel import events
+from citycare.kernel.context import Channel, Context
+from citycare.kit.errors import Incorrect
+from citycare.scenarios.booking.api import schemas
+from citycare.scenarios.booking.api.rush import ACTION, Rush, Wanted
+from citycare.scenarios.booking.service import book, lists, wait
+from citycare.scenarios.booking.service.rush import body_of
+from citycare.web.edge import Json, answer, cookies, edge_of, errors, exchange_of, forgery
+from citycare.web.gates import ReadContext, WriteContext, gate
+
+router = APIRouter(prefix="/api/v1", tags=["booking"])
+
+NEW_BOOKING = TypeAdapter(schemas.NewBooking)
+KEY_CHARS_MAX = 200
+KeyHeader = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=KEY_CHARS_MAX)]
+
+
+class KeyMissing(Incorrect):
+    """Send an Idempotency-Key header (1 to 200 characters) so that a repetition is known."""
+
+    code = "request.key_missing"
+    words = "这次提交缺少编号,请刷新页面后再试,内容不会丢。"
+
+
+BODY_DOC: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": True,
+            "schema": {"type": "string", "minLength": 1, "maxLength": KEY_CHARS_MAX},
+        }
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": schemas.NewBooking.model_json_schema()}},
+    },
+}
+
+
+@router.post(
+    "/bookings",
+    status_code=201,
+    response_model=schemas.BookingOut,
+    dependencies=[gate(ACTION)],
+    openapi_extra=BODY_DOC,
+)
+async def create_booking(request: Request) -> Response:
+    """Book a place. 409 `booking.slot_unavailable` when it has gone."""
+    reply = await rush_of(request).submit(await _wanted(request))
+    if reply.error is not None:
+        return await answer(request, reply.error)
+    return Json(reply.body, 201)
+
+
+def rush_of(request: Request) -> Rush:
+    """Return the process's batcher, made by the composition root."""
+    return cast("Rush", request.app.state.rush)
+
+
+async def _wanted(request: Request) -> Wanted:
+    edge, case = edge_of(request), exchange_of(request)
+    token, by_cookie = cookies.find_token(request, edge)
+    if token is None:
+        raise errors.SignInNeeded
+    if by_cookie:
+        case.token, case.by_cookie = token, by_cookie
+        await forgery.require(request, edge, case)
+    key = request.headers.get("idempotency-key", "")
+    if not 1 <= len(key) <= KEY_CHARS_MAX:
+        raise KeyMissing
+    body = await request.body()
+    try:
+        wanted = NEW_BOOKING.validate_json(body)
+    except ValidationError as error:
+        facts = {".".join(map(str, item["loc"])) or "body": item["msg"] for item in error.errors()}
+        raise errors.RequestInvalid(**facts) from error
+    try:
+        channel = Channel(request.headers.get("x-channel", Channel.PHONE))
+    except ValueError as error:
+        raise errors.HeaderWrong(header="X-Channel", allowed=" ".join(Channel)) from error
+    digest = hashlib.sha256(
+        f"book {wanted.slot_id} {wanted.person_id} {wanted.pool}".encode()
+    ).digest()
+    return Wanted(
+        token, wanted.slot_id, wanted.person_id, wanted.pool, channel, case.request_id, key, digest
+    )
+
+
+async def _once(cx: Context, key: str, what: object, run: Any) -> Any:
+    """Answer a request by its kept reply, or run it and keep the reply."""
+    assert cx.actor.account_id is not None  # noqa: S101 - the gate asks for an account
+    account = cx.actor.account_id
+    digest = hashlib.sha256(orjson.dumps(what, default=str)).digest()
+    await events.lock_key(cx, key)
+    found = await events.find_replies(cx.db, [(account, key)])
+    kept = events.reply_to(found, account, key, digest)
+    if kept is not None:
+        return Json(kept.body, kept.status)
+    status, body = await run()
+    await events.keep_replies(cx, [events.Reply(account, key, digest, status, body)])
+    return Json(body, status)
+
+
+@router.post(
+    "/bookings/{booking_id}/cancel",
+    response_model=schemas.BookingOut,
+    dependencies=[gate("booking.cancel")],
+)
+async def cancel_booking(
+    booking_id: UUID, body: schemas.Reason, key: KeyHeader, cx: WriteContext
+) -> Any:
+    """Give a place back. Cancelling twice answers the same."""
+
+    async def run() -> tuple[int, dict[str, Any]]:
+        return 200, body_of(await book.cancel(cx, booking_id, body.reason))
+
+    return await _once(cx, key, ["cancel", booking_id], run)
+
+
+@router.post(
+    "/bookings/{booking_id}/reschedule",
+    status_code=201,
+    response_model=schemas.BookingOut,
+    dependencies=[gate("booking.reschedule")],
+)
+async def reschedule_booking(
+    booking_id: UUID, body: schemas.NewWindow, key: KeyHeader, cx: WriteContext
+) -> Any:
+    """Move a booking: the new place is taken before the old one is let go."""
+
+    async def run() -> tuple[int, dict[str, Any]]:
+        return 201, body_of(await book.reschedule(cx, booking_id, body.slot_id))
+
+    return await _once(cx, key, ["reschedule", booking_id, body.slot_id], run)
+
+
+@router.get(
+    "/bookings/{booking_id}",
+    response_model=schemas.BookingOut,
+    dependencies=[gate("booking.read")],
+)
+async def get_booking(booking_id: UUID, cx: WriteContext) -> Any:
+    """Return one booking the actor may see; the reading is audited."""
+    booking, _ = await lists.get_booking(cx, booking_id)
+    return Json({**booking, "appointment": f"Appointment/{booking['id']}"})
+
+
+@router.get("/bookings", dependencies=[gate("booking.read")])
+async def list_bookings(
+    person_id: UUID, cx: WriteContext, *, upcoming: bool = True, page: str | None = None
+) -> Any:
+    """Return a person's bookings, coming ones or past ones, keyset-paged; audited."""
+    found = await lists.list_mine(cx, person_id, upcoming=upcoming, token=page)
+    return Json({"items": found.items, "next": found.next})
+
+
+@router.post(
+    "/waitlist",
+    status_code=201,
+    response_model=schemas.WaitOut,
+    dependencies=[gate("booking.wait")],
+)
+async def join_waitlist(body: schemas.NewWait, key: KeyHeader, cx: WriteContext) -> Any:
+    """Ask to be offered a place that comes back."""
+
+    async def run() -> tuple[int, dict[str, Any]]:
+        entry = await wait.join(
+            cx, body.person_id, body.clinic_id, body.from_day, body.to_day, body.pool
+        )
+        return 201, {name: getattr(entry, name) for name in schemas.WaitOut.model_fields}
+
+    return await _once(cx, key, ["wait", body.model_dump(mode="json")], run)
+
+
+@router.get("/waitlist", dependencies=[gate("booking.wait")])
+async def list_waitlist(person_id: UUID, cx: ReadContext) -> Any:
+    """Return where a person waits, at which position, and any open offer."""
+    return Json({"items": await lists.list_waits(cx, person_id)})
+
+
+@router.post(
+    "/waitlist/{wait_id}/accept",
+    status_code=201,
+    response_model=schemas.BookingOut,
+    dependencies=[gate("booking.wait")],
+)
+async def accept_offer(wait_id: UUID, key: KeyHeader, cx: WriteContext) -> Any:
+    """Take the offered place."""
+
+    async def run() -> tuple[int, dict[str, Any]]:
+        return 201, body_of(await wait.accept(cx, wait_id))
+
+    return await _once(cx, key, ["accept", wait_id], run)
+
+
+@router.post("/waitlist/{wait_id}/leave", status_code=204, dependencies=[gate("booking.wait")])
+async def leave_waitlist(wait_id: UUID, cx: WriteContext) -> Response:
+    """Leave the list, or say no to the offer. Leaving twice is the same."""
+    await wait.leave(cx, wait_id)
+    return Response(status_code=204)

@@ -1,0 +1,61 @@
+"""The hot path: booking requests gathered, signed in, and served in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from citycare.kernel import identity
+from citycare.kernel.context import SYSTEM, Channel, Context
+from citycare.kit.db import Database
+from citycare.scenarios.booking.model.core import Claim, Pool
+from citycare.scenarios.booking.service import rush
+from citycare.scenarios.booking.service.rush import Answer
+from citycare.web.batch import Batcher
+from citycare.web.edge.errors import SignInNeeded
+
+ACTION = "booking.book"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One POST /bookings as it came in: not yet signed in."""
+
+    token: str
+    slot_id: UUID
+    person_id: UUID
+    pool: Pool
+    channel: Channel
+    request_id: str
+    key: str
+    digest: bytes
+
+
+Rush = Batcher[Wanted, Answer]
+
+
+def build(database: Database, now: Callable[[], datetime]) -> Rush:
+    """Make the batcher of one process."""
+
+    async def serve(batch: Sequence[Wanted]) -> list[Answer]:
+        instant = now()
+        async with database.transaction() as db:
+            actors = await identity.actor_of(db, [one.token for one in batch], instant)
+            cx = Context(db, SYSTEM, instant, batch[0].request_id, purpose=ACTION)
+            signed_in = [one for one in batch if one.token in actors]
+            answers = iter(await rush.answer_many(cx, [_request(one, actors) for one in signed_in]))
+            return [
+                next(answers) if one.token in actors else Answer(None, SignInNeeded())
+                for one in batch
+            ]
+
+    return Batcher(serve)
+
+
+def _request(one: Wanted, actors: dict[str, identity.Actor]) -> rush.Request:
+    actor = actors[one.token]
+    claim = Claim(one.slot_id, one.person_id, one.pool, actor, one.channel, one.request_id)
+    assert actor.account_id is not None  # noqa: S101 - only accounts have tokens
+    return rush.Request(actor.account_id, claim, one.key, one.digest)

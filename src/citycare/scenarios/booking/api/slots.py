@@ -1,0 +1,106 @@
+"""Open windows for machines: a keyset-paged list, and SMART Scheduling Links.
+
+Source: SMART Scheduling Links 1.0 ($bulk-publish manifest, Location, Schedule and Slot files).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+
+from citycare.kernel.context import ANONYMOUS, Context
+from citycare.kit.db import Connection
+from citycare.kit.pages import PAGE_MAX
+from citycare.scenarios.booking.api.schemas import SlotsOut
+from citycare.scenarios.booking.model.core import Pool
+from citycare.scenarios.booking.service import links, lists
+from citycare.scenarios.booking.service.lists import SlotFilter
+from citycare.web.edge import Json, edge_of
+from citycare.web.gates import ReadContext, gate
+
+router = APIRouter(tags=["booking"])
+SPAN_DEFAULT = timedelta(days=15)
+LINKS = "/api/v1/smart-scheduling"
+
+
+@router.get(
+    "/api/v1/slots",
+    response_model=SlotsOut,
+    dependencies=[gate("booking.slots", anonymous=True)],
+)
+async def list_slots(
+    cx: ReadContext,
+    department: Annotated[str | None, Query(max_length=16)] = None,
+    doctor: UUID | None = None,
+    hospital: UUID | None = None,
+    district: Annotated[str | None, Query(max_length=12)] = None,
+    clinic: UUID | None = None,
+    starts_from: Annotated[datetime | None, Query(alias="from")] = None,
+    starts_to: Annotated[datetime | None, Query(alias="to")] = None,
+    pool: Pool = Pool.PUBLIC,
+    page: Annotated[str | None, Query(max_length=200)] = None,
+    count: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
+) -> Any:
+    """List windows with open places by time. Public; no person is mentioned."""
+    wanted = SlotFilter(
+        starts_from=_aware(starts_from, cx.now),
+        starts_to=_aware(starts_to, cx.now + SPAN_DEFAULT),
+        pool=pool,
+        department=department,
+        practitioner=doctor,
+        organisation=hospital,
+        district=district,
+        clinic=clinic,
+    )
+    found = await lists.list_open_slots(cx, wanted, page, count)
+    return Json({"items": [_out(row) for row in found.items], "next": found.next})
+
+
+FIELDS = tuple(SlotsOut.model_fields["items"].annotation.__args__[0].model_fields)  # type: ignore[union-attr]
+
+
+def _out(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in FIELDS}
+
+
+def _aware(given: datetime | None, default: datetime) -> datetime:
+    """Read an instant without zone as UTC."""
+    if given is None:
+        return default
+    return given if given.tzinfo else given.replace(tzinfo=default.tzinfo)
+
+
+@router.get(LINKS + "/$bulk-publish", dependencies=[gate("booking.slots", anonymous=True)])
+async def bulk_publish(request: Request, cx: ReadContext) -> Any:
+    """Return the SMART Scheduling Links manifest: which files hold what."""
+    base = edge_of(request).site.base_url + LINKS
+    return Json(links.manifest(base, cx.now))
+
+
+@router.get(
+    LINKS + "/{kind}.ndjson",
+    dependencies=[gate("booking.slots", anonymous=True)],
+    response_class=StreamingResponse,
+)
+async def bulk_file(kind: links.Kind, request: Request) -> StreamingResponse:
+    """Stream one file: locations, schedules or slots, one FHIR resource a line."""
+    edge = edge_of(request)
+    base = edge.site.base_url
+
+    async def lines() -> AsyncIterator[bytes]:
+        async with edge.database.transaction() as db:
+            cx = _public(db, edge.now(), str(request.url.path))
+            async for resource in links.stream(cx, kind, base):
+                yield orjson.dumps(resource) + b"\n"
+
+    return StreamingResponse(lines(), media_type="application/fhir+ndjson")
+
+
+def _public(db: Connection, now: datetime, path: str) -> Context:
+    return Context(db, ANONYMOUS, now, path, purpose="booking.slots")

@@ -1,0 +1,243 @@
+"""Taking, moving and giving back places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+from citycare.kernel import audit, consent, events, identity
+from citycare.kernel.context import Context
+from citycare.kit.errors import AppError
+from citycare.scenarios.booking.model.core import (
+    Booking,
+    BookingUnknown,
+    Claim,
+    Pool,
+    Slot,
+    SlotUnavailable,
+    Source,
+    State,
+    WrongState,
+)
+from citycare.scenarios.booking.rules import limits as limit_rules
+from citycare.scenarios.booking.rules import places as place_rules
+from citycare.scenarios.booking.rules.limits import Limits, Standing
+from citycare.scenarios.booking.rules.places import Desk, People, Taken
+from citycare.scenarios.booking.service import wait
+from citycare.scenarios.booking.service.records import (
+    end,
+    limits_in_force,
+    new_booking,
+    record,
+)
+from citycare.scenarios.booking.store import bookings as booking_store
+from citycare.scenarios.booking.store import places as place_store
+
+LOOK_BACK = timedelta(days=1)
+
+
+async def book(cx: Context, slot_id: UUID, person_id: UUID, pool: Pool = Pool.PUBLIC) -> Booking:
+    """Book one place in a window for one person. See `book_many`.
+
+    Raises:
+        Forbidden, NotFound: the actor may not book for this person.
+        SlotUnavailable and its siblings: see model.core.
+    """
+    claim = Claim(slot_id, person_id, pool, cx.actor, cx.channel, cx.request_id)
+    outcome = (await book_many(cx, [claim]))[0]
+    if isinstance(outcome, AppError):
+        raise outcome
+    return outcome
+
+
+async def book_many(
+    cx: Context, claims: Sequence[Claim], *, locked: bool = False
+) -> list[Booking | AppError]:
+    """Book for many at once, in one transaction and a fixed number of statements.
+
+    Written together: the places, the bookings, the Appointments, the care relationships, one
+    event each and one audit entry each. Claims are served in the order given. `locked` says that
+    the caller holds the locks on the persons already.
+
+    Returns:
+        For each claim its booking, or the error that says why not.
+    """
+    if not locked:
+        await place_store.lock_persons(cx.db, {claim.person_id for claim in claims})
+    slots = await place_store.lock_slots(cx.db, {claim.slot_id for claim in claims})
+    verdicts = await consent.require_many(
+        cx.db,
+        cx.now,
+        [
+            consent.Claim(one.actor, "booking.book", one.person_id, _organisation(slots, one))
+            for one in claims
+        ],
+    )
+    allowed = [claim for claim, refused in zip(claims, verdicts, strict=True) if refused is None]
+    limits = await limits_in_force(cx)
+    desk = await _desk(cx, allowed, slots, limits)
+    outcomes: list[Booking | AppError] = []
+    granted: list[tuple[Booking, Slot]] = []
+    for claim, refused in zip(claims, verdicts, strict=True):
+        decision = refused if refused is not None else desk.decide(claim)
+        if isinstance(decision, Taken):
+            booking = new_booking(cx, claim, decision)
+            granted.append((booking, decision.slot))
+            outcomes.append(booking)
+        else:
+            outcomes.append(decision)
+    if granted:
+        await _take(cx, granted)
+        await record(cx, granted, limits)
+        await _audit(cx, claims, outcomes)
+    return outcomes
+
+
+def _organisation(slots: Mapping[UUID, Slot], claim: Claim) -> UUID | None:
+    slot = slots.get(claim.slot_id)
+    return slot.organisation_id if slot is not None else None
+
+
+async def _desk(
+    cx: Context, claims: Sequence[Claim], slots: Mapping[UUID, Slot], limits: Limits
+) -> Desk:
+    persons = {claim.person_id for claim in claims}
+    places = await place_store.free_places(cx.db, {claim.slot_id for claim in claims})
+    held = await booking_store.held(cx.db, persons, cx.now - LOOK_BACK)
+    paused = await booking_store.on_hold(cx.db, persons, cx.now)
+    people = await _people(cx, claims)
+    return Desk(slots, places, Standing(held, paused), people, limits, cx.now)
+
+
+async def _people(cx: Context, claims: Sequence[Claim]) -> People:
+    """Read ages and past visits only where a pool depends on them."""
+    elders = {claim.person_id for claim in claims if claim.pool is Pool.ELDER}
+    returning = {claim.person_id for claim in claims if claim.pool is Pool.FOLLOWUP}
+    people = await identity.list_persons(cx, elders) if elders else {}
+    return People(
+        born_on={person_id: person.born_on for person_id, person in people.items()},
+        seen=await booking_store.seen(cx.db, returning) if returning else frozenset(),
+    )
+
+
+async def _take(cx: Context, granted: Sequence[tuple[Booking, Slot]]) -> None:
+    places = [(booking.slot_id, booking.number) for booking, _ in granted]
+    took = await place_store.take(cx.db, places)
+    if took != len(granted):  # under the slot locks this cannot be; then nobody gets anything
+        raise SlotUnavailable(expected=len(granted), took=took)
+
+
+async def _audit(
+    cx: Context, claims: Sequence[Claim], outcomes: Sequence[Booking | AppError]
+) -> None:
+    await audit.append_lines(
+        cx,
+        [
+            audit.line_of(
+                replace(cx, actor=claim.actor, channel=claim.channel, request_id=claim.request_id),
+                audit.Entry("booking.book", claim.person_id, f"Appointment/{outcome.id}"),
+            )
+            for claim, outcome in zip(claims, outcomes, strict=True)
+            if isinstance(outcome, Booking)
+        ],
+    )
+
+
+async def _locked(cx: Context, booking_id: UUID, action: str) -> tuple[Booking, Slot]:
+    """Read a booking for a change: person first, then booking, then slot; or not found."""
+    scope = await consent.visible(cx, "booking.read")
+    found = await booking_store.find(cx.db, [booking_id], scope)
+    if not found:
+        raise BookingUnknown(booking=booking_id)
+    await consent.require(cx, action, found[0].person_id, found[0].organisation_id)
+    await place_store.lock_persons(cx.db, [found[0].person_id])
+    booking = await booking_store.lock(cx.db, booking_id)
+    if booking is None:
+        raise BookingUnknown(booking=booking_id)
+    slots = await place_store.lock_slots(cx.db, [booking.slot_id])
+    return booking, slots[booking.slot_id]
+
+
+async def cancel(cx: Context, booking_id: UUID, reason: str = "") -> Booking:
+    """Give a place back. It goes to the waiting list first, then opens at a random time.
+
+    Cancelling a cancelled booking again answers the same. Writes the Appointment, the event
+    `booking.cancelled` and the audit entry.
+
+    Raises:
+        BookingUnknown, TooLate, WrongState.
+    """
+    booking, slot = await _locked(cx, booking_id, "booking.cancel")
+    if booking.state is State.CANCELLED:
+        return booking
+    limits = await limits_in_force(cx)
+    if not place_rules.may_become(booking.state, State.CANCELLED):
+        raise WrongState(state=booking.state)
+    limit_rules.check_in_time(booking.starts_at, cx.now, limits, cx.channel)
+    ended = await end(cx, booking, slot, State.CANCELLED, reason)
+    await wait.give_back(cx, [(slot, booking.number, booking.pool)], limits)
+    await events.emit(cx, [events.Event("booking.cancelled", {"booking": str(booking.id)})])
+    await audit.append(
+        cx, [audit.Entry("booking.cancel", booking.person_id, f"Appointment/{booking.id}")]
+    )
+    return ended
+
+
+async def reschedule(cx: Context, booking_id: UUID, slot_id: UUID) -> Booking:
+    """Move a booking to another window: the new place is taken before the old one is let go.
+
+    Raises:
+        As `book` and `cancel`; then nothing has changed.
+    """
+    scope = await consent.visible(cx, "booking.read")
+    found = await booking_store.find(cx.db, [booking_id], scope)
+    if not found:
+        raise BookingUnknown(booking=booking_id)
+    old = found[0]
+    await consent.require(cx, "booking.reschedule", old.person_id, old.organisation_id)
+    await place_store.lock_persons(cx.db, [old.person_id])
+    slots = await place_store.lock_slots(cx.db, {old.slot_id, slot_id})
+    booking = await booking_store.lock(cx.db, booking_id)
+    if booking is None or not place_rules.may_become(booking.state, State.MOVED):
+        raise WrongState(booking=booking_id)
+    limits = await limits_in_force(cx)
+    limit_rules.check_in_time(booking.starts_at, cx.now, limits, cx.channel)
+    await end(cx, booking, slots[booking.slot_id], State.MOVED)
+    claim = Claim(
+        slot_id,
+        booking.person_id,
+        booking.pool,
+        cx.actor,
+        cx.channel,
+        cx.request_id,
+        Source.RESCHEDULE,
+        booking.id,
+    )
+    outcome = (await book_many(cx, [claim]))[0]
+    if isinstance(outcome, AppError):
+        raise outcome
+    old_slot = slots[booking.slot_id]
+    await wait.give_back(cx, [(old_slot, booking.number, booking.pool)], limits)
+    await events.emit(
+        cx,
+        [events.Event("booking.moved", {"booking": str(outcome.id), "from": str(booking.id)})],
+    )
+    return outcome
+
+
+async def set_state(cx: Context, booking_id: UUID, state: State) -> Booking:
+    """Say that a person has arrived, was seen, or has gone again (clinic, desk)."""
+    booking, slot = await _locked(cx, booking_id, "booking.arrive")
+    if booking.state is state:
+        return booking
+    changed = await end(cx, booking, slot, state)
+    await events.emit(
+        cx, [events.Event("booking.state", {"booking": str(booking.id), "state": state.value})]
+    )
+    await audit.append(
+        cx,
+        [audit.Entry(f"booking.{state.value}", booking.person_id, f"Appointment/{booking.id}")],
+    )
+    return changed

@@ -1,0 +1,244 @@
+"""Bookings: adding, ending, and the lists people and clinics look at."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from citycare.kernel.consent import Scope
+from citycare.kernel.context import Channel
+from citycare.kit.db import Connection, Row
+from citycare.scenarios.booking.model.core import Booking, Held, Pool, Source, State
+
+ADD = """
+    INSERT INTO booking.booking (id, slot_id, number, pool, clinic_id, organisation_id,
+        department_code, person_id, starts_at, state, channel, acted_by, source, follows,
+        created_at)
+    SELECT * FROM unnest(%(id)s::uuid[], %(slot_id)s::uuid[], %(number)s::int2[],
+        %(pool)s::booking.pool[], %(clinic_id)s::uuid[], %(organisation_id)s::uuid[],
+        %(department_code)s::text[], %(person_id)s::uuid[], %(starts_at)s::timestamptz[],
+        %(state)s::text[], %(channel)s::text[], %(acted_by)s::uuid[], %(source)s::text[],
+        %(follows)s::uuid[], %(created_at)s::timestamptz[])
+"""
+ADDED = (
+    "id",
+    "slot_id",
+    "number",
+    "pool",
+    "clinic_id",
+    "organisation_id",
+    "department_code",
+    "person_id",
+    "starts_at",
+    "state",
+    "channel",
+    "acted_by",
+    "source",
+    "follows",
+    "created_at",
+)
+
+
+async def add(db: Connection, bookings: Sequence[Booking]) -> None:
+    """Add bookings in one statement. The unique indexes are the last word against doubles."""
+    parameters = {name: [getattr(one, name) for one in bookings] for name in ADDED}
+    await db.execute(ADD, parameters)
+
+
+HELD = """
+    SELECT id, person_id, starts_at, department_code
+      FROM booking.booking
+     WHERE person_id = ANY(%(persons)s) AND state IN ('booked', 'arrived')
+       AND starts_at > %(since)s
+"""
+ON_HOLD = """
+    SELECT person_id FROM booking.hold
+     WHERE person_id = ANY(%(persons)s) AND ends_at > %(now)s AND starts_at <= %(now)s
+       AND decision IS DISTINCT FROM 'lifted'
+"""
+
+
+async def held(db: Connection, persons: Collection[UUID], since: datetime) -> list[Held]:
+    """Return what these persons hold in windows after an instant."""
+    cursor = await db.execute(HELD, {"persons": list(persons), "since": since})
+    return [Held(**row) for row in await cursor.fetchall()]
+
+
+async def on_hold(db: Connection, persons: Collection[UUID], now: datetime) -> list[UUID]:
+    """Return which of these persons are paused now."""
+    cursor = await db.execute(ON_HOLD, {"persons": list(persons), "now": now})
+    return [row["person_id"] for row in await cursor.fetchall()]
+
+
+SEEN = """
+    SELECT DISTINCT person_id, clinic_id FROM booking.booking
+     WHERE person_id = ANY(%(persons)s) AND state = 'fulfilled'
+"""
+
+
+async def seen(db: Connection, persons: Collection[UUID]) -> frozenset[tuple[UUID, UUID]]:
+    """Return (person, clinic) pairs of past visits, for the follow-up pool."""
+    cursor = await db.execute(SEEN, {"persons": list(persons)})
+    return frozenset((row["person_id"], row["clinic_id"]) for row in await cursor.fetchall())
+
+
+COLUMNS = """b.id, b.slot_id, b.number, b.pool, b.clinic_id, b.organisation_id,
+    b.department_code, b.person_id, b.starts_at, b.state, b.channel, b.acted_by, b.source,
+    b.follows, b.created_at, b.ended_at, b.reason"""
+GET = f"""
+    SELECT {COLUMNS} FROM booking.booking AS b
+     WHERE b.id = ANY(%(ids)s)
+       AND (%(everything)s OR b.person_id = ANY(%(persons)s)
+            OR b.organisation_id = ANY(%(organisations)s))
+     ORDER BY b.id
+"""
+
+
+def booking_of(row: Row) -> Booking:
+    """Read a row of COLUMNS."""
+    values = dict(row)
+    values["pool"] = Pool(row["pool"])
+    values["state"] = State(row["state"])
+    values["channel"] = Channel(row["channel"])
+    values["source"] = Source(row["source"])
+    return Booking(**{name: values[name] for name in Booking.__dataclass_fields__})
+
+
+async def find(db: Connection, ids: Collection[UUID], scope: Scope) -> list[Booking]:
+    """Return those of these bookings that the scope lets the actor see."""
+    cursor = await db.execute(GET, {"ids": list(ids), **scope.params()})
+    return [booking_of(row) for row in await cursor.fetchall()]
+
+
+LOCK = f"SELECT {COLUMNS} FROM booking.booking AS b WHERE b.id = %(id)s FOR NO KEY UPDATE"
+
+
+async def lock(db: Connection, booking_id: UUID) -> Booking | None:
+    """Read one booking and keep others from changing it."""
+    row = await (await db.execute(LOCK, {"id": booking_id})).fetchone()
+    return booking_of(row) if row else None
+
+
+END = """
+    UPDATE booking.booking
+       SET state = %(state)s, reason = %(reason)s,
+           ended_at = CASE WHEN %(state)s IN ('booked', 'arrived') THEN NULL
+                           ELSE %(now)s::timestamptz END
+     WHERE id = %(id)s
+"""
+
+
+async def set_state(
+    db: Connection, booking_id: UUID, state: State, now: datetime, reason: str = ""
+) -> None:
+    """Move a locked booking to another state."""
+    await db.execute(END, {"id": booking_id, "state": state, "now": now, "reason": reason})
+
+
+CARD = """c.organisation_name, c.organisation_short, c.department_name, c.practitioner_name,
+    c.title, c.room, c.fee_fen, c.kind, s.ends_at, c.latitude, c.longitude"""
+MINE = f"""
+    SELECT {COLUMNS}, {CARD}
+      FROM booking.booking AS b
+      JOIN booking.slot AS s ON s.id = b.slot_id
+      JOIN booking.clinic AS c ON c.id = b.clinic_id
+     WHERE b.person_id = %(person)s
+       AND (NOT %(open)s OR (b.state IN ('booked', 'arrived') AND s.ends_at > %(now)s))
+       AND (%(open)s OR b.state NOT IN ('booked', 'arrived') OR s.ends_at <= %(now)s)
+       AND (%(before)s::timestamptz IS NULL OR (b.starts_at, b.id) < (%(before)s, %(before_id)s))
+     ORDER BY CASE WHEN %(open)s THEN b.starts_at END, b.starts_at DESC, b.id DESC
+     LIMIT %(count)s
+"""
+
+
+async def list_of_person(
+    db: Connection,
+    person_id: UUID,
+    now: datetime,
+    *,
+    upcoming: bool,
+    before: tuple[datetime, UUID] | None,
+    count: int,
+) -> list[Row]:
+    """Return a person's bookings with what a card shows: coming ones first to last, or past."""
+    parameters: dict[str, Any] = {
+        "person": person_id,
+        "open": upcoming,
+        "now": now,
+        "before": before[0] if before else None,
+        "before_id": before[1] if before else None,
+        "count": count,
+    }
+    return await (await db.execute(MINE, parameters)).fetchall()
+
+
+DAY = f"""
+    SELECT {COLUMNS}, {CARD}
+      FROM booking.booking AS b
+      JOIN booking.slot AS s ON s.id = b.slot_id
+      JOIN booking.clinic AS c ON c.id = b.clinic_id
+     WHERE b.organisation_id = %(organisation)s
+       AND b.starts_at >= %(from)s AND b.starts_at < %(to)s
+       AND (%(clinic)s::uuid IS NULL OR b.clinic_id = %(clinic)s)
+       AND b.state NOT IN ('moved')
+     ORDER BY b.starts_at, b.number, b.id
+     LIMIT %(count)s
+"""
+
+
+async def list_of_day(
+    db: Connection,
+    organisation_id: UUID,
+    clinic_id: UUID | None,
+    bounds: tuple[datetime, datetime],
+    count: int,
+) -> list[Row]:
+    """Return the bookings of a day in an organisation, or in one clinic, in order of windows."""
+    parameters = {
+        "organisation": organisation_id,
+        "clinic": clinic_id,
+        "from": bounds[0],
+        "to": bounds[1],
+        "count": count,
+    }
+    return await (await db.execute(DAY, parameters)).fetchall()
+
+
+MISSED = f"""
+    SELECT {COLUMNS} FROM booking.booking AS b
+      JOIN booking.slot AS s ON s.id = b.slot_id
+     WHERE b.state = 'booked' AND b.starts_at < %(now)s AND s.ends_at < %(ended_before)s
+     ORDER BY b.id LIMIT %(count)s
+       FOR NO KEY UPDATE OF b SKIP LOCKED
+"""
+MARK_MISSED = """
+    UPDATE booking.booking SET state = 'no_show', ended_at = %(now)s WHERE id = ANY(%(ids)s)
+"""
+MISSES = """
+    SELECT person_id, array_agg(starts_at ORDER BY starts_at) AS starts,
+           array_agg(id ORDER BY starts_at) AS ids
+      FROM booking.booking
+     WHERE person_id = ANY(%(persons)s) AND state = 'no_show'
+     GROUP BY person_id
+"""
+
+
+async def mark_missed(
+    db: Connection, now: datetime, ended_before: datetime, count: int
+) -> list[Booking]:
+    """Turn bookings whose window ended without arrival into no-shows; return them."""
+    parameters = {"now": now, "ended_before": ended_before, "count": count}
+    rows = await (await db.execute(MISSED, parameters)).fetchall()
+    missed = [booking_of(row) for row in rows]
+    await db.execute(MARK_MISSED, {"ids": [one.id for one in missed], "now": now})
+    return missed
+
+
+async def misses(
+    db: Connection, persons: Collection[UUID]
+) -> dict[UUID, tuple[list[datetime], list[UUID]]]:
+    """Return each person's missed visits: instants and booking ids."""
+    rows = await (await db.execute(MISSES, {"persons": list(persons)})).fetchall()
+    return {row["person_id"]: (row["starts"], row["ids"]) for row in rows}

@@ -1,0 +1,108 @@
+"""Slots and places: reading them under lock, taking and releasing places."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from citycare.kit.db import Connection
+from citycare.scenarios.booking.model.core import Place, Pool, Slot
+
+LOCK_PERSONS = """
+    SELECT pg_advisory_xact_lock(1, key)
+      FROM (SELECT DISTINCT hashtext(p::text) AS key
+              FROM unnest(%(persons)s::uuid[]) AS p ORDER BY 1) AS keys
+"""
+
+
+async def lock_persons(db: Connection, persons: Collection[UUID]) -> None:
+    """Let only one transaction at a time book for these persons, so that limits hold.
+
+    Locks are taken in the order of their keys, and always before slots, so two batches cannot
+    wait for each other. A lock is by hash: a rare collision only waits needlessly.
+    """
+    await db.execute(LOCK_PERSONS, {"persons": list(persons)})
+
+
+LOCK_SLOTS = """
+    SELECT id, clinic_id, organisation_id, department_code, practitioner_id, starts_at, ends_at,
+           state, release, capacity, free
+      FROM booking.slot
+     WHERE id = ANY(%(slots)s)
+     ORDER BY id
+       FOR NO KEY UPDATE
+"""
+
+
+async def lock_slots(db: Connection, slots: Collection[UUID]) -> dict[UUID, Slot]:
+    """Read slots and lock them, in the order of their ids, against other takers.
+
+    Whoever waited reads the places afterwards in a statement of their own, with a new snapshot
+    (READ COMMITTED), and so sees what the one before took.
+    """
+    async with db.cursor(row_factory=class_row(Slot)) as cursor:
+        await cursor.execute(LOCK_SLOTS, {"slots": list(slots)})
+        return {slot.id: slot async for slot in cursor}
+
+
+FREE_PLACES = """
+    SELECT slot_id, number, pool, opens_at
+      FROM booking.place
+     WHERE slot_id = ANY(%(slots)s) AND state = 'free'
+"""
+
+
+async def free_places(db: Connection, slots: Collection[UUID]) -> list[Place]:
+    """Return the free places of locked slots, also those not yet open."""
+    cursor = await db.execute(FREE_PLACES, {"slots": list(slots)})
+    return [
+        Place(row["slot_id"], row["number"], Pool(row["pool"]), row["opens_at"])
+        for row in await cursor.fetchall()
+    ]
+
+
+TAKE = """
+    UPDATE booking.place AS p
+       SET state = %(state)s
+      FROM unnest(%(slots)s::uuid[], %(numbers)s::int[]) AS t (slot_id, number)
+     WHERE p.slot_id = t.slot_id AND p.number = t.number AND p.state = ANY(%(was)s)
+"""
+
+
+async def take(
+    db: Connection,
+    places: Sequence[tuple[UUID, int]],
+    *,
+    state: str = "taken",
+    was: Sequence[str] = ("free",),
+) -> int:
+    """Turn places from some states to another; return how many really were in one of them."""
+    parameters = {
+        "slots": [slot for slot, _ in places],
+        "numbers": [number for _, number in places],
+        "state": state,
+        "was": list(was),
+    }
+    return (await db.execute(TAKE, parameters)).rowcount
+
+
+RELEASE = """
+    UPDATE booking.place AS p
+       SET state = 'free', opens_at = t.opens_at
+      FROM unnest(%(slots)s::uuid[], %(numbers)s::int[], %(opens)s::timestamptz[])
+           AS t (slot_id, number, opens_at)
+     WHERE p.slot_id = t.slot_id AND p.number = t.number AND p.state <> 'free'
+"""
+
+
+async def release(db: Connection, places: Sequence[tuple[UUID, int, datetime]]) -> int:
+    """Free places again, to open at the given instants."""
+    parameters = {
+        "slots": [slot for slot, _, _ in places],
+        "numbers": [number for _, number, _ in places],
+        "opens": [opens for _, _, opens in places],
+    }
+    return (await db.execute(RELEASE, parameters)).rowcount

@@ -1,0 +1,91 @@
+"""Many requests, one transaction: the measured exception to 'one request, one transaction'.
+
+While one batch is with the database the next gathers, so the batch size follows the load by
+itself: alone, a request is a batch of one and waits for nobody. ADR 3 tells the measurements.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from citycare.kit.errors import AppError, Busy
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+SIZE_MAX = 256
+WAITING_MAX = 5_000
+
+
+class Batcher(Generic[Item, Result]):
+    """Gathers items and serves them together, in the order they came."""
+
+    def __init__(
+        self,
+        serve: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        size_max: int = SIZE_MAX,
+        waiting_max: int = WAITING_MAX,
+    ) -> None:
+        """`serve` handles a list in one transaction of its own and answers in the same order."""
+        self._serve = serve
+        self._size_max = size_max
+        self._waiting_max = waiting_max
+        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    async def submit(self, item: Item) -> Result:
+        """Serve one item with whoever comes at the same time.
+
+        Raises:
+            Busy: too many wait already; nothing was done.
+        """
+        if len(self._waiting) >= self._waiting_max:
+            raise Busy
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._task is None:
+            self._task = asyncio.create_task(self._drain())
+        return await future
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                count = min(self._size_max, len(self._waiting))
+                batch = [self._waiting.popleft() for _ in range(count)]
+                await self._settle([one for one in batch if not one[1].cancelled()])
+        finally:
+            self._task = None
+
+    async def _settle(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
+        """Serve a batch; when it fails for one, the others must not fail with it."""
+        if not batch:
+            return
+        try:
+            results = await self._serve([item for item, _ in batch])
+        except AppError as error:
+            _fail(batch, error)
+        except Exception as error:  # noqa: BLE001 - handed on to the waiting requests
+            if len(batch) == 1:
+                _fail(batch, error)
+                return
+            log.warning("a batch of %d failed, serving each alone: %r", len(batch), error)
+            for one in batch:
+                await self._settle([one])
+        else:
+            for (_, future), result in zip(batch, results, strict=True):
+                if not future.done():
+                    future.set_result(result)
+
+
+def _fail(
+    batch: Sequence[tuple[Item, asyncio.Future[Result]]], error: Exception
+) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)
