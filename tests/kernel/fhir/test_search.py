@@ -223,7 +223,7 @@ OTHERS = [
         ("HealthcareService", {"specialty": "03.04", "organization": "o-1"}, "h-1"),
         ("HealthcareService", {"name": "心内"}, "h-1"),
         ("Practitioner", {"identifier": "N7"}, "d-1"),
-        ("Practitioner", {"name": "dan"}, "d-1"),
+        ("Practitioner", {"name": "shanxiong"}, "d-1"),
         ("PractitionerRole", {"practitioner": "d-1", "organization": "o-1"}, "r-1"),
         ("PractitionerRole", {"specialty": "urn:sct|03.04"}, "r-1"),
         ("RelatedPerson", {"patient": "Patient/p", "identifier": "R1"}, "rp-1"),

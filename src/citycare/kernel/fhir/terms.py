@@ -8,17 +8,15 @@ Source: HL7 FHIR R4 §3.1.1.4 (string, token, reference search).
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pypinyin import Style, lazy_pinyin
-
 from citycare.kernel.fhir import dates
 from citycare.kernel.fhir.definitions import DATES, DEFINITIONS, Definition, Kind, Param
+from citycare.kernel.identity import names
 
 TERM_BYTES_MAX = 400
 PREFIX_MAX = 16
@@ -119,19 +117,10 @@ def _human(name: str, value: Any) -> Iterator[str]:
     words = {str(value.get("text", "")), str(family), *given, str(family) + "".join(given)}
     for word in set(words):
         if any("\u4e00" <= char <= "\u9fff" for char in word):
-            words.update(pinyin(word))
+            words.update(names.pinyin(word))
         words.update(SEPARATORS.split(word))
     for word in words:
         yield from prefixes(name, word)
-
-
-@functools.lru_cache(maxsize=10_000)
-def pinyin(word: str) -> tuple[str, str]:
-    """Return a Chinese word's pinyin without tones, and its initials."""
-    return (
-        "".join(lazy_pinyin(word)),
-        "".join(lazy_pinyin(word, style=Style.FIRST_LETTER)),
-    )
 
 
 WRITE: dict[Kind, Callable[[str, Any], Iterator[str]]] = {

@@ -82,12 +82,13 @@ def _structure(resource: dict[str, Any], definition: Definition) -> Iterator[tup
                 yield name, "single" if value else "required"
         elif name in many:
             yield name, "array"
-    for path in definition.required:
-        yield from _required(resource, path.split("."), "")
-    for path, allowed in definition.codes.items():
-        for value in terms.nodes(resource, tuple(path.split("."))):
-            if value not in allowed:
-                yield path, "code"
+    required, codes = STEPS[definition.type]
+    for steps in required:
+        yield from _required(resource, steps, "")
+    for steps, allowed in codes:
+        for value in terms.nodes(resource, steps):
+            if not isinstance(value, str) or value not in allowed:
+                yield ".".join(steps), "code"
     try:
         terms.date_of(resource)
     except (ValueError, OverflowError):
@@ -95,8 +96,10 @@ def _structure(resource: dict[str, Any], definition: Definition) -> Iterator[tup
     yield from _rules(resource, definition.type)
 
 
-def _required(value: dict[str, Any], path: list[str], above: str) -> Iterator[tuple[str, str]]:
-    step, *rest = path
+def _required(
+    value: dict[str, Any], steps: tuple[str, ...], above: str
+) -> Iterator[tuple[str, str]]:
+    step, rest = steps[0], steps[1:]
     here = value.get(step)
     if rest:
         for index, item in enumerate(here if isinstance(here, list) else [here]):
@@ -161,6 +164,9 @@ def _references(
 
 
 def _reference_fault(target: str, inside: frozenset[str]) -> str | None:
+    kind, _, identifier = target.partition("/")
+    if kind in TYPES and ID.fullmatch(identifier) is not None:
+        return None
     if REFERENCE.fullmatch(target) is None:
         return "reference"
     if target.startswith("#"):
@@ -179,3 +185,16 @@ def _singles(definition: Definition) -> frozenset[str]:
 
 
 SINGLES = {name: _singles(definition) for name, definition in DEFINITIONS.items()}
+
+Steps = tuple[str, ...]
+
+
+def _steps(definition: Definition) -> tuple[list[Steps], list[tuple[Steps, frozenset[str]]]]:
+    """Part the paths once, not for every resource."""
+    return (
+        [tuple(path.split(".")) for path in definition.required],
+        [(tuple(path.split(".")), allowed) for path, allowed in definition.codes.items()],
+    )
+
+
+STEPS = {name: _steps(definition) for name, definition in DEFINITIONS.items()}
