@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from typing import Any
 from uuid import UUID
 
 from citycare.kit.errors import Incorrect, NotFound
@@ -170,8 +169,3 @@ class ClinicUnknown(NotFound):
 
     code = "booking.clinic_unknown"
     words = "没有找到这个门诊。请返回门诊列表重新选择。"
-
-
-def clinic_from_row(row: Mapping[str, Any]) -> Clinic:
-    """Build a clinic from a row of its table; `search_text` stays behind."""
-    return Clinic(**{key: value for key, value in row.items() if key != "search_text"})

@@ -67,6 +67,9 @@ DAY_ONLY = re.compile(r"(?<![\d月/-])(3[01]|[12]\d|0?[1-9])(?:日|号)(?!楼|�
 WITHIN = re.compile(r"(?:近|未来)?([1-9]\d?|[一两二三四五六七十])天(?:之?内|以内)")
 SPLIT = re.compile(r"[\s,,。.、;;::!!??/|()()·\"“”'的]+")
 LATIN = re.compile(r"[a-z]+")
+GENERIC = frozenset(
+    {"医院", "门诊", "医生", "大夫", "科室", "看病", "专家", "的", "科", "看", "去", "有"}
+)
 MIXED = re.compile(r"[a-z0-9]+|[^a-z0-9]+")
 
 
@@ -191,6 +194,14 @@ def substrings(chunk: str) -> set[str]:
     """
     size = len(chunk)
     return {chunk[a:b] for a in range(size) for b in range(a + 2, size + 1)}
+
+
+def without_generic(pieces: Collection[str]) -> list[str]:
+    """Leave out words every clinic could have (医院, 门诊, 医生).
+
+    Source: ours.
+    """
+    return [piece for piece in pieces if piece not in GENERIC]
 
 
 def segment(chunk: str, known: Collection[str]) -> list[str]:

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from citycare.kit.db import Connection
 from citycare.scenarios.booking.model.finder import Word
-from citycare.scenarios.booking.model.schedule import Clinic, clinic_from_row
+from citycare.scenarios.booking.model.schedule import Clinic
 
 COLUMNS = (
     "id",
@@ -78,8 +78,13 @@ OF_ORGANISATION = f"""
 """
 
 
+def clinic_of(row: Mapping[str, Any]) -> Clinic:
+    """Read a clinic from a row that carries at least its columns."""
+    return Clinic(**{name: row[name] for name in COLUMNS})
+
+
 def _clinics(rows: Sequence[Mapping[str, Any]]) -> list[Clinic]:
-    return [clinic_from_row(row) for row in rows]
+    return [clinic_of(row) for row in rows]
 
 
 async def get(db: Connection, ids: Collection[UUID]) -> list[Clinic]:

@@ -1,0 +1,229 @@
+"""Finding clinics the way people speak. What is open is public; nothing here is personal."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from citycare.kernel.context import Context, policy
+from citycare.kit import clock, pages
+from citycare.scenarios.booking.model.finder import (
+    DayCount,
+    Filters,
+    Found,
+    History,
+    Meant,
+    Point,
+    Query,
+    Suggestion,
+    WordKind,
+)
+from citycare.scenarios.booking.rules import finder as rules
+from citycare.scenarios.booking.store import clinics as clinic_store
+from citycare.scenarios.booking.store import finder as finder_store
+
+LIMIT_MAX = 50
+SUGGESTIONS_MAX = 20
+STRIP_DAYS = 14
+STRIP_CLINICS_MAX = 200
+RANKS = 5
+RANK_MAX = 2**53
+NOBODY = History()
+ANYTHING = Filters()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was understood and found. `ignored` are words nothing was found for."""
+
+    query: Query
+    items: Sequence[Found]
+    next: str | None
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    query: Query
+    filters: Filters
+    meant: Sequence[Meant]
+    history: History
+    near: Point | None
+    span: tuple[datetime, datetime]
+
+
+async def find_clinics(
+    cx: Context,
+    text: str = "",
+    filters: Filters = ANYTHING,
+    *,
+    near: Point | None = None,
+    home_district: str = "",
+    history: History = NOBODY,
+    after: str | None = None,
+    limit: int = 20,
+) -> Answer:
+    """Find clinics by free text and filters: own doctors first, then open, sooner, nearer.
+
+    '瑞金 心内 下周 上午', 'xinneike', '陈医生', '附近的口腔科'. Words may be run together. Chosen
+    filters win over words. Words that name nothing are searched as text; if that finds nothing
+    they are left out and named in `ignored`.
+
+    Args:
+        cx: of anybody; nothing personal is shown.
+        text: what was typed, at most 100 characters count.
+        filters: what was chosen beside it.
+        near: where the person is; with '附近' and without it, the middle of `home_district`.
+        home_district: GB/T 2260 code of where the person lives.
+        history: where the person has been, for the order only.
+        after: the `next` of the page before.
+        limit: 1 to 50.
+
+    Raises:
+        TokenBroken: `after` is not ours.
+    """
+    query = _chosen(rules.understand(text, clock.day_of(cx.now)), filters)
+    if query.near and near is None and home_district:
+        near = await finder_store.centre_of(cx.db, home_district)
+    meant = await _meanings(cx, query.words)
+    span = await _span(cx, query)
+    asked = _Asked(query, filters, [one for _, one in meant], history, near, span)
+    count = max(1, min(limit, LIMIT_MAX))
+    answer = await _find(cx, asked, after, count)
+    texts = tuple(word for word, one in meant if one.text)
+    if answer.items or after or not texts or len(texts) == len(meant):
+        return answer
+    named = replace(asked, meant=[one for _, one in meant if not one.text])
+    return replace(await _find(cx, named, None, count), ignored=texts)
+
+
+def _chosen(query: Query, filters: Filters) -> Query:
+    """Let what was chosen from lists win over what was typed."""
+    return replace(
+        query,
+        from_day=max(filters.from_day or query.from_day, query.from_day),
+        to_day=filters.to_day or query.to_day,
+        part_of_day=filters.part_of_day or query.part_of_day,
+    )
+
+
+async def _span(cx: Context, query: Query) -> tuple[datetime, datetime]:
+    """Turn days into instants; without an end, the days on which places are released."""
+    last = query.to_day
+    if last is None:
+        ahead = int(await policy.value(cx, "booking.horizon_days"))
+        last = max(clock.day_of(cx.now) + timedelta(days=ahead), query.from_day)
+    return clock.bounds(query.from_day)[0], clock.bounds(max(last, query.from_day))[1]
+
+
+async def _find(cx: Context, asked: _Asked, after: str | None, count: int) -> Answer:
+    rows = await finder_store.find(
+        cx.db,
+        asked.meant,
+        asked.filters,
+        asked.history,
+        now=cx.now,
+        span=asked.span,
+        part=asked.query.part_of_day,
+        near=asked.near,
+        by_distance=asked.query.near,
+        after=_decode(after),
+        count=count + 1,
+    )
+    items = [
+        Found(
+            clinic=clinic_store.clinic_of(row),
+            next_slot_id=row["next_slot_id"],
+            next_starts_at=row["next_starts_at"],
+            distance_m=row["distance_m"],
+            known=row["known"],
+        )
+        for row in rows[:count]
+    ]
+    token = None
+    if len(rows) > count:
+        token = pages.encode(*rows[count - 1]["rank"], str(rows[count - 1]["id"]))
+    return Answer(asked.query, items, token)
+
+
+def _decode(after: str | None) -> tuple[list[int], UUID] | None:
+    if after is None:
+        return None
+    *ranks, last = pages.decode(after, RANKS + 1)
+    try:
+        keys = [int(rank) for rank in ranks], UUID(str(last))
+    except ValueError as error:
+        raise pages.TokenBroken from error
+    if any(abs(rank) > RANK_MAX for rank in keys[0]):
+        raise pages.TokenBroken
+    return keys
+
+
+async def _meanings(cx: Context, words: Sequence[str]) -> list[tuple[str, Meant]]:
+    """Look up what the words mean, taking apart those written without spaces."""
+    if not words:
+        return []
+    parts = {piece for word in words for piece in (word, *rules.substrings(word))}
+    known = await finder_store.known_parts(cx.db, parts)
+    pieces = [
+        piece
+        for word in words
+        for piece in ([word] if word in known else rules.segment(word, known))
+    ]
+    pieces = rules.without_generic(pieces)[: finder_store.WORDS_MAX]
+    if not pieces:
+        return []
+    best: dict[str, int] = {}
+    keys: dict[str, dict[WordKind, set[str]]] = {}
+    for row in sorted(await finder_store.meanings(cx.db, pieces), key=lambda row: row["grade"]):
+        piece = row["piece"]
+        if best.setdefault(piece, row["grade"]) == row["grade"]:
+            kinds = keys.setdefault(piece, defaultdict(set))
+            kinds[WordKind(row["kind"])].add(row["key"])
+    return [(piece, _meant(piece, keys.get(piece))) for piece in dict.fromkeys(pieces)]
+
+
+def _meant(piece: str, keys: Mapping[WordKind, set[str]] | None) -> Meant:
+    if keys is None:
+        return Meant(text=piece)
+    return Meant(
+        organisations=_ids(keys.get(WordKind.HOSPITAL, ())),
+        departments=frozenset(keys.get(WordKind.DEPARTMENT, ())),
+        practitioners=_ids(keys.get(WordKind.DOCTOR, ())),
+        districts=frozenset(keys.get(WordKind.DISTRICT, ())),
+    )
+
+
+def _ids(keys: Iterable[str]) -> frozenset[UUID]:
+    return frozenset(UUID(key) for key in keys)
+
+
+async def suggest(cx: Context, text: str, limit: int = 8) -> list[Suggestion]:
+    """Suggest hospitals, departments, doctors and districts for the word being typed."""
+    words = rules.understand(text, clock.day_of(cx.now)).words
+    if not words:
+        return []
+    return await finder_store.suggest(cx.db, words[-1], max(1, min(limit, SUGGESTIONS_MAX)))
+
+
+async def days_of(
+    cx: Context, clinic_ids: Collection[UUID], query: Query, days: int = STRIP_DAYS
+) -> list[DayCount]:
+    """Count open places per day, for the day strip above a list of clinics.
+
+    Every day is there, also those with none. At most 200 clinics and 31 days count; the query
+    gives the half-day, the strip itself begins today whatever day was asked for.
+    """
+    today = clock.day_of(cx.now)
+    count = max(1, min(days, rules.DAYS_MAX))
+    span = clock.bounds(today)[0], clock.bounds(today + timedelta(days=count - 1))[1]
+    chosen = list(clinic_ids)[:STRIP_CLINICS_MAX]
+    rows = await finder_store.days(cx.db, chosen, cx.now, span, query.part_of_day)
+    found: dict[date, dict[UUID, int]] = defaultdict(dict)
+    for clinic_id, day, places in rows:
+        found[day][clinic_id] = places
+    strip = [today + timedelta(days=n) for n in range(count)]
+    return [DayCount(day, sum(found[day].values()), found[day]) for day in strip]
