@@ -1,0 +1,281 @@
+"""Running a draw after its closing: in phases, each a transaction, safe to kill at any point.
+
+    open ──freeze──> frozen ──digest──> frozen, published ──(beacon)──lottery──> drawn
+         ──bookings window by window, then the others are told──> ──finish──> done
+
+Every phase begins by locking the draw's row and reading how far it is; what it does follows from
+the frozen list and the seed alone. So a second run goes on where the first stopped, two at once
+only wait for each other, and the result is the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from uuid import UUID
+
+import orjson
+
+from citycare.kernel import audit, events
+from citycare.kernel.context import SYSTEM, Actor, Channel, Context
+from citycare.kit import clock
+from citycare.kit.db import Connection, Database
+from citycare.scenarios.booking.model.core import Booking, Claim, Slot, Source
+from citycare.scenarios.booking.model.draw import (
+    BeaconMissing,
+    Draw,
+    DrawNotOpen,
+    DrawSlot,
+    DrawState,
+    DrawUnknown,
+    Keys,
+    SeedUnreadable,
+    Won,
+)
+from citycare.scenarios.booking.rules import draw as rules
+from citycare.scenarios.booking.rules.limits import Limits, Standing, check_limits
+from citycare.scenarios.booking.rules.places import Taken
+from citycare.scenarios.booking.service import draw as draw_service
+from citycare.scenarios.booking.service.records import limits_in_force, new_booking, record
+from citycare.scenarios.booking.store import bookings as booking_store
+from citycare.scenarios.booking.store import draw as store
+from citycare.scenarios.booking.store import draw_run
+from citycare.scenarios.booking.store import keys as key_store
+from citycare.scenarios.booking.store import places as place_store
+
+PLACES_A_CHUNK = 1_000
+TOLD_A_CHUNK = 50_000
+DUE_MAX = 20
+
+Tell = Callable[[str, int, int], None]
+
+
+def _silent(_phase: str, _done: int, _of: int) -> None:
+    """Tell nobody."""
+
+
+async def run_due(database: Database, keys: Keys, tell: Tell = _silent) -> list[UUID]:
+    """Run every draw whose time has come, one after the other; for a job each minute."""
+    async with database.autocommit() as db:
+        due = await store.list_due(db, clock.now(), DUE_MAX)
+    for draw_id in due:
+        await run_draw(database, keys, draw_id, tell)
+    return due
+
+
+async def run_draw(database: Database, keys: Keys, draw_id: UUID, tell: Tell = _silent) -> Draw:
+    """Bring a closed draw as far as it can go; call it again after a crash or a beacon.
+
+    Args:
+        database: the pool; each phase takes its own transaction.
+        keys: of this installation, to open the seed.
+        draw_id: the draw.
+        tell: called with (phase, done, of) for progress.
+
+    Returns:
+        The draw as it stands: done, or frozen and waiting for its announced beacon.
+
+    Raises:
+        DrawUnknown, DrawNotOpen (not closed yet), SeedUnreadable.
+    """
+    await _freeze(database, draw_id, tell)
+    await _digest(database, draw_id, tell)
+    try:
+        await _lottery(database, keys, draw_id, tell)
+    except BeaconMissing:
+        async with database.autocommit() as db:
+            return await draw_service.get_draw(db, draw_id)
+    await _book(database, draw_id, tell)
+    await _tell_losers(database, draw_id, tell)
+    return await _finish(database, keys, draw_id, tell)
+
+
+@asynccontextmanager
+async def _phase(database: Database, draw_id: UUID) -> AsyncIterator[tuple[Context, Draw]]:
+    """Open a transaction of the system actor with the draw locked."""
+    async with database.transaction() as db:
+        draw = await store.lock(db, draw_id)
+        if draw is None:
+            raise DrawUnknown(draw=draw_id)
+        request_id = f"draw-{draw_id}"
+        yield Context(db, SYSTEM, clock.now(), request_id, Channel.HOSPITAL, "booking.draw"), draw
+
+
+async def _freeze(database: Database, draw_id: UUID, tell: Tell) -> None:
+    async with database.transaction() as db:
+        await draw_run.freeze(db, draw_id, clock.now())
+        draw = await draw_service.get_draw(db, draw_id)
+        if draw.state is DrawState.OPEN:
+            raise DrawNotOpen(closes_at=draw.closes_at)
+        tell("frozen", draw.requests or 0, draw.requests or 0)
+
+
+async def _digest(database: Database, draw_id: UUID, tell: Tell) -> None:
+    async with _phase(database, draw_id) as (cx, draw):
+        if draw.list_digest is not None:
+            return
+        so_far = hashlib.sha256()
+        async for _ in draw_service.list_part(cx.db, draw, so_far):
+            pass
+        await draw_run.set_digest(cx.db, draw_id, so_far.digest())
+        entry = audit.Entry("booking.draw.freeze", None, f"draw/{draw_id}")
+        await audit.append(cx, [entry])
+        tell("list published", draw.requests or 0, draw.requests or 0)
+
+
+async def _seed(db: Connection, keys: Keys, draw: Draw) -> bytes:
+    seed = key_store.unseal(keys, draw.id, await draw_run.sealed_seed(db, draw.id))
+    if rules.commitment(seed) != draw.commitment:
+        raise SeedUnreadable(draw=draw.id)
+    return seed
+
+
+async def _lottery(database: Database, keys: Keys, draw_id: UUID, tell: Tell) -> None:
+    """Order the frozen list and write every result, in one transaction."""
+    async with _phase(database, draw_id) as (cx, draw):
+        if draw.state is not DrawState.FROZEN:
+            return
+        if draw.beacon_source and draw.beacon is None:
+            raise BeaconMissing(draw=draw_id)
+        assert draw.list_digest is not None
+        seed = await _seed(cx.db, keys, draw)
+        key = rules.lottery_key(seed, draw.list_digest, draw.beacon or "")
+        slots = await store.slots_of(cx.db, draw_id)
+        records: list[bytes] = []
+        async for chunk in store.packed_requests(cx.db, draw_id, rules.RECORD):
+            records.extend(chunk)
+        tickets = await asyncio.to_thread(rules.ranked, key, records)
+        del records
+        tell("ordered", len(tickets), len(tickets))
+        won = await draw_run.add_results(cx.db, draw_id, rules.allot(tickets, slots))
+        tell("results", won, len(tickets))
+
+
+async def _book(database: Database, draw_id: UUID, tell: Tell) -> None:
+    """Write the winners' bookings, some windows at a time."""
+    async with database.autocommit() as db:
+        ends = chunk_ends(await store.slots_of(db, draw_id))
+    for end in ends:
+        async with _phase(database, draw_id) as (cx, draw):
+            if draw.state is not DrawState.DRAWN or draw.booked_to >= end:
+                continue
+            await _book_chunk(cx, draw, end)
+            tell("booked", end, ends[-1])
+
+
+def chunk_ends(slots: Sequence[DrawSlot]) -> list[int]:
+    """Return the last window number of each chunk of about PLACES_A_CHUNK places."""
+    ends: list[int] = []
+    places = 0
+    for slot in slots:
+        places += len(slot.numbers)
+        if places >= PLACES_A_CHUNK:
+            ends.append(slot.n)
+            places = 0
+    if slots and (not ends or ends[-1] != slots[-1].n):
+        ends.append(slots[-1].n)
+    return ends
+
+
+async def _book_chunk(cx: Context, draw: Draw, end: int) -> None:
+    won = await draw_run.winners(cx.db, draw.id, draw.booked_to, end)
+    if not won:
+        await draw_run.mark_booked(cx.db, draw.id, end, [])
+        return
+    persons = {one.person_id for one in won}
+    await place_store.lock_persons(cx.db, persons)
+    slots = await place_store.lock_slots(cx.db, {one.slot_id for one in won})
+    held = await booking_store.held(cx.db, persons, cx.now - draw_service.LOOK_BACK)
+    standing, limits = Standing(held, ()), await limits_in_force(cx)
+    granted: list[tuple[Booking, Slot]] = []
+    missed: list[tuple[int, str]] = []
+    messages: list[tuple[UUID, str, str]] = []
+    for one in won:
+        slot = slots[one.slot_id]
+        claim = _claim(cx, draw, one)
+        why = _refusal(claim, slot, standing, limits, cx)
+        if why:
+            missed.append((one.position, why))
+            messages.append((one.person_id, "draw_missed", _facts(draw, one, why=why)))
+            continue
+        booking = new_booking(cx, claim, Taken(slot, one.number))
+        booking = replace(booking, channel=Channel(one.channel), acted_by=one.acted_by)
+        standing.add(claim, slot)
+        granted.append((booking, slot))
+        messages.append((one.person_id, "draw_won", _facts(draw, one, booking=str(booking.id))))
+    await _write(cx, granted, limits)
+    await draw_run.tell(cx.db, messages, cx.now)
+    await draw_run.mark_booked(cx.db, draw.id, end, missed)
+
+
+def _claim(cx: Context, draw: Draw, won: Won) -> Claim:
+    actor = Actor(won.acted_by, None, ())
+    return Claim(
+        won.slot_id,
+        won.person_id,
+        draw.pool,
+        actor,
+        Channel(won.channel),
+        cx.request_id,
+        Source.DRAW,
+    )
+
+
+def _refusal(
+    claim: Claim, slot: Slot, standing: Standing, limits: Limits, cx: Context
+) -> str | None:
+    if slot.state != "open" or slot.starts_at <= cx.now:
+        return "stopped"
+    return "clash" if check_limits(claim, slot, standing, limits, cx.now) else None
+
+
+def _facts(draw: Draw, won: Won, **more: str) -> str:
+    facts = {"draw": str(draw.id), "slot": str(won.slot_id), "number": won.number, **more}
+    return orjson.dumps(facts).decode()
+
+
+async def _write(cx: Context, granted: Sequence[tuple[Booking, Slot]], limits: Limits) -> None:
+    if not granted:
+        return
+    places = [(booking.slot_id, booking.number) for booking, _ in granted]
+    took = await place_store.take(cx.db, places, was=("offered",))
+    if took != len(granted):
+        raise RuntimeError(f"a place of the draw was given away: {took} of {len(granted)} left")
+    await record(cx, granted, limits)
+    await audit.append(
+        cx,
+        [
+            audit.Entry("booking.draw", booking.person_id, f"Appointment/{booking.id}")
+            for booking, _ in granted
+        ],
+    )
+
+
+async def _tell_losers(database: Database, draw_id: UUID, tell: Tell) -> None:
+    async with database.autocommit() as db:
+        total = (await draw_service.get_draw(db, draw_id)).requests or 0
+    for after in range(0, total, TOLD_A_CHUNK):
+        end = min(after + TOLD_A_CHUNK, total)
+        async with _phase(database, draw_id) as (cx, draw):
+            if draw.state is not DrawState.DRAWN or draw.told_to >= end:
+                continue
+            await draw_run.tell_losers(cx.db, draw_id, draw.told_to, end, cx.now)
+            tell("told", end, total)
+
+
+async def _finish(database: Database, keys: Keys, draw_id: UUID, tell: Tell) -> Draw:
+    async with _phase(database, draw_id) as (cx, draw):
+        if draw.state is DrawState.DONE:
+            return draw
+        limits = await limits_in_force(cx)
+        seed = await _seed(cx.db, keys, draw)
+        minutes = (limits.return_min_minutes, limits.return_max_minutes)
+        left = await draw_run.finish(cx.db, draw_id, seed, cx.now, minutes)
+        facts: dict[str, str | int] = {"draw": str(draw_id), "won": draw.won or 0, "left": left}
+        await events.emit(cx, [events.Event("booking.drawn", facts)])
+        await audit.append(cx, [audit.Entry("booking.draw.done", None, f"draw/{draw_id}")])
+        tell("done", draw.won or 0, draw.requests or 0)
+        return await draw_service.get_draw(cx.db, draw_id)
