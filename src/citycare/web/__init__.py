@@ -1,0 +1,1 @@
+"""The edge: requests, the frame around pages, the design system."""

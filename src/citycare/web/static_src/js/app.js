@@ -1,0 +1,57 @@
+// Small helps on top of pages that work without any of this.
+import htmx from "htmx.org";
+import { start as focus } from "./focus.js";
+import { start as keepForms } from "./keep-form.js";
+import { start as keys } from "./keys.js";
+import { start as network } from "./network.js";
+import { start as readAloud } from "./read-aloud.js";
+import { start as suggest } from "./suggest.js";
+import { start as waiting } from "./waiting.js";
+
+Object.assign(htmx.config, {
+  allowEval: false,
+  allowScriptTags: false,
+  includeIndicatorStyles: false,
+  selfRequestsOnly: true,
+  historyCacheSize: 0, // pages hold health data: nothing of them stays in the browser's storage
+  refreshOnHistoryMiss: true,
+  defaultSwapStyle: "outerHTML",
+  scrollBehavior: "auto",
+  timeout: 30000,
+  responseHandling: [
+    { code: "204", swap: false },
+    { code: "[23]..", swap: true },
+    { code: "[45]..", swap: true, error: true }, // errors are partials with words for people
+  ],
+});
+
+async function charts() {
+  if (document.querySelector("[data-chart]:not([data-drawn])") === null) return;
+  const { draw } = await import("./charts.js");
+  draw();
+}
+
+function small() {
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-print], [data-copy]");
+    if (button === null) return;
+    if ("print" in button.dataset) return window.print();
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = button.dataset.done;
+  });
+  for (const hidden of document.querySelectorAll("[data-script-only]")) hidden.hidden = false;
+  document.querySelector(".days [aria-current]")?.scrollIntoView({
+    block: "nearest",
+    inline: "center",
+  });
+}
+
+function begin() {
+  document.documentElement.classList.add("has-script");
+  for (const part of [small, keys, readAloud, suggest, waiting, focus, network, keepForms]) part();
+  charts();
+  document.addEventListener("htmx:afterSettle", charts);
+}
+
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
+else begin();
