@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from citycare.kernel import audit
 from citycare.kernel.events import Handler, Job, Limits, Periodic, Worker
+from citycare import settings as knobs
 from citycare.kit.db import Database
 
 HANDLERS: tuple[Handler, ...] = ()
@@ -46,3 +47,9 @@ async def run(url: str, *, role: str | None = None, limits: Limits | None = None
 def main(url: str, role: str | None = None) -> None:
     """Run the worker in this process."""
     asyncio.run(run(url, role=role))
+
+
+if __name__ == "__main__":
+    chosen = knobs.read()
+    pool = knobs.database_of(chosen)
+    main(pool.url, pool.role)

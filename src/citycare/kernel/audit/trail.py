@@ -13,7 +13,8 @@ from citycare.kernel.audit.model import EPOCH, Entry, Seen, line_of, micros
 from citycare.kernel.context import Context
 from citycare.kit.pages import PAGE_MAX, Page, decode, encode
 
-APPEND = "SELECT audit.append(%(lines)s::text[])"
+# In binary (%b): as text, psycopg takes 8 ms to quote 256 lines of JSON, not 0.2.
+APPEND = "SELECT audit.append(%(lines)b::text[])"
 
 
 async def append(cx: Context, entries: Sequence[Entry]) -> None:

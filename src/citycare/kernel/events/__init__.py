@@ -29,9 +29,9 @@ from citycare.kernel.events.model import (
     Periodic,
 )
 from citycare.kernel.events.outbox import emit
-from citycare.kernel.events.purge import purge
+from citycare.kernel.events.purging import purge
 from citycare.kernel.events.queue import defer
-from citycare.kernel.events.replies import Reply, find_replies, keep_replies, reply_to
+from citycare.kernel.events.replies import Reply, find_replies, keep_replies, lock_key, reply_to
 from citycare.kernel.events.working import Worker, take_back
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "find_replies",
     "keep_replies",
     "list_dead_letters",
+    "lock_key",
     "purge",
     "replay",
     "reply_to",

@@ -17,10 +17,11 @@ from citycare.kernel.events import queue
 from citycare.kernel.events.model import IDS_PER_JOB, Event, Handler
 from citycare.kit.db import Connection
 
+# Lists go over in binary (%b): as text, psycopg takes 8 ms to quote 256 lines of JSON, not 0.2.
 ADD = """
     INSERT INTO events.event (id, name, facts, at, request_id)
     SELECT id, name, facts::jsonb, %(now)s, %(request)s
-      FROM unnest(%(ids)s::uuid[], %(names)s::text[], %(facts)s::text[]) AS new (id, name, facts)
+      FROM unnest(%(ids)b::uuid[], %(names)b::text[], %(facts)b::text[]) AS new (id, name, facts)
 """
 
 

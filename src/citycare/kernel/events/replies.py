@@ -36,7 +36,7 @@ class Reply:
 
 FIND = """
     SELECT reply.account_id, reply.key, reply.digest, reply.status, reply.body
-      FROM unnest(%(accounts)s::uuid[], %(keys)s::text[]) AS asked (account_id, key)
+      FROM unnest(%(accounts)b::uuid[], %(keys)b::text[]) AS asked (account_id, key)
       JOIN events.reply USING (account_id, key)
 """
 
@@ -67,8 +67,8 @@ def reply_to(
 KEEP = """
     INSERT INTO events.reply (account_id, key, digest, status, body, at)
     SELECT account_id, key, digest, status, body::jsonb, %(now)s
-      FROM unnest(%(accounts)s::uuid[], %(keys)s::text[], %(digests)s::bytea[],
-                  %(statuses)s::smallint[], %(bodies)s::text[])
+      FROM unnest(%(accounts)b::uuid[], %(keys)b::text[], %(digests)b::bytea[],
+                  %(statuses)b::smallint[], %(bodies)b::text[])
            AS new (account_id, key, digest, status, body)
      ORDER BY account_id, key
     ON CONFLICT DO NOTHING
@@ -97,3 +97,11 @@ async def keep_replies(cx: Context, replies: Sequence[Reply]) -> set[ReplyKey]:
         },
     )
     return {(row["account_id"], row["key"]) for row in await rows.fetchall()}
+
+
+LOCK = "SELECT pg_advisory_xact_lock(2, hashtext(%(account)s || %(key)s))"
+
+
+async def lock_key(cx: Context, key: str) -> None:
+    """Let a repetition wait until the first has committed; it then finds the kept reply."""
+    await cx.db.execute(LOCK, {"account": str(cx.actor.account_id), "key": key})

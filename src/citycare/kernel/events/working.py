@@ -27,7 +27,7 @@ from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker as QueueWorker
 from psycopg_pool import AsyncConnectionPool
 
-from citycare.kernel.events import purge, queue
+from citycare.kernel.events import purging, queue
 from citycare.kernel.events.model import TRIES, Handler, Job, Limits, Periodic
 from citycare.kernel.events.running import Runner
 from citycare.kit import clock
@@ -106,8 +106,8 @@ class Worker:
         self._database = database
         self._limits = limits or Limits()
         self._runner = Runner(database, handlers, now)
-        self._jobs = (*jobs, purge.PURGE_ON)
-        self._periodics = (*periodics, purge.PURGE)
+        self._jobs = (*jobs, purging.PURGE_ON)
+        self._periodics = (*periodics, purging.PURGE)
         self._stopping = asyncio.Event()
         self._shift: QueueWorker | None = None
 

@@ -1,0 +1,169 @@
+"""Verifying: a superuser who tampers is found out, and the first broken link is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from citycare.kernel import audit
+from citycare.kernel.audit import Checkpoint, Entry, Link, Report
+from citycare.kernel.context import SYSTEM, Channel, Context
+from citycare.kit.db import Connection, Database
+from citycare.kit.embedded import Embedded
+
+NOW = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
+WANG = UUID("018f0000-0000-7000-8000-0000000000a1")
+Root = psycopg.Connection[tuple[int, ...]]
+
+
+def context(db: Connection) -> Context:
+    return Context(db, SYSTEM, NOW, "test-request", Channel.WINDOW, "record.read")
+
+
+async def write(database: Database, *, lane: int, number: int) -> None:
+    """Append to one lane, as a transaction that took it before would."""
+    async with database.transaction() as db:
+        await db.execute("SELECT set_config('citycare.audit_lane', %s, true)", [str(lane)])
+        entries = [Entry("record.read", WANG, f"record/{i}") for i in range(number)]
+        await audit.append(context(db), entries)
+
+
+async def seal(database: Database) -> int | None:
+    async with database.transaction() as db:
+        return await audit.checkpoint(context(db))
+
+
+async def verify(database: Database, witness: Checkpoint | None = None) -> Report:
+    async with database.autocommit() as db:
+        return await audit.verify(db, witness=witness)
+
+
+@pytest.fixture
+async def trail(database: Database) -> Database:
+    """Two lanes of nine and five entries, a checkpoint, then one more entry in lane 4."""
+    await write(database, lane=4, number=9)
+    await write(database, lane=11, number=5)
+    assert await seal(database) == 1
+    await write(database, lane=4, number=1)
+    return database
+
+
+@pytest.fixture
+def root(server: Embedded, own_database: str) -> Iterator[Root]:
+    with psycopg.connect(server.url(own_database), autocommit=True) as connection:
+        yield connection
+
+
+async def test_an_honest_trail_is_right(trail: Database) -> None:
+    told: list[tuple[int, int]] = []
+    async with trail.autocommit() as db:
+        report = await audit.verify(db, lambda done, count: told.append((done, count)))
+    assert (report.ok, report.checked, report.first_broken) == (True, 15, None)
+    assert told[-1] == (15, 15)
+    assert report.checkpoint is not None
+    assert report.checkpoint.id == 1
+
+
+async def test_an_empty_trail_is_right(database: Database) -> None:
+    assert await verify(database) == Report(ok=True, checked=0, first_broken=None)
+
+
+SWAP_LINES = """
+    UPDATE audit.entry a SET line = b.line FROM audit.entry b
+     WHERE a.lane = 4 AND b.lane = 4 AND a.seq + b.seq = 5 AND a.seq IN (2, 3)
+"""
+SWAP_ROWS = """
+    UPDATE audit.entry SET seq = 99 WHERE lane = 4 AND seq = 2;
+    UPDATE audit.entry SET seq = 2 WHERE lane = 4 AND seq = 3;
+    UPDATE audit.entry SET seq = 3 WHERE lane = 4 AND seq = 99;
+"""
+TAMPERING = [
+    ("UPDATE audit.entry SET line = replace(line, 'record.re', 'r') WHERE lane = 4 AND seq = 6",
+     Link(4, 6, "line changed")),
+    ("UPDATE audit.entry SET hash = sha256('x') WHERE lane = 4 AND seq = 3",
+     Link(4, 3, "line changed")),
+    ("DELETE FROM audit.entry WHERE lane = 4 AND seq = 7", Link(4, 7, "entry missing")),
+    ("DELETE FROM audit.entry WHERE lane = 11 AND seq = 1", Link(11, 1, "entry missing")),
+    ("DELETE FROM audit.entry WHERE lane = 4 AND seq = 10", Link(4, 10, "end cut off")),
+    ("DELETE FROM audit.entry WHERE lane = 11", Link(11, 1, "end cut off")),
+    (SWAP_LINES, Link(4, 2, "line changed")),
+    (SWAP_ROWS, Link(4, 2, "line changed")),
+    ("UPDATE audit.entry SET lane = 20 WHERE lane = 4 AND seq = 2", Link(4, 2, "entry missing")),
+    ("UPDATE audit.lane SET hash = sha256('x') WHERE lane = 4", Link(4, 10, "head differs")),
+    ("UPDATE audit.lane SET seq = 9 WHERE lane = 4", Link(4, 9, "head differs")),
+    ("UPDATE audit.lane SET seq = 12 WHERE lane = 4", Link(4, 11, "end cut off")),
+    ("DELETE FROM audit.lane WHERE lane = 11", Link(11, 0, "head missing")),
+    ("UPDATE audit.checkpoint SET line = replace(line, '[11,5,', '[11,4,')",
+     Link(None, 1, "checkpoint changed")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("statement", "found"), TAMPERING)
+async def test_tampering_is_found_and_the_first_broken_link_is_named(
+    trail: Database, root: Root, statement: str, found: Link
+) -> None:
+    root.execute(statement.encode())
+    report = await verify(trail)
+    assert not report.ok
+    assert report.first_broken == found
+
+
+CUT_TO_8 = """
+    DELETE FROM audit.entry WHERE lane = 4 AND seq > 8;
+    UPDATE audit.lane SET seq = 8, hash = (SELECT hash FROM audit.entry WHERE lane = 4 AND seq = 8)
+     WHERE lane = 4;
+"""
+REWRITE_FROM_9 = """
+    DELETE FROM audit.entry WHERE lane = 4 AND seq > 8;
+    INSERT INTO audit.entry (lane, seq, line, hash)
+    SELECT 4, 9, line, sha256(hash || convert_to(line, 'UTF8')) FROM audit.entry
+     WHERE lane = 4 AND seq = 8;
+    UPDATE audit.lane SET seq = 9, hash = (SELECT hash FROM audit.entry WHERE lane = 4 AND seq = 9)
+     WHERE lane = 4;
+"""
+
+
+async def test_an_end_cut_off_together_with_its_head_is_found_by_the_checkpoint(
+    trail: Database, root: Root
+) -> None:
+    root.execute(CUT_TO_8)
+    assert (await verify(trail)).first_broken == Link(4, 9, "end cut off")
+
+
+async def test_an_end_written_anew_is_found_by_the_checkpoint(trail: Database, root: Root) -> None:
+    root.execute(REWRITE_FROM_9)
+    assert (await verify(trail)).first_broken == Link(4, 9, "differs from the checkpoint")
+
+
+async def test_without_checkpoints_only_a_witness_outside_finds_it(
+    trail: Database, root: Root
+) -> None:
+    kept = (await verify(trail)).checkpoint
+    root.execute(CUT_TO_8)
+    root.execute("DELETE FROM audit.checkpoint")
+    assert (await verify(trail)).ok
+    found = (await verify(trail, witness=kept)).first_broken
+    assert found == Link(None, 1, "witnessed checkpoint missing or changed")
+
+
+async def test_a_checkpoint_removed_from_the_middle_is_found(trail: Database, root: Root) -> None:
+    assert await seal(trail) == 2
+    await write(trail, lane=4, number=1)
+    assert await seal(trail) == 3
+    root.execute("DELETE FROM audit.checkpoint WHERE id = 2")
+    assert (await verify(trail)).first_broken == Link(None, 2, "checkpoint missing")
+
+
+async def test_no_checkpoint_is_made_when_nothing_is_new(trail: Database) -> None:
+    assert await seal(trail) == 2
+    assert await seal(trail) is None
+
+
+async def test_two_broken_lanes_are_both_reported(trail: Database, root: Root) -> None:
+    root.execute("DELETE FROM audit.entry WHERE seq = 2")
+    report = await verify(trail)
+    assert report.broken == (Link(4, 2, "entry missing"), Link(11, 2, "entry missing"))
