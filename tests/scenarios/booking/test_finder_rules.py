@@ -115,7 +115,7 @@ def test_lay_names_and_pinyin() -> None:
 
 
 def test_a_clinic_is_found_by_hospital_department_doctor_and_district() -> None:
-    words = words_of(CLINIC)
+    words = words_of([CLINIC])
     said = {(word.part, word.kind) for word in words}
     for part in ("瑞金", "ruijin", "rj", "瑞金医院"):
         assert (part, WordKind.HOSPITAL) in said

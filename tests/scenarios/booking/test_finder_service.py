@@ -52,6 +52,8 @@ async def found(cx: Context, text: str, **chosen: object) -> list[Clinic]:
         ("xnk", [CHEN, WANG]),
         ("XNK 瑞金医院", [CHEN, WANG]),
         ("陈医生", [CHEN]),
+        ("陈静医生", [CHEN]),
+        ("重阳", [WANG]),
         ("wangchongyang", [WANG]),
         ("wangzhongyang", [WANG]),
         ("shanming", [BONES]),
@@ -165,7 +167,7 @@ async def test_inactive_clinics_are_not_found(small_city: Context) -> None:
         ("xin", "心血管内科"),
         ("牙", "口腔科"),
         ("瑞", "瑞金医院"),
-        ("瑞金 ch", "陈静"),
+        ("瑞金 ch", "陈静 · 瑞金医院"),
         ("松", "松江区"),
     ],
 )

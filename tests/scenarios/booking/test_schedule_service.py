@@ -27,7 +27,7 @@ SHARES = {Pool.PUBLIC: 3, Pool.REFERRAL: 1, Pool.ONSITE: 1}
 
 
 async def rows(cx: Context, query: str, **parameters: object) -> list[dict[str, Any]]:
-    return await (await cx.db.execute(query, parameters)).fetchall()  # type: ignore[arg-type]
+    return await (await cx.db.execute(query, parameters)).fetchall()
 
 
 async def place_counts(cx: Context) -> dict[str, int]:

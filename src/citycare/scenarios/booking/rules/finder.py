@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -68,7 +68,22 @@ WITHIN = re.compile(r"(?:近|未来)?([1-9]\d?|[一两二三四五六七十])天
 SPLIT = re.compile(r"[\s,,。.、;;::!!??/|()()·\"“”'的]+")
 LATIN = re.compile(r"[a-z]+")
 GENERIC = frozenset(
-    {"医院", "门诊", "医生", "大夫", "科室", "看病", "专家", "的", "科", "看", "去", "有"}
+    {
+        "医院",
+        "门诊",
+        "医生",
+        "大夫",
+        "主任",
+        "医师",
+        "科室",
+        "看病",
+        "专家",
+        "的",
+        "科",
+        "看",
+        "去",
+        "有",
+    }
 )
 MIXED = re.compile(r"[a-z0-9]+|[^a-z0-9]+")
 
@@ -225,37 +240,50 @@ def segment(chunk: str, known: Collection[str]) -> list[str]:
     return best[-1][2]
 
 
-def words_of(clinic: Clinic, districts: Mapping[str, str] | None = None) -> set[Word]:
-    """List every way to say where a clinic is and who holds it.
+def words_of(clinics: Iterable[Clinic], districts: Mapping[str, str] | None = None) -> set[Word]:
+    """List every way to say where clinics are and who holds them.
 
     Args:
-        clinic: with the organisation's own nicknames.
+        clinics: with their organisation's own nicknames.
         districts: names by GB/T 2260 code; without a name a district has no words.
 
     Source: issue 2 (nicknames, pinyin, initials, doctor, department, district).
     """
-    hospital = nicknames_of(clinic.organisation_name, clinic.organisation_short)
-    hospital |= set(clinic.nicknames)
-    shown = clinic.organisation_short or clinic.organisation_name
-    words = _say(WordKind.HOSPITAL, str(clinic.organisation_id), shown, hospital)
-    department = lay_names_of(clinic.department_name)
-    words |= _say(WordKind.DEPARTMENT, clinic.department_name, clinic.department_name, department)
-    if clinic.practitioner_id is not None:
-        doctor = doctor_names_of(clinic.practitioner_name)
-        key = str(clinic.practitioner_id)
-        words |= _say(WordKind.DOCTOR, key, clinic.practitioner_name, doctor)
-    name = (districts or DISTRICTS).get(clinic.district, "")
-    if name:
-        ways = {name, name.removesuffix("区").removesuffix("新")}
-        words |= _say(WordKind.DISTRICT, clinic.district, name, ways)
-    return words
+    names = DISTRICTS if districts is None else districts
+    said: dict[tuple[WordKind, str, str], set[str]] = {}
+    for one in clinics:
+        shown = one.organisation_short or one.organisation_name
+        hospital = said.setdefault((WordKind.HOSPITAL, str(one.organisation_id), shown), set())
+        hospital.update((one.organisation_name, *one.nicknames))
+        department = one.department_name
+        said[WordKind.DEPARTMENT, department, department] = {department}
+        if one.practitioner_id is not None:
+            who = f"{one.practitioner_name} · {shown}"  # many doctors share a name
+            said[WordKind.DOCTOR, str(one.practitioner_id), who] = {one.practitioner_name}
+        district = names.get(one.district, "")
+        if district:
+            said[WordKind.DISTRICT, one.district, district] = {district}
+    return {
+        word for (kind, key, name), ways in said.items() for word in _say(kind, key, name, ways)
+    }
 
 
-def _say(kind: WordKind, key: str, name: str, ways: Collection[str]) -> set[Word]:
-    latin = {word for way in ways for word in latin_of(way)}
-    whole = {way.lower() for way in ways} | latin
+def _ways(kind: WordKind, name: str, given: Collection[str]) -> set[str]:
+    if kind is WordKind.HOSPITAL:
+        return {way for one in given for way in nicknames_of(one, name)}
+    if kind is WordKind.DEPARTMENT:
+        return lay_names_of(name)
+    if kind is WordKind.DOCTOR:
+        return {way for one in given for way in doctor_names_of(one)}
+    return {name, name.removesuffix("区").removesuffix("新")}
+
+
+def _say(kind: WordKind, key: str, name: str, given: Collection[str]) -> set[Word]:
+    ways = _ways(kind, name, given)
+    spoken = set(given) if kind is WordKind.DOCTOR else ways
+    whole = {way.lower() for way in ways} | {word for way in spoken for word in latin_of(way)}
     return {Word(part, kind, key, name, whole=True) for part in whole} | {
-        Word(part, kind, key, name, whole=False) for part in tails_of(ways) - whole
+        Word(part, kind, key, name, whole=False) for part in tails_of(spoken) - whole
     }
 
 

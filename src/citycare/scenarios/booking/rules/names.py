@@ -60,7 +60,7 @@ AFFILIATED = re.compile(r"附属(.+?)医院")
 NUMBERED = re.compile(r"第([一二三四五六七八九十]+)人民医院")
 CITY = re.compile(r"^(?:[一-鿿]{2,3}(?:省|市))?(?:([一-鿿]{2,3})(?:区|县))?(.+)$")
 COMMUNITY = re.compile(r"(.+?)(?:街道|镇|乡)?社区卫生服务中心")
-DOCTOR_TITLES = ("医生", "大夫", "主任", "医师")
+DOCTOR_TITLES = ("医生", "大夫", "主任")
 HANZI = re.compile(r"^[一-鿿]+$")
 # Characters read in more than one way in names of people, places and departments.
 READINGS = {
@@ -134,16 +134,14 @@ def lay_names_of(department: str) -> set[str]:
 
 
 def doctor_names_of(name: str) -> set[str]:
-    """List how people name a doctor: whole name, surname or name with 医生, 主任.
+    """List how people name a doctor: whole name, or surname with 医生, 大夫, 主任.
+
+    陈静医生 needs no word of its own: taken apart it is 陈静 and a generic 医生.
 
     Source: ours.
     """
-    if not name:
-        return set()
     surname = name[:2] if name.startswith(COMPOUND_SURNAMES) else name[:1]
-    return {name, *(surname + title for title in DOCTOR_TITLES)} | {
-        name + title for title in DOCTOR_TITLES
-    }
+    return {name, *(surname + title for title in DOCTOR_TITLES)} if name else set()
 
 
 @lru_cache(maxsize=50_000)

@@ -32,8 +32,7 @@ async def save_clinics(cx: Context, clinics: Sequence[Clinic], *, publish: bool 
     for at in range(0, len(clinics), BATCH):
         batch = clinics[at : at + BATCH]
         await clinic_store.save(cx.db, [(one, finder.search_text(one)) for one in batch])
-        words = {word for one in batch for word in finder.words_of(one)}
-        await clinic_store.save_words(cx.db, sorted(words))
+        await clinic_store.save_words(cx.db, finder.words_of(batch))
         if publish:
             await fhir.put(cx, [schedule.schedule_as_fhir(one) for one in batch])
     detail = {"clinics": len(clinics)}

@@ -150,7 +150,8 @@ FIND = f"""
     )
     SELECT r.known, r.distance_m, r.next_slot_id, r.next_starts_at, r.rank, c.*
       FROM ranked AS r JOIN booking.clinic AS c ON c.id = r.id
-     WHERE (%(after)s::bigint[] IS NULL OR (r.rank, r.id) > (%(after)s::bigint[], %(after_id)s::uuid))
+     WHERE (%(after)s::bigint[] IS NULL
+            OR (r.rank, r.id) > (%(after)s::bigint[], %(after_id)s::uuid))
        AND (NOT %(only_open)s OR r.next_slot_id IS NOT NULL)
      ORDER BY r.rank, r.id
      LIMIT %(count)s
