@@ -227,6 +227,39 @@ async def test_a_job_asked_for_once_waits_only_once(cx: Context) -> None:
     assert await count(cx.db, "jobs.procrastinate_jobs") == 1
 
 
+async def test_a_job_of_a_key_can_fail_while_the_next_of_that_key_waits(
+    database: Database,
+) -> None:
+    """Back into the queue with the key both would collide, and the first would hang."""
+    tries: list[int] = []
+
+    async def tick(_cx: Context) -> None:
+        async with database.transaction() as db:
+            await events.defer(context(db), "booking.tick", {}, once="tick c7")
+        tries.append(len(tries))
+        if len(tries) == 1:
+            raise Refused
+        if len(tries) == 3:
+            await events.drain(database)  # throw the endless next one away as unknown
+
+    async with database.transaction() as db:
+        await events.defer(context(db), "booking.tick", {}, once="tick c7")
+    await events.drain(database, jobs=[Job("booking.tick", tick)], failures_ok=True)
+    async with database.autocommit() as db:
+        rows = await db.execute("SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'")
+        assert await rows.fetchall() == []
+    assert len(tries) == 3
+
+
+async def test_a_lost_job_of_a_key_is_taken_back_while_the_next_of_that_key_waits(
+    cx: Context,
+) -> None:
+    await events.defer(cx, "booking.tick", {}, once="tick c7")
+    await cx.db.execute("UPDATE procrastinate_jobs SET status = 'doing'")
+    await events.defer(cx, "booking.tick", {}, once="tick c7")
+    assert len(await events.take_back(cx.db, stalled_s=5.0)) == 1
+
+
 async def test_an_unknown_job_fails_at_once_and_is_shown(database: Database) -> None:
     async with database.transaction() as db:
         await events.defer(context(db), "booking.unheard_of", {"n": 1})

@@ -21,11 +21,22 @@ ADD = """
 """
 
 
+FREE_ONCE = """
+    UPDATE jobs.procrastinate_jobs SET queueing_lock = NULL
+     WHERE id = %(job)s AND queueing_lock IS NOT NULL
+"""
+
+
 async def keep_failure(cx: Context, job_id: int, error: BaseException) -> None:
-    """Write down that a try of a job failed."""
+    """Write down that a try of a job failed, and let go of its `once` key.
+
+    While it ran, another job of that key may have been put in; going back into the queue with
+    the key would then be refused, and the job would hang.
+    """
     await cx.db.execute(
         ADD, {"job": job_id, "now": cx.now, "error": name_of(error), "place": place_of(error)}
     )
+    await cx.db.execute(FREE_ONCE, {"job": job_id})
 
 
 def name_of(error: BaseException) -> str:
@@ -67,7 +78,8 @@ async def list_dead_letters(
 
 REPLAY = """
     UPDATE jobs.procrastinate_jobs
-       SET status = 'todo', attempts = 0, scheduled_at = NULL, worker_id = NULL
+       SET status = 'todo', attempts = 0, scheduled_at = NULL, worker_id = NULL,
+           queueing_lock = NULL
      WHERE id = %(job)s AND status = 'failed'
 """
 

@@ -54,7 +54,8 @@ async def defer(
         at: not before this instant.
         lock: jobs of one lock run one after another, in the order asked for; one that waits for
             its next try holds up those behind it.
-        once: at most one waiting job of this key; a second is not added, and None is returned.
+        once: at most one job of this key that has not been tried yet; a second is not added, and
+            None is returned.
     """
     job = _job(name, args, at=at, lock=lock, once=once)
     if once is None:

@@ -66,6 +66,7 @@ TAKE_BACK = """
        SET attempts = attempts + 1,
            worker_id = NULL,
            scheduled_at = NULL,
+           queueing_lock = NULL,
            status = (CASE WHEN attempts + 1 >= %(tries)s THEN 'failed' ELSE 'todo' END
                     )::jobs.procrastinate_job_status
      WHERE status = 'doing'
