@@ -23,7 +23,7 @@ from citycare.scenarios.booking.api.rush import ACTION, Rush, Wanted
 from citycare.scenarios.booking.service import book, lists, wait
 from citycare.scenarios.booking.service.rush import body_of
 from citycare.web.edge import Json, answer, cookies, edge_of, errors, exchange_of, forgery
-from citycare.web.gates import ReadContext, WriteContext, gate
+from citycare.web.edge.contexts import ReadContext, WriteContext, gate
 
 router = APIRouter(prefix="/api/v1", tags=["booking"])
 

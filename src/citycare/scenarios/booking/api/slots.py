@@ -22,7 +22,7 @@ from citycare.scenarios.booking.model.core import Pool
 from citycare.scenarios.booking.service import links, lists
 from citycare.scenarios.booking.service.lists import SlotFilter
 from citycare.web.edge import Json, edge_of
-from citycare.web.gates import ReadContext, gate
+from citycare.web.edge.contexts import ReadContext, gate
 
 router = APIRouter(tags=["booking"])
 SPAN_DEFAULT = timedelta(days=15)

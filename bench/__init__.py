@@ -1,0 +1,1 @@
+"""Benchmarks: each measures what an issue promised, in one run, and prints one JSON line."""

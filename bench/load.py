@@ -1,0 +1,136 @@
+"""A small HTTP/1.1 load generator: ready-made requests over kept-alive connections, closed loop.
+
+Made for one thing: to cost so little that on two cores the server is measured and not the client
+(a general client costs more than the server does). Loopback only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came back: per request the status (0: connection lost) and the latency in ms."""
+
+    statuses: list[int]
+    latencies_ms: list[float]
+    seconds: float = 0.0
+    counts: Counter[int] = field(default_factory=Counter)
+
+    def percentile_ms(self, share: float) -> float:
+        """Return a percentile of the latencies of all answered requests."""
+        answered = sorted(
+            took for took, status in zip(self.latencies_ms, self.statuses, strict=True) if status
+        )
+        return answered[min(len(answered) - 1, int(len(answered) * share))] if answered else 0.0
+
+
+class _Client(asyncio.Protocol):
+    """One connection: sends the next request as soon as the last was answered."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self._buffer = b""
+        self._index = -1
+        self._started = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._next()
+
+    def _next(self) -> None:
+        self._index = next(self._run.indices, -1)
+        if self._index < 0:
+            self._transport.close()
+            return
+        self._started = time.perf_counter()
+        self._transport.write(self._run.requests[self._index])  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head = self._buffer.find(b"\r\n\r\n")
+        if head < 0:
+            return
+        lower = self._buffer[:head].lower()
+        at = lower.find(b"content-length:")
+        length = int(lower[at + 15 : lower.find(b"\r", at) if b"\r" in lower[at:] else None])
+        if len(self._buffer) < head + 4 + length:
+            return
+        outcome = self._run.outcome
+        outcome.statuses[self._index] = int(self._buffer[9:12])
+        outcome.latencies_ms[self._index] = (time.perf_counter() - self._started) * 1000
+        self._buffer = b""
+        self._next()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._run.lost(self)
+
+
+class _Run:
+    def __init__(self, requests: Sequence[bytes], address: tuple[str, int]) -> None:
+        self.requests = requests
+        self.address = address
+        self.indices: Iterator[int] = iter(range(len(requests)))
+        self.outcome = Outcome([0] * len(requests), [0.0] * len(requests))
+        self.done = asyncio.Event()
+        self._open = 0
+
+    async def connect(self) -> None:
+        """Open one connection; try again for a while when the server is away."""
+        self._open += 1
+        for _ in range(200):
+            try:
+                await asyncio.get_running_loop().create_connection(
+                    lambda: _Client(self), *self.address
+                )
+            except OSError:
+                await asyncio.sleep(0.05)
+            else:
+                return
+        self._open -= 1
+        self._finish()
+
+    def lost(self, client: _Client) -> None:
+        """Replace a connection the server dropped, while requests are left."""
+        self._open -= 1
+        if client._index >= 0:
+            task = asyncio.create_task(self.connect())
+            task.add_done_callback(lambda _: None)
+        else:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._open <= 0:
+            self.done.set()
+
+
+async def run(
+    requests: Sequence[bytes], address: tuple[str, int], connections: int
+) -> Outcome:
+    """Send all requests, each once, over so many connections; return statuses and latencies."""
+    state = _Run(requests, address)
+    started = time.perf_counter()
+    await asyncio.gather(*(state.connect() for _ in range(min(connections, len(requests)))))
+    await state.done.wait()
+    state.outcome.seconds = time.perf_counter() - started
+    state.outcome.counts = Counter(state.outcome.statuses)
+    return state.outcome
+
+
+def post(path: str, body: bytes, token: str, key: str) -> bytes:
+    """Write a POST with JSON, a bearer token and an idempotency key."""
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nIdempotency-Key: {key}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+def get(path: str) -> bytes:
+    """Write a GET."""
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\r\n".encode()

@@ -1,0 +1,258 @@
+"""The command line. Everything that answers takes --json."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import orjson
+import psycopg
+import typer
+from psycopg import sql
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from citycare import settings as knobs
+from citycare.kernel import audit, events
+from citycare.kernel.context import SYSTEM, Context, Role
+from citycare.kit import clock, ids, migrate
+from citycare.kit.db import Database
+from citycare.kit.errors import AppError
+from citycare.settings import DATABASE, Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="CityCare 城医通")
+audit_app = typer.Typer(no_args_is_help=True, help="the audit trail")
+booking_app = typer.Typer(no_args_is_help=True, help="booking")
+jobs_app = typer.Typer(no_args_is_help=True, help="background jobs")
+app.add_typer(audit_app, name="audit")
+app.add_typer(booking_app, name="booking")
+app.add_typer(jobs_app, name="jobs")
+
+Json = Annotated[bool, typer.Option("--json", help="answer as one JSON object")]
+T = TypeVar("T")
+console = Console(stderr=True)
+PORT = 8000
+WEB_WORKERS = 2
+
+
+def _say(answer: dict[str, Any], *, as_json: bool, text: str) -> None:
+    sys.stdout.write((orjson.dumps(answer, default=str).decode() if as_json else text) + "\n")
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end; an expected error becomes one sentence and exit code 1."""
+    try:
+        return asyncio.run(work)
+    except AppError as error:
+        console.print(f"[red]{error.message()}[/red] {error.words} ({error})")
+        raise typer.Exit(1) from error
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+class _Tell:
+    """A progress callback (name, done, total) that draws one bar a name."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, name: str, done: int, total: int | None) -> None:
+        """Move the bar of this name."""
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total)
+        self._bars.update(self._tasks[name], completed=done, total=total)
+
+
+async def _in_transaction(settings: Settings, work: Any) -> Any:
+    database = knobs.database_of(settings, size_max=2)
+    await database.open()
+    try:
+        async with database.transaction() as db:
+            cx = Context(db, SYSTEM, clock.now(), f"cli-{ids.new()}", purpose="cli")
+            return await work(cx)
+    finally:
+        await database.close()
+
+
+def _prepare(settings: Settings, *, reset: bool = False) -> None:
+    """Start the embedded server if it is ours, make the database, apply migrations."""
+    embedded = knobs.embedded_of(settings)
+    if embedded is not None:
+        embedded.ensure_running()
+        with psycopg.connect(embedded.url("postgres"), autocommit=True) as connection:
+            name = sql.Identifier(DATABASE)
+            if reset:
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
+            if found.fetchone() is None:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+    migrate.apply(knobs.owner_url(settings), settings.migrations)
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="where to serve")] = PORT,
+    scale: Annotated[str, typer.Option(help="small or city")] = "small",
+    *,
+    reset: Annotated[bool, typer.Option("--reset", help="make the city anew")] = False,
+) -> None:
+    """Make the demo city, if it is not there, and serve it."""
+    os.environ["CITYCARE_DEMO"] = "1"
+    os.environ["CITYCARE_BASE_URL"] = base = f"http://127.0.0.1:{port}"
+    settings = knobs.read()
+    _prepare(settings, reset=reset)
+    _run(_build_city(settings, scale))
+    _sign_in_lines(base)
+    _serve(settings, port)
+
+
+async def _build_city(settings: Settings, scale: str) -> None:
+    from citycare.journeys import demo as city  # noqa: PLC0415 - heavy, and only here
+
+    database = knobs.database_of(settings, size_max=4)
+    await database.open()
+    try:
+        with _bars() as bars:
+            await city.build(database, scale, _Tell(bars))
+    finally:
+        await database.close()
+
+
+def _sign_in_lines(base: str) -> None:
+    from citycare.journeys import demo as city  # noqa: PLC0415
+
+    console.print(f"\n[bold]城医通 CityCare[/bold]  {base}\n")
+    for role, name, subject in city.demo_logins():
+        console.print(f"  {role:<14} {name:<10} {base}/login/demo?as={subject}")
+    console.print("\n  Ctrl-C 停止 to stop\n")
+
+
+def _serve(settings: Settings, port: int) -> None:
+    """Become the supervisor: a small process that keeps the others up."""
+    command = [sys.executable, "-m", "citycare.kit.supervise", "127.0.0.1", str(port)]
+    command.append(str(WEB_WORKERS))
+    embedded = knobs.embedded_of(settings)
+    if embedded is not None:
+        command.append(str(embedded.folder))
+    os.execv(command[0], command)  # noqa: S606 - our own interpreter
+
+
+@app.command()
+def migrate_up() -> None:
+    """Apply the migrations that are missing (a real server: before the new code starts)."""
+    _prepare(knobs.read())
+
+
+@app.command()
+def token(
+    as_: Annotated[Role, typer.Option("--as", help="the role to act in")],
+    person: Annotated[UUID | None, typer.Option(help="the person the account belongs to")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Print a bearer token for a role (demo only)."""
+    from citycare.web.login import issue_token  # noqa: PLC0415
+
+    settings = knobs.read()
+
+    async def work() -> str:
+        database = knobs.database_of(settings, size_max=2)
+        await database.open()
+        try:
+            return await issue_token(database, as_, person)
+        finally:
+            await database.close()
+
+    made = _run(work())
+    _say({"token": made}, as_json=as_json, text=made)
+
+
+@app.command("import")
+def import_(
+    paths: Annotated[list[Path], typer.Argument(exists=True, help="CSV, NDJSON or Bundle files")],
+    window: Annotated[int, typer.Option(help="gather short Slots into windows (min)")] = 30,
+    *,
+    check: Annotated[bool, typer.Option("--check", help="only check")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take in a hospital's organisations, practitioners and schedules: all or nothing."""
+    from citycare.journeys import onboarding  # noqa: PLC0415
+
+    settings = knobs.read()
+
+    async def work() -> Any:
+        database = knobs.database_of(settings, size_max=2)
+        await database.open()
+        try:
+            with _bars() as bars:
+                return await onboarding.import_paths(
+                    database, paths, check_only=check, window_min=window, tell=_Tell(bars)
+                )
+        finally:
+            await database.close()
+
+    report = _run(work())
+    _say(report.as_dict(), as_json=as_json, text=report.text())
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@audit_app.command("verify")
+def audit_verify(*, as_json: Json = False) -> None:
+    """Recompute the whole chain; name the first broken link."""
+    settings = knobs.read()
+
+    async def work(cx: Context) -> audit.Report:
+        with _bars() as bars:
+            tell = _Tell(bars)
+            return await audit.verify(cx.db, lambda done, total: tell("audit", done, total))
+
+    report = _run(_in_transaction(settings, work))
+    first = report.first_broken
+    broken = f"lane {first.lane} entry {first.seq}: {first.wrong}" if first else ""
+    _say(
+        {"ok": report.ok, "checked": report.checked, "first_broken": broken or None},
+        as_json=as_json,
+        text=f"{report.checked} entries, {'all links hold' if report.ok else 'BROKEN ' + broken}",
+    )
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@jobs_app.command("dead")
+def jobs_dead(*, as_json: Json = False) -> None:
+    """List jobs that failed for good."""
+    page = _run(_in_transaction(knobs.read(), lambda cx: events.list_dead_letters(cx)))
+    found = [{"id": one.id, "name": one.name, "error": one.error} for one in page.items]
+    text = "\n".join(f"{one['id']} {one['name']} {one['error']}" for one in found) or "none"
+    _say({"dead": found}, as_json=as_json, text=text)
+
+
+@jobs_app.command("replay")
+def jobs_replay(job: int, *, as_json: Json = False) -> None:
+    """Let a dead job run again."""
+    _run(_in_transaction(knobs.read(), lambda cx: events.replay(cx, job)))
+    _say({"replayed": job}, as_json=as_json, text=f"job {job} runs again")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

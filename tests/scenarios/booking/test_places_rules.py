@@ -1,0 +1,131 @@
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from citycare.kernel.context import ANONYMOUS, Channel
+from citycare.kit.errors import AppError
+from citycare.scenarios.booking.model.core import Claim, Held, Place, Pool, Slot, State
+from citycare.scenarios.booking.rules import limits as limit_rules
+from citycare.scenarios.booking.rules import places as rules
+from citycare.scenarios.booking.rules.limits import Limits, Standing
+
+NOW = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
+LIMITS = Limits(
+    per_day=2,
+    per_department_day=1,
+    per_period=6,
+    cancel_before_min=30,
+    return_min_minutes=10,
+    return_max_minutes=120,
+    offer_minutes=120,
+    no_show_count=3,
+    no_show_months=12,
+    hold_days=90,
+    elder_age=60,
+    horizon_days=14,
+    care_before_days=7,
+    care_after_days=30,
+)
+SLOTS = [
+    Slot(
+        UUID(int=n), UUID(int=100 + n), UUID(int=9), f"0{n}", None,
+        NOW + timedelta(hours=n), NOW + timedelta(hours=n, minutes=30), "open", "first_come", 60, 60,
+    )
+    for n in range(1, 5)
+]  # fmt: skip
+
+claims = st.lists(
+    st.builds(
+        Claim,
+        slot_id=st.sampled_from([slot.id for slot in SLOTS] + [UUID(int=77)]),
+        person_id=st.integers(1000, 1010).map(lambda n: UUID(int=n)),
+        pool=st.just(Pool.PUBLIC),
+        actor=st.just(ANONYMOUS),
+        channel=st.sampled_from(Channel),
+        request_id=st.just("r"),
+    ),
+    max_size=60,
+)
+capacities = st.fixed_dictionaries({slot.id: st.integers(0, 5) for slot in SLOTS})
+
+
+def desk_with(capacity: dict[UUID, int]) -> rules.Desk:
+    places = [
+        Place(slot, number, Pool.PUBLIC, NOW)
+        for slot, count in capacity.items()
+        for number in range(1, count + 1)
+    ]
+    standing = Standing((), ())
+    slots = {slot.id: slot for slot in SLOTS}
+    return rules.Desk(slots, places, standing, rules.People(), LIMITS, NOW)
+
+
+@given(claims, capacities)
+def test_no_place_goes_twice_and_no_limit_is_passed(
+    wanted: list[Claim], capacity: dict[UUID, int]
+) -> None:
+    desk = desk_with(capacity)
+    given_out: set[tuple[UUID, int]] = set()
+    by_person: dict[UUID, list[Slot]] = {}
+    for claim in wanted:
+        outcome = desk.decide(claim)
+        if isinstance(outcome, AppError):
+            continue
+        key = (outcome.slot.id, outcome.number)
+        assert key not in given_out
+        assert 1 <= outcome.number <= capacity[outcome.slot.id]
+        given_out.add(key)
+        by_person.setdefault(claim.person_id, []).append(outcome.slot)
+    for held in by_person.values():
+        assert len(held) <= LIMITS.per_day
+        assert len({slot.department_code for slot in held}) == len(held)
+
+
+@given(claims, capacities)
+def test_nobody_is_told_full_while_a_place_is_left(
+    wanted: list[Claim], capacity: dict[UUID, int]
+) -> None:
+    desk = desk_with(capacity)
+    left = dict(capacity)
+    for claim in wanted:
+        outcome = desk.decide(claim)
+        if isinstance(outcome, AppError):
+            if outcome.code == "booking.slot_unavailable":
+                assert left[claim.slot_id] == 0
+        else:
+            left[outcome.slot.id] -= 1
+
+
+@given(st.floats(0, 1, exclude_max=True), st.integers(1, 60 * 24 * 14))
+def test_a_returned_place_opens_within_policy_and_well_before_the_visit(
+    chance: float, minutes: int
+) -> None:
+    starts_at = NOW + timedelta(minutes=minutes)
+    opens = rules.return_at(NOW, starts_at, chance, LIMITS)
+    assert NOW <= opens <= NOW + timedelta(minutes=LIMITS.return_max_minutes)
+    assert opens - NOW <= (starts_at - NOW) / 2
+
+
+@given(st.lists(st.integers(0, 800), max_size=8))
+def test_a_pause_follows_exactly_from_enough_recent_misses(days_ago: list[int]) -> None:
+    missed = [NOW - timedelta(days=days) for days in days_ago]
+    recent = sum(days <= 365.28 for days in days_ago)
+    until = limit_rules.hold_until(missed, NOW, LIMITS)
+    assert (until is not None) == (recent >= LIMITS.no_show_count)
+
+
+def test_a_booking_that_is_replaced_does_not_count_against_its_successor() -> None:
+    old = Held(UUID(int=1), UUID(int=5), SLOTS[0].starts_at, SLOTS[0].department_code)
+    standing = Standing([old], ())
+    claim = Claim(
+        SLOTS[0].id, UUID(int=5), Pool.PUBLIC, ANONYMOUS, Channel.PHONE, "r", follows=old.id
+    )
+    assert limit_rules.check_limits(claim, SLOTS[0], standing, LIMITS, NOW) is None
+
+
+def test_every_state_is_in_the_table_and_ended_ones_stay_ended() -> None:
+    assert set(rules.NEXT) == set(State)
+    for ended in (State.CANCELLED, State.MOVED, State.STOPPED, State.FULFILLED):
+        assert not rules.NEXT[ended]
