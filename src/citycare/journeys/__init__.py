@@ -1,0 +1,1 @@
+"""What crosses scenarios: a journey knows several of them; they do not know one another."""
