@@ -15,3 +15,6 @@ GRANT SELECT, INSERT, DELETE ON web.kept_form TO citycare_app;
 -- The readiness check compares what is applied with what the program needs.
 GRANT USAGE ON SCHEMA migration TO citycare_app;
 GRANT SELECT ON migration.applied TO citycare_app;
+
+INSERT INTO policy.parameter (key, effective_from, value, unit, source, status, note) VALUES
+('web.elder.age', '2026-01-01', '65', '岁', '各市自定', 'UNVERIFIED', '首次登录时从几岁起默认长辈版;本人随时可切换');

@@ -11,10 +11,14 @@ from citycare import settings as knobs
 from citycare.kit.db import Database
 from citycare.kit.embedded import Embedded
 from citycare.settings import Settings
-from citycare.web import edge
+from citycare.web import assembly
+from citycare.web.assembly import Parts
+from citycare.web.edge.exchange import Site
+
+PARTS = Parts()
 
 
-def create(settings: Settings, database: Database) -> FastAPI:
+def create(settings: Settings, database: Database, parts: Parts = PARTS) -> FastAPI:
     """Build the application. It starts while the database is away and answers 503 until then."""
 
     @asynccontextmanager
@@ -30,17 +34,7 @@ def create(settings: Settings, database: Database) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    site = _site(settings)
-    edge.install(
-        app,
-        edge.Edge(
-            site=site,
-            database=database,
-            sealer=edge.Sealer(edge.load_key(site.home)),
-            attempts=edge.Attempts(),
-            metrics=edge.Metrics(),
-        ),
-    )
+    assembly.install(app, _site(settings), database, parts)
     return app
 
 
@@ -51,8 +45,8 @@ def create_from_environment() -> FastAPI:
     return create(settings, Database(url))
 
 
-def _site(settings: Settings) -> edge.Site:
-    return edge.Site(
+def _site(settings: Settings) -> Site:
+    return Site(
         base_url=settings.base_url.rstrip("/"),
         city=settings.city,
         demo=settings.demo,

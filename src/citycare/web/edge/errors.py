@@ -8,22 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from citycare.kernel.consent import Claim, Refusal, SignInNeeded
+from citycare.kernel.context import ANONYMOUS
 from citycare.kit import http
 from citycare.kit.errors import AppError, Busy, Conflict, Forbidden, Incorrect, NotFound
+
+SIGN_IN_CODES = frozenset({"access.sign_in_needed", "access.second_factor_needed"})
 
 
 class Refused:
     """Marks an edge error that has an HTTP status of its own, outside the category map."""
 
     status: ClassVar[int]
-
-
-class SignInNeeded(Refused, Forbidden):
-    """Sign in first."""
-
-    status = 401
-    code = "access.sign_in_needed"
-    words = "请先登录。您填的内容会留着,登录后接着办。"
 
 
 class SecondFactorNeeded(Refused, Forbidden):
@@ -118,9 +114,14 @@ class Fault(Refused, Conflict):
     words = "系统出了问题,不是您的原因。请稍后再试;打电话时请报下面的编号。"
 
 
+def sign_in_needed(action: str) -> SignInNeeded:
+    """Return the error for somebody who must sign in before this action."""
+    return SignInNeeded(Refusal(Claim(ANONYMOUS, action)))
+
+
 BY_STATUS: dict[int, type[AppError]] = {
     400: BodyBroken,
-    401: SignInNeeded,
+    401: SecondFactorNeeded,
     403: Forbidden,
     404: RouteUnknown,
     405: MethodNotAllowed,
@@ -133,7 +134,9 @@ BY_STATUS: dict[int, type[AppError]] = {
 
 def status_of(error: AppError) -> int:
     """Return the HTTP status of an error: its own, or its category's."""
-    return error.status if isinstance(error, Refused) else http.STATUS[error.category]
+    if isinstance(error, Refused):
+        return error.status
+    return 401 if error.code in SIGN_IN_CODES else http.STATUS[error.category]
 
 
 def headers_of(error: AppError) -> Mapping[str, str]:
@@ -141,7 +144,7 @@ def headers_of(error: AppError) -> Mapping[str, str]:
     found = http.headers(error)
     if isinstance(error, TooManyAttempts):
         found["Retry-After"] = str(error.facts.get("retry_after_s", 60))
-    if isinstance(error, (SignInNeeded, SecondFactorNeeded)):
+    if error.code in SIGN_IN_CODES:
         found["WWW-Authenticate"] = 'Bearer realm="citycare"'
     return found
 
@@ -170,7 +173,7 @@ def _issue(error: AppError) -> str:
         return "exception"
     if isinstance(error, BodyTooLarge):
         return "too-long"
-    if isinstance(error, (SignInNeeded, SecondFactorNeeded)):
+    if error.code in SIGN_IN_CODES:
         return "login"
     if isinstance(error, (MethodNotAllowed, TypeNotAccepted)):
         return "not-supported"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from jinja2 import Environment
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Scope
@@ -22,6 +23,9 @@ from citycare.web.edge.seal import Sealer
 if TYPE_CHECKING:
     from citycare.web.edge.limits import Attempts
     from citycare.web.edge.metrics import Metrics
+    from citycare.web.login.provider import Provider
+    from citycare.web.oidc_dev import DevProvider
+    from citycare.web.portals.model import Portal
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{7,63}")
 KEY = "citycare.exchange"
@@ -76,10 +80,14 @@ class Edge:
     sealer: Sealer
     attempts: Attempts
     metrics: Metrics
+    portals: Mapping[str, Portal]
+    templates: Environment
     now: Callable[[], datetime] = clock.now
     error_page: ErrorPage | None = None
     on_refused: OnError | None = None
     on_interrupted: OnInterrupted | None = None
+    provider: Provider | None = None
+    dev_provider: DevProvider | None = None
 
 
 @dataclass(slots=True)

@@ -17,9 +17,9 @@ from starlette.requests import Request
 from citycare.web.edge import cookies
 from citycare.web.edge.errors import StaleForm
 from citycare.web.edge.exchange import Edge, Exchange
+from citycare.web.rendering import CSRF_FIELD as FIELD
 
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-FIELD = "csrf_token"
 HEADER = "x-csrf-token"
 LIFE_S = 12 * 3600
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")

@@ -1,0 +1,1 @@
+"""Sign-in: OpenID Connect, second factor, sessions, tokens. Import from the modules below."""

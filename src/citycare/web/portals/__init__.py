@@ -1,0 +1,1 @@
+"""The portals' navigation, role gates and frames. Import from the modules below."""
