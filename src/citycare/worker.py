@@ -10,9 +10,9 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from citycare import settings as knobs
 from citycare.kernel import audit
 from citycare.kernel.events import Handler, Job, Limits, Periodic, Worker
-from citycare import settings as knobs
 from citycare.kit.db import Database
 
 HANDLERS: tuple[Handler, ...] = ()

@@ -2,74 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from citycare.kernel import audit
-from citycare.kernel.audit import Checkpoint, Entry, Link, Report
+from citycare.kernel.audit import Entry, Link, Report
 from citycare.kernel.context import SYSTEM, Channel, Context
-from citycare.kit.db import Connection, Database
+from citycare.kit.db import Connection
 from citycare.kit.embedded import Embedded
 
 NOW = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 WANG = UUID("018f0000-0000-7000-8000-0000000000a1")
-Root = psycopg.Connection[tuple[int, ...]]
 
 
 def context(db: Connection) -> Context:
     return Context(db, SYSTEM, NOW, "test-request", Channel.WINDOW, "record.read")
 
 
-async def write(database: Database, *, lane: int, number: int) -> None:
+async def write(db: Connection, *, lane: int, number: int) -> None:
     """Append to one lane, as a transaction that took it before would."""
-    async with database.transaction() as db:
-        await db.execute("SELECT set_config('citycare.audit_lane', %s, true)", [str(lane)])
-        entries = [Entry("record.read", WANG, f"record/{i}") for i in range(number)]
-        await audit.append(context(db), entries)
+    await db.execute("SELECT set_config('citycare.audit_lane', %s, true)", [str(lane)])
+    entries = [Entry("record.read", WANG, f"record/{i}") for i in range(number)]
+    await audit.append(context(db), entries)
 
 
-async def seal(database: Database) -> int | None:
-    async with database.transaction() as db:
-        return await audit.checkpoint(context(db))
-
-
-async def verify(database: Database, witness: Checkpoint | None = None) -> Report:
-    async with database.autocommit() as db:
-        return await audit.verify(db, witness=witness)
+async def seal(db: Connection) -> int | None:
+    return await audit.checkpoint(context(db))
 
 
 @pytest.fixture
-async def trail(database: Database) -> Database:
+async def root(server: Embedded, shared_database: str) -> AsyncIterator[Connection]:
+    """A superuser's transaction on an empty trail, rolled back."""
+    url = server.url(shared_database)
+    async with await psycopg.AsyncConnection.connect(url, row_factory=dict_row) as db:
+        yield db
+        await db.rollback()
+
+
+@pytest.fixture
+async def trail(root: Connection) -> Connection:
     """Two lanes of nine and five entries, a checkpoint, then one more entry in lane 4."""
-    await write(database, lane=4, number=9)
-    await write(database, lane=11, number=5)
-    assert await seal(database) == 1
-    await write(database, lane=4, number=1)
-    return database
+    await write(root, lane=4, number=9)
+    await write(root, lane=11, number=5)
+    assert await seal(root) == 1
+    await write(root, lane=4, number=1)
+    return root
 
 
-@pytest.fixture
-def root(server: Embedded, own_database: str) -> Iterator[Root]:
-    with psycopg.connect(server.url(own_database), autocommit=True) as connection:
-        yield connection
-
-
-async def test_an_honest_trail_is_right(trail: Database) -> None:
+async def test_an_honest_trail_is_right(trail: Connection) -> None:
     told: list[tuple[int, int]] = []
-    async with trail.autocommit() as db:
-        report = await audit.verify(db, lambda done, count: told.append((done, count)))
+    report = await audit.verify(trail, lambda done, count: told.append((done, count)))
     assert (report.ok, report.checked, report.first_broken) == (True, 15, None)
     assert told[-1] == (15, 15)
     assert report.checkpoint is not None
     assert report.checkpoint.id == 1
 
 
-async def test_an_empty_trail_is_right(database: Database) -> None:
-    assert await verify(database) == Report(ok=True, checked=0, first_broken=None)
+async def test_an_empty_trail_is_right(root: Connection) -> None:
+    assert await audit.verify(root) == Report(ok=True, checked=0, first_broken=None)
 
 
 SWAP_LINES = """
@@ -104,10 +99,10 @@ TAMPERING = [
 
 @pytest.mark.parametrize(("statement", "found"), TAMPERING)
 async def test_tampering_is_found_and_the_first_broken_link_is_named(
-    trail: Database, root: Root, statement: str, found: Link
+    trail: Connection, statement: str, found: Link
 ) -> None:
-    root.execute(statement.encode())
-    report = await verify(trail)
+    await trail.execute(statement.encode())
+    report = await audit.verify(trail)
     assert not report.ok
     assert report.first_broken == found
 
@@ -128,42 +123,40 @@ REWRITE_FROM_9 = """
 
 
 async def test_an_end_cut_off_together_with_its_head_is_found_by_the_checkpoint(
-    trail: Database, root: Root
+    trail: Connection,
 ) -> None:
-    root.execute(CUT_TO_8)
-    assert (await verify(trail)).first_broken == Link(4, 9, "end cut off")
+    await trail.execute(CUT_TO_8)
+    assert (await audit.verify(trail)).first_broken == Link(4, 9, "end cut off")
 
 
-async def test_an_end_written_anew_is_found_by_the_checkpoint(trail: Database, root: Root) -> None:
-    root.execute(REWRITE_FROM_9)
-    assert (await verify(trail)).first_broken == Link(4, 9, "differs from the checkpoint")
+async def test_an_end_written_anew_is_found_by_the_checkpoint(trail: Connection) -> None:
+    await trail.execute(REWRITE_FROM_9)
+    assert (await audit.verify(trail)).first_broken == Link(4, 9, "differs from the checkpoint")
 
 
-async def test_without_checkpoints_only_a_witness_outside_finds_it(
-    trail: Database, root: Root
-) -> None:
-    kept = (await verify(trail)).checkpoint
-    root.execute(CUT_TO_8)
-    root.execute("DELETE FROM audit.checkpoint")
-    assert (await verify(trail)).ok
-    found = (await verify(trail, witness=kept)).first_broken
+async def test_without_checkpoints_only_a_witness_outside_finds_it(trail: Connection) -> None:
+    kept = (await audit.verify(trail)).checkpoint
+    await trail.execute(CUT_TO_8)
+    await trail.execute("DELETE FROM audit.checkpoint")
+    assert (await audit.verify(trail)).ok
+    found = (await audit.verify(trail, witness=kept)).first_broken
     assert found == Link(None, 1, "witnessed checkpoint missing or changed")
 
 
-async def test_a_checkpoint_removed_from_the_middle_is_found(trail: Database, root: Root) -> None:
+async def test_a_checkpoint_removed_from_the_middle_is_found(trail: Connection) -> None:
     assert await seal(trail) == 2
     await write(trail, lane=4, number=1)
     assert await seal(trail) == 3
-    root.execute("DELETE FROM audit.checkpoint WHERE id = 2")
-    assert (await verify(trail)).first_broken == Link(None, 2, "checkpoint missing")
+    await trail.execute("DELETE FROM audit.checkpoint WHERE id = 2")
+    assert (await audit.verify(trail)).first_broken == Link(None, 2, "checkpoint missing")
 
 
-async def test_no_checkpoint_is_made_when_nothing_is_new(trail: Database) -> None:
+async def test_no_checkpoint_is_made_when_nothing_is_new(trail: Connection) -> None:
     assert await seal(trail) == 2
     assert await seal(trail) is None
 
 
-async def test_two_broken_lanes_are_both_reported(trail: Database, root: Root) -> None:
-    root.execute("DELETE FROM audit.entry WHERE seq = 2")
-    report = await verify(trail)
+async def test_two_broken_lanes_are_both_reported(trail: Connection) -> None:
+    await trail.execute("DELETE FROM audit.entry WHERE seq = 2")
+    report = await audit.verify(trail)
     assert report.broken == (Link(4, 2, "entry missing"), Link(11, 2, "entry missing"))

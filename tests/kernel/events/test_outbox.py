@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +12,10 @@ from psycopg import sql
 
 from citycare.kernel import events
 from citycare.kernel.context import SYSTEM, Channel, Context
-from citycare.kernel.events import Event, Handler, Job
+from citycare.kernel.events import Event, Handler, Job, Limits
+from citycare.kit import migrate
 from citycare.kit.db import Connection, Database
+from citycare.kit.embedded import Embedded
 
 NOW = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 BOOKED = "booking.booked"
@@ -162,6 +166,48 @@ async def test_a_handler_that_keeps_failing_ends_as_a_dead_letter_that_can_be_re
     broken.failures = 0
     await events.drain(database, [broken.handler])
     assert [event.id for event in broken.got] == [sent.id, other.id]
+
+
+async def test_a_dead_letter_can_be_given_up(database: Database) -> None:
+    broken = Recorder("visit.take_in", failures=99)
+    await announce(database)
+    await events.drain(database, [broken.handler], failures_ok=True)
+    async with database.transaction() as db:
+        assert (await events.backlog(db)).dead == 1
+        (letter,) = await events.list_dead_letters(context(db))
+        await events.discard(context(db), letter.job_id)
+        assert await events.backlog(db) == events.Backlog(0, 0, 0)
+        later = replace(context(db), now=NOW + timedelta(days=31))
+        await events.purge(later)
+        assert await count(db, "events.event") == 0
+        with pytest.raises(events.NoDeadLetter):
+            await events.discard(context(db), letter.job_id)
+
+
+async def test_a_worker_takes_on_the_role_of_its_database(
+    server: Embedded, own_database: str
+) -> None:
+    """A pool that came in as superuser and took on the application's role."""
+    pool = Database(server.url(own_database), size_max=3, role=migrate.APP)
+    await pool.open()
+    who: list[str] = []
+    done = asyncio.Event()
+
+    async def tick(cx: Context) -> None:
+        row = await (await cx.db.execute("SELECT current_user AS who")).fetchone()
+        who.append(row["who"] if row else "")
+        done.set()
+
+    worker = events.Worker(pool, jobs=[Job("booking.tick", tick)], limits=Limits(poll_s=0.1))
+    running = asyncio.create_task(worker.run(signals=False))
+    async with pool.transaction() as db:
+        await events.defer(context(db), "booking.tick", {})
+    async with asyncio.timeout(10):
+        await done.wait()
+        worker.stop()
+        await running
+    await pool.close()
+    assert who == [migrate.APP]
 
 
 async def test_an_error_is_kept_without_its_words(database: Database) -> None:

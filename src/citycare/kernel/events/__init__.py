@@ -4,7 +4,7 @@ Owns:       schema `events`; procrastinate's queue in schema `jobs`.
 Tables:     event (what happened), handled (which handler has done it), done (jobs committed),
             failure (what failed tries ran into), reply (answers to repeated requests).
 Gives:      `emit`, `defer`, `Handler`, `Job`, `Periodic`, `Worker`, `drain`, `find_replies`,
-            `keep_replies`, `list_dead_letters`, `replay`.
+            `keep_replies`, `list_dead_letters`, `replay`, `discard`, `backlog`.
 Promises:   nothing is announced before the commit or after a rollback; each (event, handler) and
             each job takes effect exactly once, though it may be tried more often; a job that
             fails for good waits as a dead letter until an operator replays it. No order between
@@ -17,8 +17,9 @@ Sources:    procrastinate 3.10 (queue in PostgreSQL); transactional outbox, C. R
 """
 
 from citycare.kernel.events.draining import drain
-from citycare.kernel.events.letters import list_dead_letters, replay
+from citycare.kernel.events.letters import backlog, discard, list_dead_letters, replay
 from citycare.kernel.events.model import (
+    Backlog,
     DeadLetter,
     Event,
     Handler,
@@ -35,6 +36,7 @@ from citycare.kernel.events.replies import Reply, find_replies, keep_replies, lo
 from citycare.kernel.events.working import Worker, take_back
 
 __all__ = [
+    "Backlog",
     "DeadLetter",
     "Event",
     "Handler",
@@ -45,7 +47,9 @@ __all__ = [
     "Periodic",
     "Reply",
     "Worker",
+    "backlog",
     "defer",
+    "discard",
     "drain",
     "emit",
     "find_replies",

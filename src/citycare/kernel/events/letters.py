@@ -11,7 +11,8 @@ import traceback
 from psycopg.rows import class_row
 
 from citycare.kernel.context import Context
-from citycare.kernel.events.model import DeadLetter, NoDeadLetter
+from citycare.kernel.events.model import Backlog, DeadLetter, NoDeadLetter
+from citycare.kit.db import Connection
 from citycare.kit.errors import AppError
 from citycare.kit.pages import PAGE_MAX
 
@@ -88,3 +89,38 @@ async def replay(cx: Context, job_id: int) -> None:
     """Let a dead letter be tried again from the start, or raise NoDeadLetter."""
     if (await cx.db.execute(REPLAY, {"job": job_id})).rowcount != 1:
         raise NoDeadLetter(job=job_id)
+
+
+DISCARD = (
+    "DELETE FROM jobs.procrastinate_jobs WHERE id = %(job)s AND status = 'failed' RETURNING args"
+)
+
+CLOSE_PAIR = """
+    UPDATE events.handled SET state = 'done', at = %(now)s
+     WHERE event_id = %(event)s::uuid AND handler = %(handler)s
+"""
+
+
+async def discard(cx: Context, job_id: int) -> None:
+    """Give a dead letter up for good, or raise NoDeadLetter; the caller audits who did so."""
+    row = await (await cx.db.execute(DISCARD, {"job": job_id})).fetchone()
+    if row is None:
+        raise NoDeadLetter(job=job_id)
+    if set(row["args"]) == {"event", "handler"}:
+        await cx.db.execute(CLOSE_PAIR, {**row["args"], "now": cx.now})
+
+
+BACKLOG = """
+    SELECT count(*) FILTER (WHERE status = 'todo' AND coalesce(scheduled_at, now()) <= now())
+               AS waiting,
+           count(*) FILTER (WHERE status = 'doing') AS running,
+           count(*) FILTER (WHERE status = 'failed') AS dead
+      FROM jobs.procrastinate_jobs
+"""
+
+
+async def backlog(db: Connection) -> Backlog:
+    """Count the jobs that wait, run, and have failed, for health checks and metrics."""
+    async with db.cursor(row_factory=class_row(Backlog)) as cursor:
+        counted = await (await cursor.execute(BACKLOG)).fetchone()
+    return counted or Backlog(0, 0, 0)

@@ -106,3 +106,12 @@ class DeadLetter:
     failed_at: datetime | None
     error: str | None
     place: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many jobs are due and wait, run now, and have failed for good."""
+
+    waiting: int
+    running: int
+    dead: int
