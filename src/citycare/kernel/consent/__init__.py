@@ -29,24 +29,46 @@ from citycare.kernel.consent.access import (
     visible,
 )
 from citycare.kernel.consent.care import CareRow, care_window, close_care, open_care
+from citycare.kernel.consent.given import (
+    Given,
+    Purpose,
+    give,
+    has,
+    list_given,
+    list_purposes,
+    withdraw,
+)
+from citycare.kernel.consent.glass import BreakGlass, Review, break_glass, list_unreviewed, review
 from citycare.kernel.consent.policy import POLICY, purpose
 
 __all__ = [
     "POLICY",
+    "BreakGlass",
     "CareRow",
     "Claim",
+    "Given",
     "NotAllowed",
     "NotVisible",
+    "Purpose",
     "Refusal",
+    "Review",
     "Scope",
     "SignInNeeded",
+    "break_glass",
     "care_window",
     "close_care",
+    "give",
+    "has",
     "keep_refusals",
+    "list_given",
+    "list_purposes",
+    "list_unreviewed",
     "open_care",
     "purpose",
     "refusals_in",
     "require",
     "require_many",
+    "review",
     "visible",
+    "withdraw",
 ]

@@ -125,34 +125,49 @@ NOTHING = _Evidence()
 
 def holds(ground: Ground, claim: Claim, evidence: _Evidence = NOTHING) -> bool:
     """Decide one ground for one claim on the evidence at hand. Pure; anything unknown is no."""
-    actor, person = claim.actor, claim.person_id
+    match ground:
+        case Self() | Proxy() | Guardian():
+            return _as_kin(ground, claim, evidence)
+        case RoleAnywhere() | RoleInCity() | RoleHere():
+            return _as_staff(ground, claim)
+        case Care() | BrokenGlass():
+            return _as_treating(ground, claim, evidence)
+
+
+def _as_kin(ground: Self | Proxy | Guardian, claim: Claim, evidence: _Evidence) -> bool:
+    if claim.actor.person_id is None or claim.person_id is None:
+        return False
+    power = _power(claim, evidence)
     match ground:
         case Self():
-            return person is not None and (
-                actor.person_id == person
-                or (actor.person_id is not None and _power(claim, evidence) is None)
-            )
+            return claim.actor.person_id == claim.person_id or power is None
         case Proxy(scope):
-            return scope in (_power(claim, evidence) or ())
+            return scope in (power or ())
         case Guardian():
-            return GUARDIAN in (_power(claim, evidence) or ())
+            return GUARDIAN in (power or ())
+
+
+def _as_staff(ground: RoleAnywhere | RoleInCity | RoleHere, claim: Claim) -> bool:
+    city_wide = Grant(ground.role) in claim.actor.grants
+    match ground:
         case RoleAnywhere(role):
-            return actor.has(role)
-        case RoleInCity(role):
-            return Grant(role) in actor.grants
+            return claim.actor.has(role)
+        case RoleInCity():
+            return city_wide
         case RoleHere(role):
             here = claim.organisation_id
-            return Grant(role) in actor.grants or (here is not None and actor.has(role, here))
+            return city_wide or (here is not None and claim.actor.has(role, here))
+
+
+def _as_treating(ground: Care | BrokenGlass, claim: Claim, evidence: _Evidence) -> bool:
+    actor, person = claim.actor, claim.person_id
+    if person is None:
+        return False
+    match ground:
         case Care(role):
-            return person is not None and any(
-                (place, person) in evidence.treated for place in _places(actor, role)
-            )
+            return any((place, person) in evidence.treated for place in _places(actor, role))
         case BrokenGlass():
-            return (
-                person is not None
-                and actor.has(Role.CLINICIAN)
-                and (actor.account_id, person) in evidence.opened
-            )
+            return actor.has(Role.CLINICIAN) and (actor.account_id, person) in evidence.opened
 
 
 def _power(claim: Claim, evidence: _Evidence) -> frozenset[str] | None:

@@ -102,14 +102,19 @@ class Document:
     @property
     def born_on(self) -> date | None:
         """The date of birth the number carries, if it carries one."""
-        return _birth(self.number) if self.kind in PERSONAL_18 else None
+        return _birth(self.number) if self._speaks else None
 
     @property
     def sex(self) -> Sex | None:
         """The sex the number carries: odd sequence male, even female (GB 11643 §4.2.3)."""
-        if self.kind not in PERSONAL_18:
+        if not self._speaks:
             return None
         return Sex.MALE if int(self.number[16]) % 2 else Sex.FEMALE
+
+    @property
+    def _speaks(self) -> bool:
+        """Tell whether it is an 18-character number that carries birth and sex."""
+        return self.kind in PERSONAL_18 and len(self.number) == ID_LENGTH
 
 
 PERSONAL_18 = frozenset({Kind.RESIDENT_ID, Kind.FOREIGN_RESIDENT, Kind.HMT_RESIDENT})

@@ -226,6 +226,12 @@ class MergeUnknown(NotFound):
     code = "request.not_found"
 
 
+class ProposalUnknown(NotFound):
+    """There is no such open proposal."""
+
+    code = "request.not_found"
+
+
 class AccountUnknown(NotFound):
     """There is no such account."""
 

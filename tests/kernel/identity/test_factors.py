@@ -1,0 +1,101 @@
+"""The second factor: a code works once, one step early or late, and errors lock."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pyotp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from citycare.kernel import audit, identity
+from citycare.kernel.context import Context, Grant, Role
+from citycare.kernel.identity import NewPerson, Sex, factors
+
+SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # RFC 6238 appendix B, SHA-1 seed in base32
+
+
+async def _weak_session(cx: Context) -> tuple[str, str]:
+    """A clerk's session without second factor, and the account's secret."""
+    new = NewPerson("秦望舒", Sex.FEMALE, date(1984, 12, 5))
+    person = await identity.register_person(cx, new)
+    account = await identity.register_account(
+        cx, "local", "clerk-84", name="秦望舒", person_id=person.id
+    )
+    await identity.add_grant(cx, account.id, Grant(Role.CLERK))
+    enrolment = await identity.enrol_second_factor(cx, account.id)
+    assert enrolment.uri.startswith("otpauth://totp/")
+    assert (await identity.get_account(cx, account.id)).has_second_factor
+    return await identity.open_session(cx, account.id), enrolment.secret
+
+
+async def _prove(cx: Context, token: str, code: str, after_s: int = 0) -> identity.Verdict:
+    later = replace(cx, now=cx.now + timedelta(seconds=after_s))
+    actor = (await identity.actor_of(cx.db, [token], cx.now))[token]
+    assert actor.session_id is not None
+    return await identity.prove_second_factor(later, actor.session_id, code)
+
+
+async def _is_clerk(cx: Context, token: str) -> bool:
+    return (await identity.actor_of(cx.db, [token], cx.now))[token].has(Role.CLERK)
+
+
+async def test_a_code_makes_the_session_strong_and_works_once(cx: Context) -> None:
+    token, secret = await _weak_session(cx)
+    code = pyotp.TOTP(secret).at(cx.now)
+    assert not await _is_clerk(cx, token)
+    assert await _prove(cx, token, f" {code} ") == identity.Verdict(accepted=True)
+    assert await _is_clerk(cx, token)
+    assert not (await _prove(cx, token, code)).accepted
+    assert not (await _prove(cx, token, code, after_s=29)).accepted
+    following = pyotp.TOTP(secret).at(cx.now + timedelta(seconds=30))
+    assert (await _prove(cx, token, following, after_s=30)).accepted
+
+
+@pytest.mark.parametrize(
+    ("late_s", "accepted"), [(-60, False), (-30, True), (30, True), (60, False)]
+)
+async def test_a_clock_may_be_one_step_off(cx: Context, late_s: int, *, accepted: bool) -> None:
+    token, secret = await _weak_session(cx)
+    code = pyotp.TOTP(secret).at(cx.now + timedelta(seconds=late_s))
+    assert (await _prove(cx, token, code)).accepted is accepted
+
+
+async def test_five_errors_lock_even_the_right_code_out_for_a_while(cx: Context) -> None:
+    token, secret = await _weak_session(cx)
+    right = pyotp.TOTP(secret).at(cx.now)
+    wrong = f"{(int(right) + 1) % 1_000_000:06d}"
+    verdicts = [await _prove(cx, token, wrong) for _ in range(5)]
+    until = cx.now + timedelta(minutes=15)
+    assert [verdict.locked_until for verdict in verdicts] == [None] * 4 + [until]
+    assert await _prove(cx, token, right) == identity.Verdict(accepted=False, locked_until=until)
+    later = pyotp.TOTP(secret).at(until)
+    assert (await _prove(cx, token, later, after_s=900)).accepted
+
+
+async def test_without_a_secret_no_code_is_right(cx: Context) -> None:
+    account = await identity.register_account(cx, "local", "nobody", name="x")
+    token = await identity.open_session(cx, account.id)
+    assert not (await _prove(cx, token, "000000")).accepted
+    assert not (await _prove(cx, token, "")).accepted
+
+
+async def test_a_closed_session_proves_nothing(cx: Context) -> None:
+    token, secret = await _weak_session(cx)
+    actor = (await identity.actor_of(cx.db, [token], cx.now))[token]
+    assert actor.session_id is not None
+    await identity.revoke_session(cx, actor.session_id)
+    with pytest.raises(factors.SessionUnknown):
+        await identity.prove_second_factor(cx, actor.session_id, pyotp.TOTP(secret).at(cx.now))
+
+
+@pytest.mark.parametrize(("at_s", "code"), [(59, "287082"), (1_111_111_109, "081804")])
+def test_the_vectors_of_rfc_6238(at_s: int, code: str) -> None:
+    now = audit.model.EPOCH + timedelta(seconds=at_s)
+    assert factors.matching_step(SECRET, code, now) == at_s // 30
+
+
+@given(st.text(max_size=12))
+def test_no_text_is_a_fault(code: str) -> None:
+    now = audit.model.EPOCH + timedelta(seconds=1_111_111_109)
+    assert factors.matching_step(SECRET, code, now) in (None, 37037035, 37037036, 37037037)
