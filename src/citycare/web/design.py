@@ -54,7 +54,9 @@ class DesignPage:
     links: tuple[p.Link, ...]
     facts: tuple[p.Fact, ...]
     trail: tuple[p.Step, ...]
+    question: str
     answers: tuple[p.Option, ...]
+    more: p.Link
     kpis: tuple[p.Kpi, ...]
     columns: tuple[p.Column, ...]
     rows: tuple[p.Row, ...]
@@ -86,7 +88,12 @@ def _page(say: Say) -> DesignPage:
         links=_links(say),
         facts=_facts(say),
         trail=_trail(say),
+        question=say(
+            "胸口闷的时候，胳膊或下巴疼吗？",
+            "When your chest feels tight, does your arm or jaw hurt?",
+        ),
         answers=_answers(say),
+        more=p.Link(label=say("全部", "All"), href="#"),
         kpis=_kpis(say),
         columns=_columns(say),
         rows=_rows(say),
@@ -319,8 +326,8 @@ def _kpis(say: Say) -> tuple[p.Kpi, ...]:
 
 def _columns(say: Say) -> tuple[p.Column, ...]:
     return (
+        p.Column(label=say("号", "No.")),
         p.Column(label=say("姓名", "Name")),
-        p.Column(label=say("号", "No."), is_number=True),
         p.Column(label=say("来源", "From")),
         p.Column(label=say("预问诊", "Questions")),
         p.Column(label=say("状态", "State")),
@@ -330,14 +337,14 @@ def _columns(say: Say) -> tuple[p.Column, ...]:
 
 def _row(who: tuple[str, str], number: str, came: str, tag: p.Tag, state: str) -> p.Row:
     cells = (
-        p.Cell(text=who[0], note=who[1]),
         p.Cell(text=number),
+        p.Cell(text=who[0], note=who[1]),
         p.Cell(text=came),
         p.Cell(tag=tag),
         p.Cell(text=state),
         p.Cell(),
     )
-    return p.Row(cells=cells, href="#")
+    return p.Row(cells=cells, href="#", lead=1)
 
 
 def _rows(say: Say) -> tuple[p.Row, ...]:
@@ -346,14 +353,15 @@ def _rows(say: Say) -> tuple[p.Row, ...]:
     call = p.Action(label=say("叫号", "Call"), href="#", key="c", post=True)
     chosen = p.Row(
         cells=(
-            p.Cell(text=say("林秀英", "Lin Xiuying"), note=say("女 67", "F 67")),
             p.Cell(text="5"),
+            p.Cell(text=say("林秀英", "Lin Xiuying"), note=say("女 67", "F 67")),
             p.Cell(text=first),
             p.Cell(tag=done),
             p.Cell(text=say("等候 8 分", "8 min")),
             p.Cell(action=call),
         ),
         href="#",
+        lead=1,
         selected=True,
         group="8:30–9:00",
     )
@@ -390,7 +398,9 @@ def _record(say: Say) -> tuple[p.Fact, ...]:
     return (
         p.Fact(
             name=say("既往", "History"),
-            text=say("高血压 12 年，2 型糖尿病 5 年", "Hypertension 12 y, type 2 diabetes 5 y"),
+            text=say(
+                "高血压 12 年，2 型糖尿病 5 年", "Hypertension 12 years, type 2 diabetes 5 years"
+            ),
         ),
         p.Fact(
             name=say("用药", "Medicines"),

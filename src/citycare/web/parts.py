@@ -217,10 +217,14 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row; with `href` all of it can be chosen. `group` puts a heading row above it."""
+    """A row; with `href` all of it can be chosen, the link being on the words of cell `lead`.
+
+    `group` puts a heading row above it.
+    """
 
     cells: tuple[Cell, ...]
     href: str = ""
+    lead: int = 0
     selected: bool = False
     group: str = ""
 

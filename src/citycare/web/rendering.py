@@ -144,8 +144,8 @@ def yuan(amount: Money, lang: Lang) -> str:
 
 def distance(metres: int, lang: Lang) -> str:
     """Write a distance: below one kilometre in metres to ten, else to 0.1 km."""
-    if metres < METRES_PER_KM:
-        near = round(metres, -1)
+    near = round(metres, -1)
+    if near < METRES_PER_KM:
         return f"{near} 米" if lang == "zh" else f"{near} m"
     far = f"{metres / METRES_PER_KM:.1f}"
     return f"{far} 公里" if lang == "zh" else f"{far} km"

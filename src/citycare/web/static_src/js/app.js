@@ -46,11 +46,25 @@ function small() {
   });
 }
 
+/** The row whose thing is on its way to the panel is the selected one, at once. */
+function selectRow(event) {
+  const link = event.detail.elt;
+  if (!link.matches(".row-link")) return;
+  for (const row of link.closest("tbody").rows) {
+    const mine = row.contains(link);
+    row.classList.toggle("is-selected", mine);
+    const lead = row.querySelector(".row-link");
+    if (mine) lead.setAttribute("aria-current", "true");
+    else lead?.removeAttribute("aria-current");
+  }
+}
+
 function begin() {
   document.documentElement.classList.add("has-script");
   for (const part of [small, keys, readAloud, suggest, waiting, focus, network, keepForms]) part();
   charts();
   document.addEventListener("htmx:afterSettle", charts);
+  document.addEventListener("htmx:beforeRequest", selectRow);
 }
 
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);

@@ -3,7 +3,7 @@
 const BLOCKS = "h1, h2, h3, p, li, dt, dd, label, legend, b, .btn, .sos, [data-read]";
 
 let queue = [];
-let button = null;
+let buttons = [];
 
 function readable() {
   const area = document.querySelector("main");
@@ -14,9 +14,12 @@ function readable() {
   return leaves.filter((one) => one.textContent.trim() !== "");
 }
 
-function label(text) {
-  const words = button.querySelector("span");
-  words.textContent = text;
+function label(name) {
+  for (const one of buttons) one.querySelector("span").textContent = one.dataset[name];
+}
+
+function press(on) {
+  for (const one of buttons) one.setAttribute("aria-pressed", String(on));
 }
 
 function clear() {
@@ -27,8 +30,8 @@ function stop() {
   queue = [];
   clear();
   speechSynthesis.cancel();
-  button.setAttribute("aria-pressed", "false");
-  label(button.dataset.read);
+  press(false);
+  label("read");
 }
 
 function voice() {
@@ -59,24 +62,25 @@ function say() {
 function toggle() {
   if (speechSynthesis.speaking && !speechSynthesis.paused) {
     speechSynthesis.pause();
-    label(button.dataset.resume);
+    label("resume");
   } else if (speechSynthesis.paused) {
     speechSynthesis.resume();
-    label(button.dataset.pause);
+    label("pause");
   } else {
     queue = readable();
-    button.setAttribute("aria-pressed", "true");
-    label(button.dataset.pause);
+    press(true);
+    label("pause");
     say();
   }
 }
 
 export function start() {
-  button = document.querySelector("[data-read-aloud]");
-  if (button === null || !("speechSynthesis" in window)) return;
-  button.hidden = false;
-  button.dataset.read = button.querySelector("span").textContent;
-  button.addEventListener("click", toggle);
+  buttons = [...document.querySelectorAll("[data-read-aloud]")];
+  if (buttons.length === 0 || !("speechSynthesis" in window)) return;
+  for (const one of buttons) {
+    one.hidden = false;
+    one.addEventListener("click", toggle);
+  }
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") stop();
   });

@@ -23,7 +23,7 @@ function after(event) {
   if (waiting === undefined) return;
   clearTimeout(waiting.timer);
   timers.delete(target);
-  if (event.detail.failed && target.getAttribute("aria-busy")) target.innerHTML = waiting.old;
+  if (event.detail.failed && target.querySelector(".bones") !== null) target.innerHTML = waiting.old;
   target.removeAttribute("aria-busy");
 }
 
