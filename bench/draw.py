@@ -61,7 +61,7 @@ REQUESTS = """
 
 def lines(draw_id: UUID, count: int, slots: int) -> Iterator[str]:
     """Make requests: three different wishes each, the early windows wanted most."""
-    dice = Random(20261122)
+    dice = Random(20261122)  # noqa: S311 - repeatable requests, no secret
     for n in range(count):
         person = UUID(int=dice.getrandbits(128))
         public = rules.public_id(KEYS.public, draw_id, person)
@@ -73,7 +73,7 @@ def lines(draw_id: UUID, count: int, slots: int) -> Iterator[str]:
             f"\t2026-11-22 01:00:00+00\n"
         )
         if n % 100_000 == 0:
-            print(f"  filling {n:,} of {count:,}", file=sys.stderr)
+            sys.stderr.write(f"  filling {n:,} of {count:,}\n")
 
 
 def fill(url: str, draw_id: UUID, count: int, slots: int) -> None:
@@ -99,7 +99,7 @@ def progress() -> Callable[[str, int, int], None]:
         if phase != last[0] or done == of:
             last[0] = phase
             spent = time.perf_counter() - start
-            print(f"  {spent:6.1f} s  {phase} {done:,} of {of:,}", file=sys.stderr)
+            sys.stderr.write(f"  {spent:6.1f} s  {phase} {done:,} of {of:,}\n")
 
     return tell
 
@@ -125,7 +125,7 @@ async def measure(server: Embedded, name: str, count: int, slots: int) -> dict[s
     start = time.perf_counter()
     done = await draw_run.run_draw(database, KEYS, draw.id, progress())
     draw_s = time.perf_counter() - start
-    path = ROOT / ".var" / "draw.ndjson"
+    path = ROOT / ".var" / f"{name}.ndjson"
     with path.open("wb") as file:
         async with database.autocommit() as db:
             async for block in service.published(db, draw.id):
@@ -167,7 +167,7 @@ def main() -> None:
         finally:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
             server.stop()
-    print(json.dumps({"bench": "draw", "figures": figures, "ratios": {}}))
+    sys.stdout.write(json.dumps({"bench": "draw", "figures": figures, "ratios": {}}) + "\n")
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ class City:
 
 async def sql(url: str, text: str) -> list[tuple[Any, ...]]:
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        cursor = await connection.execute(text)  # type: ignore[arg-type]
+        cursor = await connection.execute(text)
         return await cursor.fetchall() if cursor.description else []
 
 
@@ -133,7 +133,8 @@ async def fill(city: City, count: int = 30) -> None:
 async def holders(admin: str) -> list[tuple[Any, ...]]:
     return await sql(
         admin,
-        "SELECT slot_id, number, person_id FROM booking.booking WHERE state = 'booked' ORDER BY 1, 2",
+        "SELECT slot_id, number, person_id FROM booking.booking WHERE state = 'booked'"
+        " ORDER BY 1, 2",
     )
 
 
@@ -280,7 +281,7 @@ async def test_control_without_the_constraints_one_person_has_many_requests(
     assert (await sql(admin, "SELECT count(*)::int FROM booking.draw_request"))[0][0] > 1
 
 
-async def test_wishes_can_be_changed_withdrawn_and_given_again(city: City, admin: str) -> None:
+async def test_wishes_can_be_changed_withdrawn_and_given_again(city: City) -> None:
     await city.ask(person(1), 0)
     await city.ask(person(1), 2, 1, 0)
     async with city.database.transaction() as db:

@@ -40,8 +40,6 @@ class Draw:
     list_digest: bytes | None = None
     seed: bytes | None = None
     won: int | None = None
-    booked_to: int = 0
-    told_to: int = 0
     done_at: datetime | None = None
 
 
@@ -64,6 +62,16 @@ class DrawRequest:
     wishes: list[UUID]
     changed_at: datetime
     withdrawn_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A share of what is left to write: window numbers or positions after `reached`, to `upto`."""
+
+    lane: int
+    kind: str
+    reached: int
+    upto: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +163,13 @@ class SeedUnreadable(Unavailable):
 
     code = "booking.draw_seed_unreadable"
     words = "摇号的密钥文件不对,请平台管理员从备份恢复密钥文件。"
+
+
+class QueueUnknown(NotFound):
+    """There is no such queue."""
+
+    code = "booking.queue_unknown"
+    words = "没有找到这个排队。请返回重新选择医生和时间。"
 
 
 class TicketWrong(Incorrect):

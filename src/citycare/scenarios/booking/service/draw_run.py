@@ -3,9 +3,10 @@
     open ──freeze──> frozen ──digest──> frozen, published ──(beacon)──lottery──> drawn
          ──bookings window by window, then the others are told──> ──finish──> done
 
-Every phase begins by locking the draw's row and reading how far it is; what it does follows from
-the frozen list and the seed alone. So a second run goes on where the first stopped, two at once
-only wait for each other, and the result is the same.
+Every phase begins by locking the draw's row, or its lane's, and reading how far it is; what it does
+follows from the frozen list and the seed alone. So a second run goes on where the first stopped,
+two at once only wait for each other, and the result is the same. Bookings and messages are written
+in lanes side by side, because this process and the server can work at the same time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import pairwise
 from uuid import UUID
 
 import orjson
@@ -32,6 +34,7 @@ from citycare.scenarios.booking.model.draw import (
     DrawState,
     DrawUnknown,
     Keys,
+    Lane,
     SeedUnreadable,
     Won,
 )
@@ -48,6 +51,7 @@ from citycare.scenarios.booking.store import places as place_store
 
 PLACES_A_CHUNK = 1_000
 TOLD_A_CHUNK = 50_000
+BOOKING_LANES = 2
 DUE_MAX = 20
 
 Tell = Callable[[str, int, int], None]
@@ -88,20 +92,25 @@ async def run_draw(database: Database, keys: Keys, draw_id: UUID, tell: Tell = _
     except BeaconMissing:
         async with database.autocommit() as db:
             return await draw_service.get_draw(db, draw_id)
-    await _book(database, draw_id, tell)
-    await _tell_losers(database, draw_id, tell)
+    await _write_all(database, draw_id, tell)
     return await _finish(database, keys, draw_id, tell)
 
 
 @asynccontextmanager
 async def _phase(database: Database, draw_id: UUID) -> AsyncIterator[tuple[Context, Draw]]:
     """Open a transaction of the system actor with the draw locked."""
-    async with database.transaction() as db:
-        draw = await store.lock(db, draw_id)
+    async with _system(database, draw_id) as cx:
+        draw = await store.lock(cx.db, draw_id)
         if draw is None:
             raise DrawUnknown(draw=draw_id)
+        yield cx, draw
+
+
+@asynccontextmanager
+async def _system(database: Database, draw_id: UUID) -> AsyncIterator[Context]:
+    async with database.transaction() as db:
         request_id = f"draw-{draw_id}"
-        yield Context(db, SYSTEM, clock.now(), request_id, Channel.HOSPITAL, "booking.draw"), draw
+        yield Context(db, SYSTEM, clock.now(), request_id, Channel.HOSPITAL, "booking.draw")
 
 
 async def _freeze(database: Database, draw_id: UUID, tell: Tell) -> None:
@@ -151,19 +160,50 @@ async def _lottery(database: Database, keys: Keys, draw_id: UUID, tell: Tell) ->
         del records
         tell("ordered", len(tickets), len(tickets))
         won = await draw_run.add_results(cx.db, draw_id, rules.allot(tickets, slots))
+        await draw_run.add_lanes(cx.db, draw_id, shared_out(len(slots), len(tickets)))
         tell("results", won, len(tickets))
 
 
-async def _book(database: Database, draw_id: UUID, tell: Tell) -> None:
-    """Write the winners' bookings, some windows at a time."""
+def shared_out(slots: int, requests: int) -> list[Lane]:
+    """Return the lanes of a draw: its windows cut into BOOKING_LANES, and all positions in one."""
+    cuts = [slots * lane // BOOKING_LANES for lane in range(BOOKING_LANES + 1)]
+    lanes = [Lane(n, "book", after, upto) for n, (after, upto) in enumerate(pairwise(cuts))]
+    return [*lanes, Lane(BOOKING_LANES, "tell", 0, requests)]
+
+
+async def _write_all(database: Database, draw_id: UUID, tell: Tell) -> None:
+    """Run the lanes side by side; when one fails, the others end, then its error is raised."""
     async with database.autocommit() as db:
-        ends = chunk_ends(await store.slots_of(db, draw_id))
+        lanes = await draw_run.lanes_of(db, draw_id)
+        slots = await store.slots_of(db, draw_id)
+    work = []
+    for lane in lanes:
+        if lane.kind == "book":
+            ends = chunk_ends(slots[lane.reached : lane.upto])
+        else:
+            ends = [*range(lane.reached + TOLD_A_CHUNK, lane.upto, TOLD_A_CHUNK), lane.upto]
+        work.append(_write_lane(database, draw_id, lane, ends, tell))
+    for outcome in await asyncio.gather(*work, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
+
+
+async def _write_lane(
+    database: Database, draw_id: UUID, lane: Lane, ends: Sequence[int], tell: Tell
+) -> None:
     for end in ends:
-        async with _phase(database, draw_id) as (cx, draw):
-            if draw.state is not DrawState.DRAWN or draw.booked_to >= end:
+        async with _system(database, draw_id) as cx:
+            now = await draw_run.lock_lane(cx.db, draw_id, lane.lane)
+            if now.reached >= end:
                 continue
-            await _book_chunk(cx, draw, end)
-            tell("booked", end, ends[-1])
+            await draw_run.set_reached(cx.db, draw_id, lane.lane, end)
+            if lane.kind == "book":
+                draw = await draw_service.get_draw(cx.db, draw_id)
+                await _book_chunk(cx, draw, now.reached, end)
+                tell("booked", end, lane.upto)
+            else:
+                await draw_run.tell_losers(cx.db, draw_id, now.reached, end, cx.now)
+                tell("told", end, lane.upto)
 
 
 def chunk_ends(slots: Sequence[DrawSlot]) -> list[int]:
@@ -180,11 +220,8 @@ def chunk_ends(slots: Sequence[DrawSlot]) -> list[int]:
     return ends
 
 
-async def _book_chunk(cx: Context, draw: Draw, end: int) -> None:
-    won = await draw_run.winners(cx.db, draw.id, draw.booked_to, end)
-    if not won:
-        await draw_run.mark_booked(cx.db, draw.id, end, [])
-        return
+async def _book_chunk(cx: Context, draw: Draw, after: int, end: int) -> None:
+    won = await draw_run.winners(cx.db, draw.id, after, end)
     persons = {one.person_id for one in won}
     await place_store.lock_persons(cx.db, persons)
     slots = await place_store.lock_slots(cx.db, {one.slot_id for one in won})
@@ -206,9 +243,10 @@ async def _book_chunk(cx: Context, draw: Draw, end: int) -> None:
         standing.add(claim, slot)
         granted.append((booking, slot))
         messages.append((one.person_id, "draw_won", _facts(draw, one, booking=str(booking.id))))
-    await _write(cx, granted, limits)
     await draw_run.tell(cx.db, messages, cx.now)
-    await draw_run.mark_booked(cx.db, draw.id, end, missed)
+    if missed:
+        await draw_run.mark_missed(cx.db, draw.id, missed)
+    await _write(cx, granted, limits)
 
 
 def _claim(cx: Context, draw: Draw, won: Won) -> Claim:
@@ -254,22 +292,12 @@ async def _write(cx: Context, granted: Sequence[tuple[Booking, Slot]], limits: L
     )
 
 
-async def _tell_losers(database: Database, draw_id: UUID, tell: Tell) -> None:
-    async with database.autocommit() as db:
-        total = (await draw_service.get_draw(db, draw_id)).requests or 0
-    for after in range(0, total, TOLD_A_CHUNK):
-        end = min(after + TOLD_A_CHUNK, total)
-        async with _phase(database, draw_id) as (cx, draw):
-            if draw.state is not DrawState.DRAWN or draw.told_to >= end:
-                continue
-            await draw_run.tell_losers(cx.db, draw_id, draw.told_to, end, cx.now)
-            tell("told", end, total)
-
-
 async def _finish(database: Database, keys: Keys, draw_id: UUID, tell: Tell) -> Draw:
     async with _phase(database, draw_id) as (cx, draw):
         if draw.state is DrawState.DONE:
             return draw
+        if any(lane.reached < lane.upto for lane in await draw_run.lanes_of(cx.db, draw_id)):
+            raise RuntimeError(f"draw {draw_id} is not written to the end")
         limits = await limits_in_force(cx)
         seed = await _seed(cx.db, keys, draw)
         minutes = (limits.return_min_minutes, limits.return_max_minutes)

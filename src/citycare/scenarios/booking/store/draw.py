@@ -24,7 +24,7 @@ WishedSlot = tuple[int, Slot]
 CHUNK = 20_000
 NOBODY = UUID(int=0)
 COLUMNS = """id, organisation_id, name, pool, opens_at, closes_at, state, commitment,
-    beacon_source, beacon, requests, list_digest, seed, won, booked_to, told_to, done_at"""
+    beacon_source, beacon, requests, list_digest, seed, won, done_at"""
 
 ADD = """
     INSERT INTO booking.draw (id, organisation_id, name, pool, opens_at, closes_at, commitment,
@@ -204,11 +204,12 @@ REQUEST = """
      ORDER BY r.draw_id DESC LIMIT %(count)s
 """
 OUTCOME = """
-    SELECT r.position, r.wish, s.slot_id, r.number, r.missed
-      FROM booking.draw_result AS r
-      JOIN booking.draw AS d ON d.id = r.draw_id AND d.state = 'done'
+    SELECT r.position, coalesce(r.wish, 0) AS wish, s.slot_id, r.number, r.missed
+      FROM booking.draw AS d
+      LEFT JOIN booking.draw_result AS r
+             ON r.draw_id = d.id AND r.public_id = %(public_id)s AND r.wish > 0
       LEFT JOIN booking.draw_slot AS s ON s.draw_id = r.draw_id AND s.n = r.n
-     WHERE r.draw_id = %(draw)s AND r.public_id = %(public_id)s
+     WHERE d.id = %(draw)s AND d.state = 'done'
 """
 
 
@@ -222,7 +223,7 @@ async def requests_of(
 
 
 async def outcome_of(db: Connection, draw_id: UUID, public_id: UUID) -> Row | None:
-    """Return position, wish, slot and number of a request once the draw is done."""
+    """Return wish (0: none), position, slot and number of a request once the draw is done."""
     cursor = await db.execute(OUTCOME, {"draw": draw_id, "public_id": public_id})
     return await cursor.fetchone()
 
@@ -253,7 +254,8 @@ PACKED_RESULTS = """
     SELECT string_agg(uuid_send(public_id) || int4send(wish) || int4send(coalesce(n, 0))
                       || int4send(coalesce(number, 0)), ''::bytea ORDER BY position) AS packed
       FROM booking.draw_result
-     WHERE draw_id = %(draw)s AND position > %(after)s AND position <= %(after)s + %(count)s
+     WHERE draw_id = %(draw)s AND position > %(after)s
+       AND position <= %(after)s::int + %(count)s::int
 """
 
 

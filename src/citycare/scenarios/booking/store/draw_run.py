@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from citycare.kit.db import Connection
-from citycare.scenarios.booking.model.draw import Won
+from citycare.scenarios.booking.model.draw import Lane, Won
 
 COPY_ROWS = 20_000
 LONG = "SET LOCAL statement_timeout = '10min'"
@@ -123,7 +123,6 @@ MISSED = """
       FROM unnest(%(positions)s::int[], %(why)s::text[]) AS m (position, why)
      WHERE r.draw_id = %(draw)s AND r.position = m.position
 """
-BOOKED_TO = "UPDATE booking.draw SET booked_to = %(to)s WHERE id = %(draw)s"
 
 
 async def winners(db: Connection, draw_id: UUID, after: int, to: int) -> list[Won]:
@@ -133,18 +132,59 @@ async def winners(db: Connection, draw_id: UUID, after: int, to: int) -> list[Wo
         return await cursor.fetchall()
 
 
-async def mark_booked(
-    db: Connection, draw_id: UUID, to: int, missed: Sequence[tuple[int, str]]
-) -> None:
-    """Note how far the bookings are written, and who won but could not be booked, and why."""
-    if missed:
-        parameters = {
-            "draw": draw_id,
-            "positions": [position for position, _ in missed],
-            "why": [why for _, why in missed],
-        }
-        await db.execute(MISSED, parameters)
-    await db.execute(BOOKED_TO, {"draw": draw_id, "to": to})
+async def mark_missed(db: Connection, draw_id: UUID, missed: Sequence[tuple[int, str]]) -> None:
+    """Note who won but could not be booked, and why."""
+    parameters = {
+        "draw": draw_id,
+        "positions": [position for position, _ in missed],
+        "why": [why for _, why in missed],
+    }
+    await db.execute(MISSED, parameters)
+
+
+ADD_LANES = """
+    INSERT INTO booking.draw_lane (draw_id, lane, kind, reached, upto)
+    SELECT %(draw)s, l.* FROM unnest(%(lanes)s::smallint[], %(kinds)s::text[],
+        %(reached)s::int[], %(upto)s::int[]) AS l
+"""
+LANES = "SELECT lane, kind, reached, upto FROM booking.draw_lane WHERE draw_id = %(draw)s"
+LANE = f"{LANES} AND lane = %(lane)s FOR UPDATE"
+REACHED = """
+    UPDATE booking.draw_lane SET reached = %(to)s WHERE draw_id = %(draw)s AND lane = %(lane)s
+"""
+
+
+async def add_lanes(db: Connection, draw_id: UUID, lanes: Sequence[Lane]) -> None:
+    """Write down how the work after the lottery is shared out."""
+    parameters = {
+        "draw": draw_id,
+        "lanes": [lane.lane for lane in lanes],
+        "kinds": [lane.kind for lane in lanes],
+        "reached": [lane.reached for lane in lanes],
+        "upto": [lane.upto for lane in lanes],
+    }
+    await db.execute(ADD_LANES, parameters)
+
+
+async def lanes_of(db: Connection, draw_id: UUID) -> list[Lane]:
+    """Return the lanes of a draw."""
+    async with db.cursor(row_factory=class_row(Lane)) as cursor:
+        return await (await cursor.execute(LANES, {"draw": draw_id})).fetchall()
+
+
+async def lock_lane(db: Connection, draw_id: UUID, lane: int) -> Lane:
+    """Read how far a lane is, and keep another runner of it waiting."""
+    async with db.cursor(row_factory=class_row(Lane)) as cursor:
+        await cursor.execute(LANE, {"draw": draw_id, "lane": lane})
+        found = await cursor.fetchone()
+    if found is None:
+        raise LookupError(f"lane {lane} of draw {draw_id}")
+    return found
+
+
+async def set_reached(db: Connection, draw_id: UUID, lane: int, to: int) -> None:
+    """Note how far a lane is, in the transaction of its work."""
+    await db.execute(REACHED, {"draw": draw_id, "lane": lane, "to": to})
 
 
 TELL = """
@@ -162,7 +202,6 @@ TELL_LOSERS = """
      WHERE r.draw_id = %(draw)s AND r.wish = 0
        AND r.position > %(after)s AND r.position <= %(to)s
 """
-TOLD_TO = "UPDATE booking.draw SET told_to = %(to)s WHERE id = %(draw)s"
 
 
 async def tell(db: Connection, messages: Sequence[tuple[UUID, str, str]], now: datetime) -> None:
@@ -177,10 +216,10 @@ async def tell(db: Connection, messages: Sequence[tuple[UUID, str, str]], now: d
 
 
 async def tell_losers(db: Connection, draw_id: UUID, after: int, to: int, now: datetime) -> None:
-    """Tell those at positions after..to who got nothing, and note how far we are."""
+    """Tell those at positions after..to who got nothing."""
     parameters = {"draw": draw_id, "after": after, "to": to, "now": now}
+    await db.execute(LONG)
     await db.execute(TELL_LOSERS, parameters)
-    await db.execute(TOLD_TO, {"draw": draw_id, "to": to})
 
 
 OPEN_LEFT = """
