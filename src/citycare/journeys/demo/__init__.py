@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from citycare.journeys.demo import cast
 from citycare.journeys.demo.cast import demo_logins
 from citycare.journeys.demo.loading import ISSUER, Loader, Tell
-from citycare.journeys.demo.model import SCALES, Login
+from citycare.journeys.demo.model import SCALES, Login, Scale
 from citycare.journeys.demo.visits import AHEAD_DAYS
 from citycare.kernel.context import SYSTEM, Channel, Context
 from citycare.kernel.identity import organisations
@@ -28,7 +28,7 @@ from citycare.kit.db import Database
 from citycare.scenarios.booking.model.draw import Keys
 from citycare.scenarios.booking.service import loading, schedule
 
-__all__ = ["ISSUER", "Built", "Login", "build", "demo_logins", "extend", "find_scale"]
+__all__ = ["ISSUER", "Built", "Login", "build", "demo_logins", "extend", "find_scale", "live"]
 FIRST_OF_CITY = 201
 LOCK_KEY = 0x0C17DE30
 
@@ -54,7 +54,7 @@ async def find_scale(cx: Context) -> str | None:
 
 async def build(
     database: Database,
-    scale: str = "small",
+    scale: str | Scale = "small",
     tell: Tell = _silent,
     *,
     keys: Keys | None = None,
@@ -73,8 +73,9 @@ async def build(
         there = await find_scale(cx)
         if there is not None:
             return Built(there, fresh=False)
-        await Loader(cx, SCALES[scale], tell, keys).load()
-    return Built(scale, fresh=True)
+        wanted = scale if isinstance(scale, Scale) else SCALES[scale]
+        await Loader(cx, wanted, tell, keys).load()
+    return Built(wanted.name, fresh=True)
 
 
 async def extend(cx: Context) -> int:
@@ -93,3 +94,14 @@ async def extend(cx: Context) -> int:
     for house in await organisations.list_organisations(cx):
         made += (await schedule.make_slots(cx, first, last, organisation_id=house.id)).slots
     return made
+
+
+async def live(cx: Context) -> int:
+    """Let the city's patients arrive and be seen as the clock says; return how many moved.
+
+    A demo calls it each minute, before no-shows are marked. The cast is left to whoever plays it.
+    """
+    if await find_scale(cx) is None:
+        return 0
+    people = [cast.person_id(key) for key, *_ in cast.PEOPLE]
+    return await loading.let_time_pass(replace(cx, actor=SYSTEM), people)

@@ -62,8 +62,8 @@ class Loader:
         await self._institutions(city)
         crowd = await self._residents()
         await self._accounts()
-        booker = await self._bookings(city, crowd)
-        await self._stories(city, crowd, booker)
+        booker, drawn = await self._bookings(city, crowd)
+        await self._stories(city, crowd, booker, drawn)
 
     async def _institutions(self, city: Institutions) -> None:
         cx, total = self.cx, len(city.organisations) + len(city.doctors) + len(city.desks)
@@ -158,13 +158,16 @@ class Loader:
         ]
         await factors.load_second_factors(self.cx, secrets)
 
-    async def _bookings(self, city: Institutions, crowd: visits.Crowd) -> visits.Booker:
+    async def _bookings(
+        self, city: Institutions, crowd: visits.Crowd
+    ) -> tuple[visits.Booker, list[NewSlot]]:
         cx, now = self.cx, self.cx.now
         accounts = {one.subject: cast.account_id(one.subject) for one in cast.demo_logins()}
         booker = visits.Booker(crowd, stories.plans(city, accounts, now), now)
         release = await schedule.release_in_force(cx)
         closures = stories.closures(now)
         made: list[Visit] = []
+        drawn: list[NewSlot] = []
         total = self.scale.past_windows + _windows_in_two_weeks(city)
         today = clock.day_of(now)
 
@@ -177,6 +180,8 @@ class Loader:
                 days = (clock.day_of(slot.window.starts_at) - today).days
                 full = PAST_PERCENT if days < 0 else visits.fullness(desk, days, self.scale)
                 made.extend(booker.fill(slot, desk, full))
+                if desk.clinic.release == "draw" and days >= visits.DRAW_DAYS:
+                    drawn.append(slot)
                 yield slot
                 if count % TELL_EVERY == 0:
                     self.tell("号源", min(count, total), total)
@@ -185,7 +190,7 @@ class Loader:
         self.tell("号源", total, total)
         await loading.load_bookings(cx, self._counted(made))
         self.tell("预约", len(made), len(made))
-        return booker
+        return booker, drawn
 
     def _counted(self, made: Sequence[Visit]) -> Iterator[tuple[Booking, NewSlot]]:
         for number, visit in enumerate(made):
@@ -194,7 +199,11 @@ class Loader:
             yield visit.booking, visit.slot
 
     async def _stories(
-        self, city: Institutions, crowd: visits.Crowd, booker: visits.Booker
+        self,
+        city: Institutions,
+        crowd: visits.Crowd,
+        booker: visits.Booker,
+        drawn: Sequence[NewSlot],
     ) -> None:
         cx = self.cx
         self.tell("候补、爽约和摇号", 0, 1)
@@ -203,41 +212,30 @@ class Loader:
         await loading.load_messages(cx, stories.messages(booker, paused, cx.now))
         await loading.load_waits(cx, stories.waits(city, crowd, cx.now), "phone")
         await proposals.propose_matches(cx, cast.person_id(cast.TWICE[0]))
-        await self._draw(city, crowd, booker)
+        await self._draw(drawn, crowd, booker)
         self.tell("候补、爽约和摇号", 1, 1)
 
-    async def _draw(self, city: Institutions, crowd: visits.Crowd, booker: visits.Booker) -> None:
+    async def _draw(
+        self, drawn: Sequence[NewSlot], crowd: visits.Crowd, booker: visits.Booker
+    ) -> None:
         """Open a draw that closes tomorrow evening, with requests in it already."""
-        cx, release = self.cx, await schedule.release_in_force(self.cx)
-        if self.keys is None:
+        cx, today = self.cx, clock.day_of(self.cx.now)
+        if self.keys is None or not drawn:
             return
-        today = clock.day_of(cx.now)
-        closes_at = clock.at(today + timedelta(days=1), time(20))
-        desk = next((one for one in city.desks if one.clinic.release == "draw"), None)
-        if desk is None:
-            return
-        house = desk.clinic.organisation_id
-        mine = [
-            slot.id
-            for slot, of in visits.ahead(city, stories.closures(cx.now), release, cx.now)
-            if of.clinic.organisation_id == house
-            and of.clinic.release == "draw"
-            and (clock.day_of(slot.window.starts_at) - today).days >= visits.DRAW_DAYS
-        ]
-        if not mine:
-            return
+        clinic = drawn[0].clinic
+        mine = [one.id for one in drawn if one.clinic.organisation_id == clinic.organisation_id]
         new = draw.NewDraw(
-            organisation_id=house,
-            name=f"{desk.clinic.organisation_short}专家号摇号",
+            organisation_id=clinic.organisation_id,
+            name=f"{clinic.organisation_short}专家号摇号",
             opens_at=cx.now - timedelta(hours=20),
-            closes_at=closes_at,
+            closes_at=clock.at(today + timedelta(days=1), time(20)),
             slots=mine,
         )
         opened = await draw.open_draw(cx, self.keys, new)
         throw = dice("draw", today)
         people = [
             one
-            for one in throw.sample(crowd.by["adult"], DRAW_REQUESTS * 2)
+            for one in throw.sample(crowd.by["adult"], DRAW_REQUESTS * 3)
             if booker.diary.ahead[one] == 0 and one not in booker.missed
         ]
         for person in people[:DRAW_REQUESTS]:

@@ -160,7 +160,7 @@ SMALL = Scale(
     whole_city=False,
     capacity_factor=1,
     halves_factor=1,
-    past_windows=3_000,
+    past_windows=1_800,
     crowd=20_000,
     busy_percent=100,
 )

@@ -143,7 +143,7 @@ class Booker:
     def _booked(self, slot: NewSlot, desk: Desk, place: NewPlace) -> Iterator[Visit]:
         starts_at, code = slot.window.starts_at, desk.clinic.department_code
         person = None
-        if starts_at < self.now and desk.audience == "adult":
+        if starts_at < self.now and desk.audience == "adult" and place.pool is Pool.PUBLIC:
             person = next((one for one in self.holders if self._may_miss(one, slot, desk)), None)
         missing = person is not None
         person = person or self._someone(slot, desk, place.pool)
@@ -184,7 +184,8 @@ class Booker:
             free = self.diary.is_free(
                 found, slot.window.starts_at, desk.clinic.department_code, self.now
             )
-            if free and found not in self.missed and found not in CAST_IDS:
+            fits = pool is not Pool.ELDER or self.crowd.is_elder(found, day)
+            if free and fits and found not in self.missed and found not in CAST_IDS:
                 return found
         return None
 
@@ -326,5 +327,5 @@ def fullness(desk: Desk, days_ahead: int, scale: Scale) -> float:
         return 0.0
     if house in (cast.organisation_id(cast.RUIJIN), cast.organisation_id(cast.COMMUNITY)):
         return float(70 * 0.85**days_ahead)
-    base = 36 if desk.clinic.id.int % 4 == 0 else 7
+    base = 30 if desk.clinic.id.int % 4 == 0 else 5
     return float(base * 0.85**days_ahead) * scale.busy_percent / 100

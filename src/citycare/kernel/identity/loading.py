@@ -9,8 +9,12 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from citycare.kernel.context import Context
-from citycare.kernel.identity.factors import SET_SECRET
 from citycare.kernel.identity.model import AccountUnknown
+
+SET_FACTOR = """
+    UPDATE identity.account SET totp_secret = %(secret)s, totp_last_step = NULL
+     WHERE id = %(account)s
+"""
 
 
 async def load_second_factors(cx: Context, secrets: Iterable[tuple[UUID, str]]) -> None:
@@ -20,6 +24,6 @@ async def load_second_factors(cx: Context, secrets: Iterable[tuple[UUID, str]]) 
         AccountUnknown: one of them is not there.
     """
     for account_id, secret in secrets:
-        found = await cx.db.execute(SET_SECRET, {"account": account_id, "secret": secret})
+        found = await cx.db.execute(SET_FACTOR, {"account": account_id, "secret": secret})
         if found.rowcount != 1:
             raise AccountUnknown

@@ -6,7 +6,7 @@ loaded was dealt with where it happened. Access is asked as for schedules.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from itertools import islice
 from uuid import UUID
@@ -14,6 +14,7 @@ from uuid import UUID
 from citycare.kernel import audit, consent, fhir
 from citycare.kernel.context import Context
 from citycare.kit import clock
+from citycare.kit.db import Row
 from citycare.scenarios.booking.model.core import Booking, Hold, Slot, State, Wait
 from citycare.scenarios.booking.model.schedule import NewSlot
 from citycare.scenarios.booking.rules.appointment import appointment_as_fhir
@@ -21,6 +22,7 @@ from citycare.scenarios.booking.rules.limits import Limits
 from citycare.scenarios.booking.service.clinics import require_organisations
 from citycare.scenarios.booking.service.records import limits_in_force
 from citycare.scenarios.booking.store import loading as loading_store
+from citycare.scenarios.booking.store.bookings import booking_of
 
 BATCH = 5_000
 HOLDING = frozenset({State.BOOKED, State.ARRIVED, State.FULFILLED, State.NO_SHOW})
@@ -119,3 +121,38 @@ async def last_open_day(cx: Context) -> date | None:
     """Return the last day with an open window in the city, or None in an empty one."""
     found = await loading_store.last_open(cx.db)
     return clock.day_of(found) if found else None
+
+
+async def let_time_pass(cx: Context, but: Collection[UUID] = ()) -> int:
+    """Play the patients: most who are due arrive, and are seen in turn; return how many moved.
+
+    For a demo or an exercise, where nobody comes through a door: without it every booking would
+    end as missed. `but`: persons who are left alone. Those few who never come are left to
+    `holds.mark_no_shows`.
+    """
+    await consent.require(cx, "booking.schedule")
+    rows = await loading_store.let_arrive(cx.db, cx.now, but)
+    rows += await loading_store.let_see(cx.db, cx.now, but)
+    newest = {row["id"]: row for row in rows}  # seen right after arriving: only the later counts
+    resources = [_as_fhir(row) for row in newest.values()]
+    for at in range(0, len(resources), BATCH):
+        await fhir.put(cx, resources[at : at + BATCH])
+    return len(newest)
+
+
+def _as_fhir(row: Row) -> fhir.Resource:
+    booking = booking_of(row)
+    slot = Slot(
+        id=booking.slot_id,
+        clinic_id=booking.clinic_id,
+        organisation_id=booking.organisation_id,
+        department_code=booking.department_code,
+        practitioner_id=row["practitioner_id"],
+        starts_at=booking.starts_at,
+        ends_at=row["ends_at"],
+        state="open",
+        release="first_come",
+        capacity=0,
+        free=0,
+    )
+    return appointment_as_fhir(booking, slot)
