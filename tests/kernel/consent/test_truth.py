@@ -209,3 +209,35 @@ async def test_refusals_about_a_person_reach_the_audit_trail(city: City) -> None
     seen = (await audit.list_about(cx, city.person)).items[0]
     assert (seen.action, seen.outcome) == ("record.read", "refused")
     assert seen.account_id == cx.actor.account_id
+
+
+async def test_care_under_an_old_id_opens_the_merged_persons_record(city: City) -> None:
+    window = consent.care_window(city.cx.now, 1, 30)
+    await consent.close_care(city.cx, ["booking:4"])
+    await consent.open_care(city.cx, [CareRow(city.merged, HERE, None, "booking:9", *window)])
+    doctor, other = city.actors["clinician here"], city.actors["clinician elsewhere"]
+    claims = [
+        Claim(actor, "record.read", person)
+        for actor in (doctor, other)
+        for person in (city.person, city.merged)
+    ]
+    answers = await consent.require_many(city.cx.db, city.cx.now, claims)
+    assert [answer is None for answer in answers] == [True, True, False, False]
+    scope = await consent.visible(replace(city.cx, actor=doctor), "record.read")
+    assert scope.persons == {city.person, city.merged}
+
+
+async def test_self_and_role_ask_the_database_nothing(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(type(city.cx.db), "execute", fault)
+    monkeypatch.setattr(type(city.cx.db), "cursor", fault)
+    names = ("self", "clerk here", "city clerk", "system")
+    claims = [Claim(city.actors[name], "booking.book", city.person, HERE) for name in names]
+    assert await consent.require_many(city.cx.db, city.cx.now, claims) == [None] * 4
+    claim = Claim(city.actors["guardian"], "booking.book", city.person, HERE)
+    with pytest.raises(AssertionError):
+        await consent.require_many(city.cx.db, city.cx.now, [claim])

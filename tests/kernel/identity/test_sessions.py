@@ -102,3 +102,30 @@ async def test_an_oidc_sign_in_becomes_a_person_only_by_a_verified_document(cx: 
         cx, "https://third", "sub-9", claims | {"name": "程若兮"}
     )
     assert renamed.person_id is None
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None, "31", {}, {"verified": True}, {"kind": "resident_id", "verified": True},
+        {"kind": "library card", "number": "1", "verified": True},
+        {"kind": "resident_id", "number": "11010519491231002X", "verified": "true"},
+        {"kind": "resident_id", "number": "110105194912310021", "verified": True},
+        {"kind": "passport", "number": "E12345678", "verified": True},
+        {"kind": "uscc", "number": "91350100M000100Y43", "verified": True},
+    ],
+)  # fmt: skip
+async def test_a_doubtful_document_links_to_nobody(cx: Context, document: object) -> None:
+    claims = {"name": "程若溪", "id_document": document}
+    account = await identity.find_or_make_account(cx, "https://id.city", "sub-31", claims)
+    assert (account.person_id, account.name) == (None, "程若溪")
+
+
+async def test_an_account_of_a_merged_person_is_the_kept_ones(cx: Context) -> None:
+    new = NewPerson("程若溪", Sex.FEMALE, date(1979, 3, 14))
+    kept, merged = [(await identity.register_person(cx, new)).id for _ in range(2)]
+    await identity.merge(cx, kept, merged, "同一人")
+    account = await identity.register_account(cx, "local", "31", name="x", person_id=merged)
+    assert account.person_id == kept
+    aliases = await identity.list_aliases(cx.db, [kept, merged, account.id])
+    assert aliases == {kept: {merged}, merged: {kept}}

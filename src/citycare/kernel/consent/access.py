@@ -12,7 +12,7 @@ them, so a batch calls it in its own transaction.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -206,8 +206,8 @@ async def require_many(
     """Decide many claims, in order: None is yes, an error is no and says how to refuse.
 
     Queries: none when all act for themselves or in a role; one for all relations where somebody
-    acts for another; one more only where care or a broken glass could decide. A merged person's
-    old id counts as the person.
+    acts for another; two more only where care or a broken glass could decide. A merged person's
+    old id counts as the person, on both sides.
 
     Raises:
         KeyError: the action is not in the policy; a fault of ours, so nothing is allowed.
@@ -222,11 +222,29 @@ async def require_many(
     questions = [_question(claims[i]) for i in pending]
     asked = [question for question in questions if question is not None]
     if asked:
-        evidence.treated, evidence.opened = await care.list_open(db, asked, now)
+        await _look_up_care(db, now, asked, evidence)
     for i in pending:
         if not _allowed(claims[i], evidence):
             answers[i] = _refuse(claims[i], evidence)
     return answers
+
+
+async def _look_up_care(
+    db: Connection, now: datetime, asked: Sequence[care.Question], evidence: _Evidence
+) -> None:
+    """Fill in care and broken glass, also what stands under another id of the same person."""
+    aliases = await identity.list_aliases(db, {question.person_id for question in asked})
+    more = [
+        replace(question, person_id=other)
+        for question in asked
+        for other in aliases.get(question.person_id, ())
+    ]
+    treated, opened = await care.list_open(db, [*asked, *more], now)
+    evidence.treated, evidence.opened = (
+        found | {(who, person) for person, others in aliases.items() for who, other in found
+                 if other in others}
+        for found in (treated, opened)
+    )  # fmt: skip
 
 
 def _pairs(claims: Iterable[Claim]) -> list[tuple[UUID, UUID]]:
@@ -338,7 +356,9 @@ async def visible(cx: Context, action: str) -> Scope:
     glass = BrokenGlass() in grounds and cx.actor.has(Role.CLINICIAN)
     account = cx.actor.account_id if glass else None
     if treating or account:
-        persons |= await care.list_treated(cx.db, treating, account, cx.now)
+        treated = await care.list_treated(cx.db, treating, account, cx.now)
+        aliases = await identity.list_aliases(cx.db, treated)
+        persons |= treated.union(*aliases.values())
     return Scope(persons=frozenset(persons), organisations=frozenset(organisations))
 
 

@@ -17,23 +17,26 @@ from psycopg.rows import class_row
 from citycare.kernel import audit
 from citycare.kernel.context import Context, Grant, Role
 from citycare.kernel.identity import documents as papers
-from citycare.kernel.identity.documents import Document, Kind
+from citycare.kernel.identity.documents import Kind
 from citycare.kernel.identity.model import (
     Account,
     AccountUnknown,
-    DocumentNameDiffers,
+    BornAhead,
     GuardianMissing,
     NewPerson,
 )
 from citycare.kernel.identity.persons import register_person
 from citycare.kernel.identity.sessions import revoke_all
 from citycare.kit import ids
+from citycare.kit.errors import Conflict
 
 COLUMNS = """a.id, a.issuer, a.subject, a.person_id, a.practitioner_id, a.name, a.disabled_at,
        a.totp_secret IS NOT NULL AS has_second_factor"""
 ADD = f"""
     INSERT INTO identity.account AS a (id, issuer, subject, person_id, practitioner_id, name)
-    VALUES (%(id)s, %(issuer)s, %(subject)s, %(person)s, %(practitioner)s, %(name)s)
+    VALUES (%(id)s, %(issuer)s, %(subject)s,
+            (SELECT coalesce(p.merged_into, p.id) FROM identity.person p WHERE p.id = %(person)s),
+            %(practitioner)s, %(name)s)
         ON CONFLICT (issuer, subject) DO UPDATE
        SET person_id = coalesce(a.person_id, excluded.person_id)
  RETURNING {COLUMNS}
@@ -98,17 +101,24 @@ async def find_or_make_account(
 
 
 async def _verified_person(cx: Context, issuer: str, claims: Mapping[str, Any]) -> UUID | None:
+    """Find or register whom a verified document names; what is doubtful links to nobody."""
     claim = claims.get("id_document")
-    name = str(claims.get("name") or "")
+    name = str(claims.get("name") or "").strip()
     if not isinstance(claim, Mapping) or claim.get("verified") is not True or not name:
         return None
-    document: Document = papers.parse(Kind(claim["kind"]), str(claim["number"]))
+    if claim.get("kind") not in set(Kind):
+        return None
+    try:
+        document = papers.parse(Kind(claim["kind"]), str(claim.get("number")))
+    except papers.DocumentRefused:
+        return None
     if document.born_on is None or document.sex is None:
         return None  # a passport says neither: the window completes the person
-    new = NewPerson(name, document.sex, document.born_on, phone=claims.get("phone_number"))
+    phone = str(claims["phone_number"]) if claims.get("phone_number") else None
+    new = NewPerson(name, document.sex, document.born_on, phone=phone)
     try:
         person = await register_person(cx, new, [document], verified_by=f"issuer:{issuer}")
-    except (GuardianMissing, DocumentNameDiffers):
+    except (BornAhead, Conflict, GuardianMissing):
         return None
     return person.id
 

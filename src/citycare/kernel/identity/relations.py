@@ -6,7 +6,7 @@ never deleted: it ends, and from that instant no longer counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from uuid import UUID
@@ -66,6 +66,16 @@ ACTED_FOR = f"""
              WHERE r.proxy_id = %(person)s AND (%(scope)s = ANY(r.scopes) OR %(scope)s = r.kind)
                AND {IN_FORCE}) AS a
       JOIN identity.person p ON p.id = a.id OR p.merged_into = a.id
+"""
+
+ALIASES = """
+    WITH root AS (
+        SELECT p.id AS asked, coalesce(p.merged_into, p.id) AS id
+          FROM identity.person p WHERE p.id = ANY(%(ids)s))
+    SELECT asked, id FROM root WHERE asked <> id
+     UNION
+    SELECT r.asked, m.id FROM root r JOIN identity.person m ON m.merged_into = r.id
+     WHERE m.id <> r.asked
 """
 
 
@@ -210,3 +220,17 @@ async def list_acted_for(
     parameters = {"person": person_id, "scope": scope, "now": now}
     rows = await (await db.execute(ACTED_FOR, parameters)).fetchall()
     return frozenset(row["id"] for row in rows) | {person_id}
+
+
+async def list_aliases(db: Connection, person_ids: Collection[UUID]) -> dict[UUID, frozenset[UUID]]:
+    """Return the other ids under which the same people are known, after merges.
+
+    Others keep the id they were given, so what they hold about a person may stand under any of
+    these. Most people have one id and are not in the answer.
+    """
+    aliases: dict[UUID, frozenset[UUID]] = {}
+    if person_ids:
+        rows = await (await db.execute(ALIASES, {"ids": list(person_ids)})).fetchall()
+        for row in rows:
+            aliases[row["asked"]] = aliases.get(row["asked"], frozenset()) | {row["id"]}
+    return aliases
