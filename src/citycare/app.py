@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 
 from citycare import settings as knobs
 from citycare.kit.db import Database
-from citycare.kit.embedded import Embedded
+from citycare.scenarios import booking
+from citycare.scenarios.booking.api import bookings, rush, slots
+from citycare.scenarios.booking.pages import choose, home, mine, waiting
 from citycare.settings import Settings
 from citycare.web import assembly
 from citycare.web.assembly import Parts
 from citycare.web.edge.exchange import Site
 
-PARTS = Parts()
+BOOKING = Path(booking.__file__).parent
+PARTS = Parts(
+    routers=(
+        home.router,
+        choose.router,
+        mine.router,
+        waiting.router,
+        bookings.router,
+        slots.router,
+    ),
+    templates=(BOOKING / "templates",),
+)
 
 
 def create(settings: Settings, database: Database, parts: Parts = PARTS) -> FastAPI:
@@ -35,14 +49,14 @@ def create(settings: Settings, database: Database, parts: Parts = PARTS) -> Fast
         redoc_url=None,
     )
     assembly.install(app, _site(settings), database, parts)
+    app.state.rush = rush.build(database, parts.now)
     return app
 
 
 def create_from_environment() -> FastAPI:
     """Build the application from the environment: the factory granian calls in each worker."""
     settings = knobs.read()
-    url = settings.database_url or Embedded(settings.home).url("citycare", user="citycare_app")
-    return create(settings, Database(url))
+    return create(settings, knobs.database_of(settings))
 
 
 def _site(settings: Settings) -> Site:

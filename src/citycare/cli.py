@@ -21,7 +21,6 @@ from citycare import settings as knobs
 from citycare.kernel import audit, events
 from citycare.kernel.context import SYSTEM, Context, Role
 from citycare.kit import clock, ids, migrate
-from citycare.kit.db import Database
 from citycare.kit.errors import AppError
 from citycare.settings import DATABASE, Settings
 
@@ -136,8 +135,8 @@ def _sign_in_lines(base: str) -> None:
     from citycare.journeys import demo as city  # noqa: PLC0415
 
     console.print(f"\n[bold]城医通 CityCare[/bold]  {base}\n")
-    for role, name, subject in city.demo_logins():
-        console.print(f"  {role:<14} {name:<10} {base}/login/demo?as={subject}")
+    for one in city.demo_logins():
+        console.print(f"  {one.role:<14} {one.name:<8} {base}/login/demo?as={one.subject}")
     console.print("\n  Ctrl-C 停止 to stop\n")
 
 
@@ -165,7 +164,7 @@ def token(
     as_json: Json = False,
 ) -> None:
     """Print a bearer token for a role (demo only)."""
-    from citycare.web.login import issue_token  # noqa: PLC0415
+    from citycare.web.login.tokens import issue_token  # noqa: PLC0415
 
     settings = knobs.read()
 
@@ -236,7 +235,7 @@ def audit_verify(*, as_json: Json = False) -> None:
 @jobs_app.command("dead")
 def jobs_dead(*, as_json: Json = False) -> None:
     """List jobs that failed for good."""
-    page = _run(_in_transaction(knobs.read(), lambda cx: events.list_dead_letters(cx)))
+    page = _run(_in_transaction(knobs.read(), events.list_dead_letters))
     found = [{"id": one.id, "name": one.name, "error": one.error} for one in page.items]
     text = "\n".join(f"{one['id']} {one['name']} {one['error']}" for one in found) or "none"
     _say({"dead": found}, as_json=as_json, text=text)

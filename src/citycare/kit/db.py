@@ -40,7 +40,7 @@ class Database:
     def __init__(self, url: str, *, size_max: int = 8, role: str | None = None) -> None:
         """Prepare the pool; `open` connects. `role` is taken on with SET ROLE."""
         self.url = url
-        self._role = role
+        self.role = role
         options: dict[str, Any] = {
             "row_factory": dict_row,
             "autocommit": True,
@@ -61,9 +61,9 @@ class Database:
         )
 
     async def _configure(self, connection: Connection) -> None:
-        if self._role is not None:
+        if self.role is not None:
             await connection.execute(
-                psycopg.sql.SQL("SET ROLE {}").format(psycopg.sql.Identifier(self._role))
+                psycopg.sql.SQL("SET ROLE {}").format(psycopg.sql.Identifier(self.role))
             )
 
     async def open(self) -> None:

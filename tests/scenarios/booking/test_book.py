@@ -10,11 +10,13 @@ from citycare.kit import ids
 from citycare.kit.errors import NotFound
 from citycare.scenarios.booking.model.core import (
     AlreadyBooked,
+    Claim,
     DrawOnly,
     NotYetOpen,
     OnHold,
     Pool,
     PoolClosed,
+    SlotFilter,
     SlotPast,
     SlotUnavailable,
     SlotUnknown,
@@ -87,8 +89,8 @@ async def test_a_clerk_books_in_her_own_hospital_only(
     assert isinstance(outcome, Exception)
 
 
-def claim_of(cx: Context, slot_id: UUID, person_id: UUID, pool: Pool = Pool.PUBLIC) -> book.Claim:
-    return book.Claim(slot_id, person_id, pool, cx.actor, cx.channel, cx.request_id)
+def claim_of(cx: Context, slot_id: UUID, person_id: UUID, pool: Pool = Pool.PUBLIC) -> Claim:
+    return Claim(slot_id, person_id, pool, cx.actor, cx.channel, cx.request_id)
 
 
 async def test_each_reason_to_refuse_has_its_own_code(cx: Context, person: UUID) -> None:
@@ -265,7 +267,7 @@ async def test_open_windows_come_in_pages_without_gaps(cx: Context) -> None:
         (await open_slot(cx, clinic=clinic, starts_at=NOW + timedelta(minutes=30 * n))).id
         for n in range(1, 8)
     ]
-    wanted = lists.SlotFilter(NOW, NOW + timedelta(days=2), clinic=clinic.id)
+    wanted = SlotFilter(NOW, NOW + timedelta(days=2), clinic=clinic.id)
     found, token = [], None
     while True:
         page = await lists.list_open_slots(cx, wanted, token, count=3)

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from citycare.kernel import identity
-from citycare.kernel.context import SYSTEM, Channel, Context
+from citycare.kernel.context import SYSTEM, Actor, Channel, Context
 from citycare.kit.db import Database
 from citycare.scenarios.booking.model.core import Claim, Pool
 from citycare.scenarios.booking.service import rush
@@ -54,7 +54,7 @@ def build(database: Database, now: Callable[[], datetime]) -> Rush:
     return Batcher(serve)
 
 
-def _request(one: Wanted, actors: dict[str, identity.Actor]) -> rush.Request:
+def _request(one: Wanted, actors: dict[str, Actor]) -> rush.Request:
     actor = actors[one.token]
     claim = Claim(one.slot_id, one.person_id, one.pool, actor, one.channel, one.request_id)
     assert actor.account_id is not None  # noqa: S101 - only accounts have tokens

@@ -18,9 +18,8 @@ from citycare.kernel.context import ANONYMOUS, Context
 from citycare.kit.db import Connection
 from citycare.kit.pages import PAGE_MAX
 from citycare.scenarios.booking.api.schemas import SlotsOut
-from citycare.scenarios.booking.model.core import Pool
+from citycare.scenarios.booking.model.core import Pool, SlotFilter
 from citycare.scenarios.booking.service import links, lists
-from citycare.scenarios.booking.service.lists import SlotFilter
 from citycare.web.edge import Json, edge_of
 from citycare.web.edge.contexts import ReadContext, gate
 

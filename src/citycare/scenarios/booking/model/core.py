@@ -133,6 +133,20 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotFilter:
+    """What a list of open windows is narrowed by; None means any."""
+
+    starts_from: datetime
+    starts_to: datetime
+    pool: Pool = Pool.PUBLIC
+    department: str | None = None
+    practitioner: UUID | None = None
+    organisation: UUID | None = None
+    district: str | None = None
+    clinic: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """A place in a clinic's waiting list, and the offer made, if any."""
 

@@ -104,6 +104,29 @@ def _pool(booking: Booking, free: Mapping[Pool, Sequence[int]]) -> Pool | None:
     return next((pool for pool in (booking.pool, Pool.PUBLIC) if free.get(pool)), None)
 
 
+Ranked = Sequence[tuple[Why, Option]]
+
+
+def rank(booking: Booking, standard: Standard, options: Sequence[Option], terms: Terms) -> Ranked:
+    """List the equal or better windows for a booking, the best first.
+
+    The list depends only on when the booking was, so one serves everyone of a window.
+
+    Source: issue 2; the order is ours (see `_rank`).
+    """
+    fit = [(why(booking, standard, one, terms), one) for one in options]
+    good = [(reason, one) for reason, one in fit if reason is not None]
+    return sorted(good, key=lambda pair: _rank(booking, standard, pair[1], pair[0]))
+
+
+def _first(booking: Booking, ranked: Ranked, held: Sequence[Held]) -> Replacement | None:
+    for reason, option in ranked:
+        pool = _pool(booking, option.free)
+        if pool is not None and not _clashes(option, held, booking):
+            return Replacement(booking, option, option.free[pool][0], pool, reason)
+    return None
+
+
 def replacement(
     booking: Booking,
     standard: Standard,
@@ -115,17 +138,7 @@ def replacement(
 
     Source: issue 2 ("everyone affected gets an equal or better offer in one action").
     """
-    best: tuple[tuple[object, ...], Replacement] | None = None
-    for option in options:
-        reason = why(booking, standard, option, terms)
-        pool = _pool(booking, option.free)
-        if reason is None or pool is None or _clashes(option, held, booking):
-            continue
-        rank = _rank(booking, standard, option, reason)
-        if best is None or rank < best[0]:
-            number = option.free[pool][0]
-            best = (rank, Replacement(booking, option, number, pool, reason))
-    return best[1] if best else None
+    return _first(booking, rank(booking, standard, options, terms), held)
 
 
 def assign(
@@ -153,10 +166,13 @@ def assign(
     missed: list[Booking] = []
     stopped = {one.id for one in bookings}
     live = [Option(one.slot, one.standard, free[one.slot.id]) for one in options]
+    ranked: dict[datetime, Ranked] = {}
     for booking in sorted(bookings, key=lambda one: (one.starts_at, one.created_at, one.id)):
-        person = booking.person_id
+        person, starts_at = booking.person_id, booking.starts_at
+        if starts_at not in ranked:
+            ranked[starts_at] = rank(booking, standard, live, terms)
         other = [one for one in held.get(person, ()) if one.id not in stopped] + taken[person]
-        given = replacement(booking, standard, live, terms, other)
+        given = _first(booking, ranked[starts_at], other)
         if given is None:
             missed.append(booking)
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -9,12 +10,14 @@ from citycare.kernel import audit, consent
 from citycare.kernel.context import Context
 from citycare.kit import clock, pages
 from citycare.kit.db import Row
-from citycare.scenarios.booking.model.core import BookingUnknown, SlotUnknown
+from citycare.scenarios.booking.model.core import BookingUnknown, Pool, SlotFilter, SlotUnknown
+from citycare.scenarios.booking.model.finder import History
+from citycare.scenarios.booking.model.schedule import Clinic
 from citycare.scenarios.booking.store import bookings as booking_store
+from citycare.scenarios.booking.store import clinics as clinic_store
 from citycare.scenarios.booking.store import holds as hold_store
 from citycare.scenarios.booking.store import slots as slot_store
 from citycare.scenarios.booking.store import waits as wait_store
-from citycare.scenarios.booking.store.slots import SlotFilter
 
 DAY_MAX = 2_000
 MINE_MAX = 50
@@ -116,3 +119,37 @@ async def list_messages(cx: Context, person_id: UUID, *, read: bool = False) -> 
     if read:
         await hold_store.mark_read(cx.db, person_id, cx.now)
     return rows
+
+
+async def history_of(cx: Context, person_id: UUID) -> tuple[History, list[UUID]]:
+    """Return where a person was seen: for the order of what is found, and the latest first."""
+    await consent.require(cx, "booking.read", person_id)
+    rows = await booking_store.last_clinics(cx.db, person_id)
+    history = History(
+        practitioners=frozenset(row["practitioner_id"] for row in rows if row["practitioner_id"]),
+        clinics=frozenset(row["clinic_id"] for row in rows),
+        departments=frozenset((row["organisation_id"], row["department_code"]) for row in rows),
+    )
+    return history, [row["clinic_id"] for row in rows]
+
+
+async def windows_of(
+    cx: Context, clinic_ids: Sequence[UUID], day: date, pools: Sequence[Pool]
+) -> dict[UUID, list[Row]]:
+    """Return all windows of these clinics on a day, full ones too, by clinic. Public."""
+    rows = await slot_store.of_clinics(cx.db, clinic_ids, clock.bounds(day), pools, cx.now, DAY_MAX)
+    found: dict[UUID, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["clinic_id"], []).append(row)
+    return found
+
+
+async def waiting_lengths(cx: Context, clinic_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return how many wait for each of these clinics. Public."""
+    return await wait_store.lengths(cx.db, clinic_ids)
+
+
+async def get_clinics(cx: Context, clinic_ids: Sequence[UUID]) -> list[Clinic]:
+    """Return these clinics in the order asked. Public."""
+    found = {clinic.id: clinic for clinic in await clinic_store.get(cx.db, clinic_ids)}
+    return [found[one] for one in clinic_ids if one in found]

@@ -37,6 +37,7 @@ from citycare.scenarios.booking.model.stop import (
     Replacement,
     Standard,
     StopPlan,
+    StopTooMany,
     Terms,
 )
 from citycare.scenarios.booking.rules import stop as rules
@@ -53,6 +54,7 @@ from citycare.scenarios.booking.store import stop as stop_store
 SPAN_MAX = timedelta(days=92)
 REASON_MAX = 200
 SETTLE_MAX = 1_000
+AFFECTED_MAX = 4_000
 LOOK_BACK = timedelta(days=1)
 
 
@@ -78,7 +80,7 @@ async def stop_clinic(
     and `booking.booked`, one audit entry per person.
 
     Raises:
-        ClinicUnknown, Forbidden, PeriodWrong, NothingToStop, ReasonMissing.
+        ClinicUnknown, Forbidden, PeriodWrong, NothingToStop, ReasonMissing, StopTooMany.
     """
     reason = reason.strip()[:REASON_MAX]
     if not reason:
@@ -137,6 +139,8 @@ async def _plan(
     if not open_:
         raise NothingToStop(clinic=clinic_id)
     bookings = await stop_store.affected(cx.db, open_, lock=lock)
+    if len(bookings) + len(open_) > AFFECTED_MAX:
+        raise StopTooMany(people=len(bookings), slots=len(open_), max=AFFECTED_MAX)
     options = await _options(cx, current, standards)
     held = await booking_store.held(cx.db, {one.person_id for one in bookings}, cx.now - LOOK_BACK)
     by_person: dict[UUID, list[Held]] = defaultdict(list)

@@ -242,3 +242,20 @@ async def misses(
     """Return each person's missed visits: instants and booking ids."""
     rows = await (await db.execute(MISSES, {"persons": list(persons)})).fetchall()
     return {row["person_id"]: (row["starts"], row["ids"]) for row in rows}
+
+
+LAST_CLINICS = """
+    SELECT DISTINCT ON (b.clinic_id) b.clinic_id, b.starts_at, c.practitioner_id,
+           c.organisation_id, c.department_code
+      FROM booking.booking AS b
+      JOIN booking.clinic AS c ON c.id = b.clinic_id AND c.active
+     WHERE b.person_id = %(person)s AND b.state = 'fulfilled'
+     ORDER BY b.clinic_id, b.starts_at DESC
+     LIMIT 100
+"""
+
+
+async def last_clinics(db: Connection, person_id: UUID) -> list[Row]:
+    """Return the clinics a person was seen in, the latest visit first."""
+    rows = await (await db.execute(LAST_CLINICS, {"person": person_id})).fetchall()
+    return sorted(rows, key=lambda row: row["starts_at"], reverse=True)

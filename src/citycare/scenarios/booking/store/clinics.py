@@ -64,10 +64,25 @@ SAVE_WORDS = """
 """
 
 
+FORGET = """
+    DELETE FROM booking.word AS w
+     USING (SELECT key, array_agg(part) AS parts
+              FROM unnest(%(part)s::text[], %(kind)s::text[], %(key)s::text[])
+                   AS n (part, kind, key)
+             WHERE kind = 'doctor' GROUP BY key) AS n
+     WHERE w.kind = 'doctor' AND w.key = n.key AND w.part <> ALL(n.parts)
+"""
+
+
 async def save_words(db: Connection, words: Collection[Word]) -> None:
-    """Add the words that are new; the same word twice is one."""
+    """Add the words that are new; a doctor renamed is no longer found by the old name.
+
+    Old names of hospitals stay: people go on using them.
+    """
     columns = ("part", "kind", "key", "name", "whole")
-    await db.execute(SAVE_WORDS, {c: [getattr(w, c) for w in words] for c in columns})
+    parameters = {c: [getattr(w, c) for w in words] for c in columns}
+    await db.execute(FORGET, parameters)
+    await db.execute(SAVE_WORDS, parameters)
 
 
 GET = f"SELECT {LIST} FROM booking.clinic WHERE id = ANY(%(ids)s) ORDER BY id"

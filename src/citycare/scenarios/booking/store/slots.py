@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg import sql
 
 from citycare.kit.db import Connection, Row
-from citycare.scenarios.booking.model.core import Pool
+from citycare.scenarios.booking.model.core import Pool, SlotFilter
 
 OPEN = """
     SELECT s.id, s.clinic_id, s.starts_at, s.ends_at, s.release, s.capacity, p.open,
@@ -30,20 +30,6 @@ OPEN = """
      ORDER BY s.starts_at, s.id
      LIMIT %(count)s
 """
-
-
-@dataclass(frozen=True, slots=True)
-class SlotFilter:
-    """What a list of open windows is narrowed by; None means any."""
-
-    starts_from: datetime
-    starts_to: datetime
-    pool: Pool = Pool.PUBLIC
-    department: str | None = None
-    practitioner: UUID | None = None
-    organisation: UUID | None = None
-    district: str | None = None
-    clinic: UUID | None = None
 
 
 # A filter that is not asked for is left out of the text, so that the planner sees which index fits.
@@ -100,7 +86,7 @@ async def cards(db: Connection, ids: Collection[UUID]) -> list[Row]:
 
 
 OF_CLINIC = """
-    SELECT s.id, s.starts_at, s.ends_at, s.state, s.release, s.capacity,
+    SELECT s.id, s.clinic_id, s.starts_at, s.ends_at, s.state, s.release, s.capacity,
            count(p.number) FILTER (WHERE p.opens_at <= %(now)s) AS open,
            min(p.opens_at) AS first_opens_at
       FROM booking.slot AS s

@@ -1,0 +1,1 @@
+"""Pages of booking: residents first, then the clinic, the desk, the scheduler."""

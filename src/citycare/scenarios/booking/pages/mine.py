@@ -1,0 +1,256 @@
+"""Confirming, looking at, moving and cancelling one's bookings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Form
+from starlette.requests import Request
+from starlette.responses import Response
+
+from citycare.kernel import identity
+from citycare.kernel.context import Context
+from citycare.kit import clock
+from citycare.kit.errors import AppError
+from citycare.kit.money import Money
+from citycare.scenarios.booking.model.core import Pool, Source, State
+from citycare.scenarios.booking.pages.words import (
+    SOURCES,
+    Words,
+    booking_part,
+    place_of,
+    state_tag,
+    when,
+    words_of,
+)
+from citycare.scenarios.booking.rules.calendar import as_calendar
+from citycare.scenarios.booking.service import book, lists
+from citycare.web import i18n
+from citycare.web.edge.contexts import WriteContext, gate
+from citycare.web.edge.errors import SignInNeeded
+from citycare.web.manner import manner_of
+from citycare.web.parts import Booking, Fact, Link, Tag
+from citycare.web.portals import persons
+from citycare.web.rendering import yuan
+from citycare.web.respond import redirect, respond
+from citycare.web.shell import Toast
+
+router = APIRouter(include_in_schema=False)
+Text = Annotated[str, Form(max_length=200)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmPage:
+    """What will be booked, for whom; `error` says what went wrong at the last try."""
+
+    slot_id: UUID
+    when: str
+    place: str
+    facts: tuple[Fact, ...]
+    move: str
+    back: str
+    error: str
+    full: bool
+    wait_href: str
+
+
+async def person_in_hand(request: Request, cx: Context) -> persons.InHand:
+    """Return for whom the resident acts, or ask to sign in."""
+    person = await persons.in_hand(request, cx)
+    if person is None:
+        raise SignInNeeded
+    return person
+
+
+@router.get("/book/{slot_id}", dependencies=[gate("booking.book")])
+async def confirm(
+    request: Request, cx: WriteContext, slot_id: UUID, move: UUID | None = None
+) -> Response:
+    """Show once more what will be booked."""
+    page = await _confirm_page(request, cx, slot_id, move, None)
+    return await respond(request, cx, "booking/confirm.html", page)
+
+
+async def _confirm_page(
+    request: Request, cx: Context, slot_id: UUID, move: UUID | None, error: AppError | None
+) -> ConfirmPage:
+    words = words_of(request)
+    person = await person_in_hand(request, cx)
+    card = await lists.get_slot(cx, slot_id)
+    lang = manner_of(request).lang
+    return ConfirmPage(
+        slot_id=slot_id,
+        when=when(request, card),
+        place=place_of(card, words),
+        facts=(
+            Fact(name=words("给谁"), text=person.name),
+            Fact(name=words("时间"), text=when(request, card)),
+            Fact(name=words("医生"), text=place_of(card, words)),
+            Fact(name=words("地点"), text=card["room"] or card["organisation_name"]),
+            Fact(name=words("挂号费"), text=yuan(Money(card["fee_fen"]), lang)),
+        ),
+        move=str(move or ""),
+        back=f"/book?clinic={card['clinic_id']}&day={clock.day_of(card['starts_at'])}"
+        + (f"&move={move}" if move else ""),
+        error=i18n.words_of(error, lang) if error else "",
+        full=error is not None and error.code == "booking.slot_unavailable",
+        wait_href=f"/wait/{card['clinic_id']}?day={clock.day_of(card['starts_at'])}",
+    )
+
+
+@router.post("/book/{slot_id}", dependencies=[gate("booking.book")])
+async def confirmed(
+    request: Request, cx: WriteContext, slot_id: UUID, move: Annotated[str, Form()] = ""
+) -> Response:
+    """Book it, or move the old booking here; say so and show it."""
+    words = words_of(request)
+    person = await person_in_hand(request, cx)
+    try:
+        async with cx.db.transaction():
+            if move:
+                made = await book.reschedule(cx, UUID(move), slot_id)
+            else:
+                made = await book.book(cx, slot_id, person.person_id, Pool.PUBLIC)
+    except AppError as error:
+        page = await _confirm_page(request, cx, slot_id, UUID(move) if move else None, error)
+        return await respond(request, cx, "booking/confirm.html", page, status=409)
+    text = words("改好了,原来的号已经退回。") if move else words("约好了。到时提前 15 分钟到就行。")
+    return redirect(request, f"/bookings/{made.id}", notice=Toast(text=text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinePage:
+    """A person's bookings to come, where they wait, and the past."""
+
+    upcoming: tuple[Booking, ...]
+    waits: tuple[Link, ...]
+    past: tuple[Booking, ...]
+    more: str
+
+
+@router.get("/bookings", dependencies=[gate("booking.read")])
+async def mine(request: Request, cx: WriteContext, page: str | None = None) -> Response:
+    """List a person's bookings."""
+    words = words_of(request)
+    me = (await person_in_hand(request, cx)).person_id
+    upcoming = await lists.list_mine(cx, me, upcoming=True, count=50)
+    past = await lists.list_mine(cx, me, upcoming=False, token=page, count=10)
+    waits = await lists.list_waits(cx, me)
+    shown = MinePage(
+        upcoming=tuple(booking_part(row, words) for row in upcoming.items),
+        waits=tuple(_wait_link(request, row, words) for row in waits),
+        past=tuple(booking_part(row, words) for row in past.items),
+        more=f"/bookings?page={past.next}" if past.next else "",
+    )
+    return await respond(request, cx, "booking/mine.html", shown)
+
+
+def _wait_link(request: Request, row: Any, words: Words) -> Link:
+    if row["state"] == "offered":
+        note = words("有号了:%(when)s", when=when(request, row))
+        tag = Tag(text=words("等您答复"))
+    else:
+        note = words("候补第 %(n)d 位", n=row["position"])
+        tag = None
+    return Link(
+        label=place_of(row, words),
+        note=note,
+        href=f"/waiting/{row['id']}",
+        icon="queue",
+        tag=tag,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingPage:
+    """One booking: what, where, and what can be done with it."""
+
+    id: UUID
+    title: str
+    tag: Tag
+    number: int
+    facts: tuple[Fact, ...]
+    is_open: bool
+    again_href: str
+    move_href: str
+
+
+@router.get("/bookings/{booking_id}", dependencies=[gate("booking.read")])
+async def one(request: Request, cx: WriteContext, booking_id: UUID) -> Response:
+    """Show one booking."""
+    page = await _booking_page(request, cx, booking_id)
+    return await respond(request, cx, "booking/one.html", page)
+
+
+async def _booking_page(request: Request, cx: Context, booking_id: UUID) -> BookingPage:
+    words = words_of(request)
+    booking, card = await lists.get_booking(cx, booking_id)
+    person = await identity.get_person(cx, booking["person_id"])
+    lang = manner_of(request).lang
+    state = State(booking["state"])
+    return BookingPage(
+        id=booking_id,
+        title=when(request, card),
+        tag=state_tag(state, words),
+        number=booking["number"],
+        facts=(
+            Fact(name=words("给谁"), text=person.name),
+            Fact(name=words("医生"), text=place_of(card, words)),
+            Fact(name=words("医院"), text=card["organisation_name"]),
+            Fact(name=words("诊室"), text=card["room"] or words("到科室前台问一下")),
+            Fact(name=words("挂号费"), text=yuan(Money(card["fee_fen"]), lang)),
+            Fact(name=words("来源"), text=words(SOURCES[Source(booking["source"])])),
+        ),
+        is_open=state is State.BOOKED and card["ends_at"] > cx.now,
+        again_href=f"/book?clinic={card['clinic_id']}",
+        move_href=f"/book?clinic={card['clinic_id']}&move={booking_id}",
+    )
+
+
+@router.get("/bookings/{booking_id}/cancel", dependencies=[gate("booking.cancel")])
+async def ask_cancel(request: Request, cx: WriteContext, booking_id: UUID) -> Response:
+    """Ask once before a place is given back."""
+    page = await _booking_page(request, cx, booking_id)
+    return await respond(request, cx, "booking/cancel.html", page)
+
+
+@router.post("/bookings/{booking_id}/cancel", dependencies=[gate("booking.cancel")])
+async def cancel(
+    request: Request, cx: WriteContext, booking_id: UUID, reason: Text = ""
+) -> Response:
+    """Give the place back."""
+    await book.cancel(cx, booking_id, reason)
+    text = words_of(request)("退好了。这个号会先给候补的人。")
+    return redirect(request, "/bookings", notice=Toast(text=text))
+
+
+@router.get("/bookings/{booking_id}/slip", dependencies=[gate("booking.read")])
+async def slip(request: Request, cx: WriteContext, booking_id: UUID) -> Response:
+    """Show the slip to print."""
+    page = await _booking_page(request, cx, booking_id)
+    return await respond(request, cx, "booking/slip.html", page)
+
+
+@router.get("/bookings/{booking_id}/calendar.ics", dependencies=[gate("booking.read")])
+async def calendar(request: Request, cx: WriteContext, booking_id: UUID) -> Response:
+    """Return the booking for the person's own calendar (RFC 5545)."""
+    booking, card = await lists.get_booking(cx, booking_id)
+    words = words_of(request)
+    stamp: datetime = booking["created_at"]
+    body = as_calendar(
+        uid=f"{booking_id}@citycare",
+        starts_at=card["starts_at"],
+        ends_at=card["ends_at"],
+        stamp=stamp,
+        title=words("看病:%(place)s", place=place_of(card, words)),
+        location=" ".join(filter(None, (card["organisation_name"], card["room"]))),
+        cancelled=State(booking["state"]) not in (State.BOOKED, State.ARRIVED),
+    )
+    return Response(
+        body,
+        media_type="text/calendar",
+        headers={"Content-Disposition": f'attachment; filename="{booking_id}.ics"'},
+    )
