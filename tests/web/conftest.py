@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from citycare import app as application
 from citycare.kit.db import Database
+from citycare.kit.embedded import Embedded
 from citycare.settings import Settings, read
 
 BASE = "http://127.0.0.1:8000"
@@ -35,3 +36,8 @@ async def client(
 ) -> AsyncIterator[httpx.AsyncClient]:
     async with browser() as opened:
         yield opened
+
+
+@pytest.fixture
+def superuser_url(server: Embedded, own_database: str) -> str:
+    return server.url(own_database)

@@ -45,7 +45,7 @@ class RequestWrong(Incorrect):
     """The sign-in request is not one this provider answers."""
 
     code = "login.request_wrong"
-    words = "登录请求不完整,请回到首页重新登录。"
+    words = "登录请求不完整，请回到首页重新登录。"
 
 
 class DevProvider:

@@ -38,6 +38,7 @@ def install(app: FastAPI, edge: Edge, limits: Limits | None = None) -> None:
     """Put the edge round an application."""
     app.state.edge = edge
     answers.register(app)
+    apidocs.describe(app)
     app.include_router(health.router)
     app.include_router(apidocs.router)
     app.add_middleware(EdgeMiddleware, edge=edge, limits=limits or Limits())

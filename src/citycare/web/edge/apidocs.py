@@ -5,11 +5,55 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from citycare.kit.http import PROBLEM_TYPE
+
 router = APIRouter(include_in_schema=False)
+
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457 problem. `code` is stable; `detail` is for people, in Chinese.",
+    "required": ["type", "title", "status", "detail", "code", "facts", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string", "description": "the English sentence"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "examples": ["booking.slot_unavailable"]},
+        "facts": {"type": "object", "additionalProperties": {"type": "string"}},
+        "request_id": {"type": "string"},
+    },
+}
+ANSWER = {
+    "description": "Any refusal or fault",
+    "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+
+
+def describe(app: FastAPI) -> None:
+    """Let the interface description say what our errors look like and how one signs in."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is not None:
+            return app.openapi_schema
+        schema = plain()
+        parts = schema.setdefault("components", {})
+        schemas = parts.setdefault("schemas", {})
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        schemas["Problem"] = PROBLEM
+        parts["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        for methods in schema.get("paths", {}).values():
+            for operation in methods.values():
+                operation["responses"].pop("422", None)
+                operation["responses"]["4XX"] = operation["responses"]["5XX"] = ANSWER
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way
 
 
 @router.get("/api/docs")

@@ -18,7 +18,7 @@ from citycare.kernel.context import ANONYMOUS, Channel, Context, Role
 from citycare.kernel.identity import accounts, sessions
 from citycare.kit.db import Connection
 from citycare.web.edge import cookies, forgery
-from citycare.web.edge.errors import HeaderWrong, RoleMissing, SecondFactorNeeded, sign_in_needed
+from citycare.web.edge.errors import HeaderWrong, RoleMissing, SecondFactorNeeded, SignInNeeded
 from citycare.web.edge.exchange import Edge, Gate, edge_of, exchange_of
 
 NO_CONNECTION = cast("Connection", None)  # until one is taken from the pool
@@ -58,6 +58,7 @@ async def _read(request: Request) -> AsyncIterator[Context]:
 
 WriteContext = Annotated[Context, Depends(_write, scope="function")]
 ReadContext = Annotated[Context, Depends(_read, scope="function")]
+OPENERS: dict[Any, str] = {_write: "write", _read: "read"}  # for the test that walks routes
 
 
 def _prepare(request: Request, edge: Edge) -> Context:
@@ -67,7 +68,7 @@ def _prepare(request: Request, edge: Edge) -> Context:
         raise NoGate(request.url.path)
     case.token, case.by_cookie = cookies.find_token(request, edge)
     if case.token is None and not case.gate.anonymous:
-        raise sign_in_needed(case.gate.action)
+        raise SignInNeeded(case.gate.action)
     channel = _channel(request)
     return Context(NO_CONNECTION, ANONYMOUS, case.now, case.request_id, channel, case.gate.action)
 
@@ -81,7 +82,7 @@ async def _admit(request: Request, edge: Edge, cx: Context) -> Context:
     cx = replace(cx, actor=case.actor)
     gate = case.gate or Gate(cx.purpose)
     if cx.actor.account_id is None and not gate.anonymous:
-        raise sign_in_needed(gate.action)
+        raise SignInNeeded(gate.action)
     if request.method in forgery.UNSAFE:
         await forgery.require(request, edge, case)
     await _require_role(cx, gate)
@@ -92,7 +93,7 @@ async def _require_role(cx: Context, gate: Gate) -> None:
     if not gate.roles or any(cx.actor.has(role) for role in gate.roles):
         return
     if cx.actor.account_id is None:
-        raise sign_in_needed(gate.action)
+        raise SignInNeeded(gate.action)
     held = await accounts.list_grants(cx, cx.actor.account_id)
     if any(grant.role in gate.roles for grant in held):
         raise SecondFactorNeeded

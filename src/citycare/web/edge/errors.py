@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from citycare.kernel.consent import Claim, Refusal, SignInNeeded
+from citycare.kernel import consent
 from citycare.kernel.context import ANONYMOUS
 from citycare.kit import http
 from citycare.kit.errors import AppError, Busy, Conflict, Forbidden, Incorrect, NotFound
@@ -22,19 +22,27 @@ class Refused:
     status: ClassVar[int]
 
 
+class SignInNeeded(consent.SignInNeeded):
+    """Sign in first."""
+
+    def __init__(self, action: str = "") -> None:
+        """Name the action that needs a signed-in actor."""
+        super().__init__(consent.Refusal(consent.Claim(ANONYMOUS, action)))
+
+
 class SecondFactorNeeded(Refused, Forbidden):
     """Staff work needs the second sign-in step: the six digit code."""
 
     status = 401
     code = "access.second_factor_needed"
-    words = "工作人员还要输入6位动态码,输完接着办。"
+    words = "工作人员还要输入6位动态码，输完接着办。"
 
 
 class RoleMissing(Forbidden):
     """Your role does not cover this."""
 
     code = "access.role_missing"
-    words = "您现在的身份不能办这件事。请换一个身份登录,或请管理员开通。"
+    words = "您现在的身份不能办这件事。请换一个身份登录，或请管理员开通。"
 
 
 class StaleForm(Refused, Forbidden):
@@ -42,7 +50,7 @@ class StaleForm(Refused, Forbidden):
 
     status = 403
     code = "request.form_stale"
-    words = "这张表放得太久了。您填的内容还在,请再点一次提交。"
+    words = "这张表放得太久了。您填的内容还在，请再点一次提交。"
 
 
 class RequestInvalid(Refused, Incorrect):
@@ -50,14 +58,14 @@ class RequestInvalid(Refused, Incorrect):
 
     status = 422
     code = "request.invalid"
-    words = "有几处填得不对,请看标出的地方,改好再提交。"
+    words = "有几处填得不对，请看标出的地方，改好再提交。"
 
 
 class BodyBroken(Incorrect):
     """The body cannot be read as what it says it is."""
 
     code = "request.body_broken"
-    words = "发来的内容读不出来,请重新提交。"
+    words = "发来的内容读不出来，请重新提交。"
 
 
 class BodyTooLarge(Refused, Incorrect):
@@ -65,7 +73,7 @@ class BodyTooLarge(Refused, Incorrect):
 
     status = 413
     code = "request.too_large"
-    words = "发来的内容太大了,请分几次提交。"
+    words = "发来的内容太大了，请分几次提交。"
 
 
 class TypeNotAccepted(Refused, Incorrect):
@@ -73,7 +81,7 @@ class TypeNotAccepted(Refused, Incorrect):
 
     status = 415
     code = "request.type_not_accepted"
-    words = "这里收不了这种格式的内容,请换一种格式。"
+    words = "这里收不了这种格式的内容，请换一种格式。"
 
 
 class MethodNotAllowed(Refused, Incorrect):
@@ -81,7 +89,7 @@ class MethodNotAllowed(Refused, Incorrect):
 
     status = 405
     code = "request.method_not_allowed"
-    words = "这个地址不能这样访问,请返回上一页。"
+    words = "这个地址不能这样访问，请返回上一页。"
 
 
 class RouteUnknown(NotFound):
@@ -96,14 +104,14 @@ class TooManyAttempts(Refused, Busy):
 
     status = 429
     code = "request.too_many_attempts"
-    words = "试的次数太多了,请等一分钟再试。"
+    words = "试的次数太多了，请等一分钟再试。"
 
 
 class HeaderWrong(Incorrect):
     """A header has a value that is not one of those allowed."""
 
     code = "request.header_wrong"
-    words = "请求头的值不对,请检查后再试。"
+    words = "请求头的值不对，请检查后再试。"
 
 
 class Fault(Refused, Conflict):
@@ -111,17 +119,12 @@ class Fault(Refused, Conflict):
 
     status = 500
     code = "service.fault"
-    words = "系统出了问题,不是您的原因。请稍后再试;打电话时请报下面的编号。"
-
-
-def sign_in_needed(action: str) -> SignInNeeded:
-    """Return the error for somebody who must sign in before this action."""
-    return SignInNeeded(Refusal(Claim(ANONYMOUS, action)))
+    words = "系统出了问题，不是您的原因。请稍后再试;打电话时请报下面的编号。"
 
 
 BY_STATUS: dict[int, type[AppError]] = {
     400: BodyBroken,
-    401: SecondFactorNeeded,
+    401: SignInNeeded,
     403: Forbidden,
     404: RouteUnknown,
     405: MethodNotAllowed,

@@ -27,7 +27,7 @@ class NotReady(Unavailable):
     """The database is not at the version this program needs."""
 
     code = "service.not_ready"
-    words = "系统正在升级,您的内容没有丢,请过几分钟再试。"
+    words = "系统正在升级，您的内容没有丢，请过几分钟再试。"
 
 
 @router.get("/health/live")

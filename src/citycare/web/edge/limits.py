@@ -22,15 +22,17 @@ class Attempts:
     refill_s: float = 3.0
     buckets: OrderedDict[str, tuple[float, datetime]] = field(default_factory=OrderedDict)
 
-    def take(self, key: str, now: datetime, *, burst: int | None = None) -> None:
+    def take(
+        self, key: str, now: datetime, *, burst: int | None = None, refill_s: float | None = None
+    ) -> None:
         """Count one attempt, or raise TooManyAttempts."""
-        top = float(burst or self.burst)
+        top, each_s = float(burst or self.burst), refill_s or self.refill_s
         left, since = self.buckets.pop(key, (top, now))
         passed_s = max(0.0, (now - since).total_seconds())
-        left = min(top, left + passed_s / self.refill_s)
+        left = min(top, left + passed_s / each_s)
         allowed = left >= 1.0
         self.buckets[key] = (left - 1.0 if allowed else left, now)
         while len(self.buckets) > CLIENTS_MAX:
             self.buckets.popitem(last=False)
         if not allowed:
-            raise TooManyAttempts(retry_after_s=max(1, round((1.0 - left) * self.refill_s)))
+            raise TooManyAttempts(retry_after_s=max(1, round((1.0 - left) * each_s)))

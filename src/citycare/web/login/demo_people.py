@@ -33,7 +33,7 @@ class RoleUnknown(Incorrect):
     """There is no such role to sign in as."""
 
     code = "login.role_unknown"
-    words = "没有这个身份,请从列表里选一个。"
+    words = "没有这个身份，请从列表里选一个。"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from citycare.kernel.identity import factors
 from citycare.web import i18n
 from citycare.web.edge import cookies
 from citycare.web.edge.contexts import ReadContext, WriteContext, gate
-from citycare.web.edge.errors import sign_in_needed
+from citycare.web.edge.errors import SignInNeeded
 from citycare.web.edge.exchange import edge_of
 from citycare.web.i18n import mark
 from citycare.web.manner import manner_of
@@ -62,7 +62,7 @@ async def prove(
 ) -> Response:
     """Check the code. A wrong one is counted, so the transaction commits in either case."""
     if cx.actor.session_id is None:
-        raise sign_in_needed(cx.purpose)
+        raise SignInNeeded(cx.purpose)
     edge_of(request).attempts.take(f"code/{cx.actor.account_id}", cx.now)
     verdict = await factors.prove_second_factor(cx, cx.actor.session_id, code)
     if verdict.accepted:
@@ -71,10 +71,10 @@ async def prove(
         return response
     words = i18n.translations(manner_of(request).lang)
     if verdict.locked_until is not None:
-        said = words.gettext(mark("错的次数太多了,请%(time)s以后再试。"))
+        said = words.gettext(mark("错的次数太多了，请%(time)s以后再试。"))
         error = said % {"time": local_time(verdict.locked_until)}
     else:
-        error = words.gettext(mark("这个码不对,或已经用过了。请等出现新的6位数再输。"))
+        error = words.gettext(mark("这个码不对，或已经用过了。请等出现新的6位数再输。"))
     return await respond(request, cx, PAGE, await _page(request, cx, next, error=error), status=422)
 
 
@@ -102,7 +102,7 @@ def show_in_demo(request: Request, response: Response, secret: str) -> None:
 
 async def _page(request: Request, cx: Context, target: str, error: str = "") -> CodePage:
     if cx.actor.account_id is None:
-        raise sign_in_needed(cx.purpose)
+        raise SignInNeeded(cx.purpose)
     edge = edge_of(request)
     account = await identity.get_account(cx, cx.actor.account_id)
     held = await identity.list_grants(cx, account.id)

@@ -15,7 +15,7 @@ from citycare.kernel.identity import Session
 from citycare.kit.errors import NotFound
 from citycare.web import i18n
 from citycare.web.edge.contexts import ReadContext, WriteContext, gate
-from citycare.web.edge.errors import sign_in_needed
+from citycare.web.edge.errors import SignInNeeded
 from citycare.web.i18n import mark
 from citycare.web.manner import manner_of
 from citycare.web.respond import redirect, respond
@@ -30,7 +30,7 @@ class SessionUnknown(NotFound):
     """There is no such open session of yours."""
 
     code = "login.session_unknown"
-    words = "没有找到这台设备的登录,它可能已经退出。"
+    words = "没有找到这台设备的登录，它可能已经退出。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ async def end_others(request: Request, cx: WriteContext) -> Response:
 
 async def _mine(cx: Context) -> list[Session]:
     if cx.actor.account_id is None:
-        raise sign_in_needed(cx.purpose)
+        raise SignInNeeded(cx.purpose)
     return await identity.list_sessions(cx, cx.actor.account_id)
 
 

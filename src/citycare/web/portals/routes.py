@@ -31,7 +31,7 @@ class PersonNotYours(NotFound):
     """There is nobody here you may act for."""
 
     code = "portal.person_not_yours"
-    words = "没有找到这位家人,或代办关系已经到期。请到窗口重新办理。"
+    words = "没有找到这位家人，或代办关系已经到期。请到窗口重新办理。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
