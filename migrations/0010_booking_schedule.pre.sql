@@ -11,6 +11,7 @@ CREATE TABLE booking.word (
     whole boolean NOT NULL,              -- a way people say it, not a tail of one
     PRIMARY KEY (part, kind, key)
 );
+CREATE INDEX word_key ON booking.word (key, kind);
 CREATE INDEX clinic_department_name ON booking.clinic (department_name);
 CREATE INDEX clinic_district ON booking.clinic (district);
 

@@ -161,6 +161,12 @@ async def test_inactive_clinics_are_not_found(small_city: Context) -> None:
     assert await found(small_city, "心内") == [WANG]
 
 
+async def test_a_doctor_renamed_is_found_by_the_new_name_only(small_city: Context) -> None:
+    await clinics.save_clinics(small_city, [replace(CHEN, practitioner_name="陈晶晶")])
+    assert await found(small_city, "陈晶晶") == [CHEN]
+    assert await found(small_city, "陈静") == []
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [

@@ -1,0 +1,86 @@
+"""Booking and stopping at the same moment: nobody ends up in a window that is stopped."""
+
+import asyncio
+from datetime import UTC, date, datetime, time
+from uuid import UUID
+
+import pytest
+
+from citycare.kernel.context import SYSTEM, Channel, Context
+from citycare.kit import clock
+from citycare.kit.db import Database
+from citycare.kit.errors import AppError
+from citycare.scenarios.booking.service import book, clinics, schedule, stop
+from citycare.scenarios.booking.store import places as place_store
+
+from .city import CHEN, WANG, named, template
+
+NOW = datetime(2026, 11, 22, 1, tzinfo=UTC)
+MONDAY = date(2026, 11, 23)
+CROWD = 24
+IN_STOPPED = """
+    SELECT count(*) AS n FROM booking.booking b JOIN booking.slot s ON s.id = b.slot_id
+     WHERE s.state = 'stopped' AND b.state IN ('booked', 'arrived')
+"""
+TWICE = """
+    SELECT count(*) AS n FROM (SELECT slot_id, number FROM booking.booking
+     WHERE state = 'booked' GROUP BY 1, 2 HAVING count(*) > 1) AS double
+"""
+
+
+async def race(database: Database) -> dict[str, int]:
+    """Let a crowd book while the clinic is stopped; count who is where they must not be."""
+    async with database.transaction() as db:
+        cx = Context(db, SYSTEM, NOW, "make", Channel.PHONE, "test")
+        await clinics.save_clinics(cx, [CHEN, WANG])
+        morning = {"starts": time(8), "ends": time(9), "capacity": CROWD}
+        templates = [template(CHEN, 1, **morning), template(WANG, 1, capacity=3)]  # type: ignore[arg-type]
+        await schedule.save_templates(cx, templates)
+        await schedule.make_slots(cx, MONDAY, MONDAY, clinic_ids=[CHEN.id, WANG.id])
+        found = await db.execute(
+            "SELECT id FROM booking.slot WHERE clinic_id = %(c)s ORDER BY id", {"c": CHEN.id}
+        )
+        slots = [row["id"] for row in await found.fetchall()]
+
+    async def one(number: int, slot: UUID) -> bool:
+        try:
+            async with database.transaction() as db:
+                cx = Context(db, SYSTEM, NOW, f"r{number}", Channel.PHONE, "test")
+                await book.book(cx, slot, named("person", number))
+                await asyncio.sleep(0.02)
+        except AppError:
+            return False
+        return True
+
+    async def stopping() -> int:
+        await asyncio.sleep(0.03)
+        async with database.transaction() as db:
+            cx = Context(db, SYSTEM, NOW, "stop", Channel.HOSPITAL, "test")
+            period = clock.at(MONDAY, time(8)), clock.at(MONDAY, time(9))
+            return (await stop.stop_clinic(cx, CHEN.id, *period, "停电")).affected
+
+    crowd = [one(number, slots[number % 2]) for number in range(CROWD)]
+    affected, *booked = await asyncio.gather(stopping(), *crowd)
+    async with database.autocommit() as db:
+        counts = {}
+        for name, query in (("in_stopped", IN_STOPPED), ("twice", TWICE)):
+            row = await (await db.execute(query)).fetchone()
+            counts[name] = row["n"] if row else -1
+    return counts | {"affected": affected, "booked": sum(booked)}
+
+
+@pytest.mark.race
+async def test_nobody_is_left_in_a_stopped_window(database: Database) -> None:
+    result = await race(database)
+    assert (result["in_stopped"], result["twice"]) == (0, 0)
+    assert result["affected"] == result["booked"]
+
+
+@pytest.mark.race
+async def test_control_without_the_slot_lock_somebody_is_left_behind(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlocked = place_store.LOCK_SLOTS.replace("FOR NO KEY UPDATE", "")
+    monkeypatch.setattr(place_store, "LOCK_SLOTS", unlocked)
+    result = await race(database)
+    assert result["in_stopped"] > 0
