@@ -6,6 +6,7 @@ Macros know the words and the frame only when imported so:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from gettext import NullTranslations
@@ -32,6 +33,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 CSRF_FIELD = "csrf"
 WEEKDAYS = ("周一", "周二", "周三", "周四", "周五", "周六", "周日")
 METRES_PER_KM = 1000
+SPACED_UNIT = re.compile(r"(?<=\d) (?=[一-鿿])")
 
 
 class UrlFor(Protocol):
@@ -73,6 +75,7 @@ def environment(
         yuan=_yuan,
         distance=_distance,
         mask=mask,
+        units=units,
     )
     return env
 
@@ -149,6 +152,11 @@ def distance(metres: int, lang: Lang) -> str:
         return f"{near} 米" if lang == "zh" else f"{near} m"
     far = f"{metres / METRES_PER_KM:.1f}"
     return f"{far} 公里" if lang == "zh" else f"{far} km"
+
+
+def units(words: str) -> str:
+    """Keep a number and its unit on one line: `1 分钟`; and what is counted with it, `3 号`."""
+    return SPACED_UNIT.sub("\u00a0", words)
 
 
 def mask(text: str, head: int = 3, tail: int = 4) -> str:

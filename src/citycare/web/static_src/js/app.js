@@ -6,6 +6,7 @@ import { start as keys } from "./keys.js";
 import { start as network } from "./network.js";
 import { start as readAloud } from "./read-aloud.js";
 import { start as suggest } from "./suggest.js";
+import { start as toast } from "./toast.js";
 import { start as waiting } from "./waiting.js";
 
 Object.assign(htmx.config, {
@@ -39,7 +40,6 @@ function small() {
     await navigator.clipboard.writeText(button.dataset.copy);
     button.textContent = button.dataset.done;
   });
-  for (const hidden of document.querySelectorAll("[data-script-only]")) hidden.hidden = false;
   document.querySelector(".days [aria-current]")?.scrollIntoView({
     block: "nearest",
     inline: "center",
@@ -59,10 +59,16 @@ function selectRow(event) {
   }
 }
 
+function reveal() {
+  for (const hidden of document.querySelectorAll("[data-script-only]")) hidden.hidden = false;
+}
+
 function begin() {
   document.documentElement.classList.add("has-script");
-  for (const part of [small, keys, readAloud, suggest, waiting, focus, network, keepForms]) part();
+  for (const part of [small, keys, readAloud, suggest, waiting, focus, network, keepForms, toast]) part();
+  reveal();
   charts();
+  document.addEventListener("htmx:afterSettle", reveal);
   document.addEventListener("htmx:afterSettle", charts);
   document.addEventListener("htmx:beforeRequest", selectRow);
 }

@@ -63,6 +63,7 @@ function clearAll() {
 export function start() {
   forget();
   for (const form of document.querySelectorAll("form[data-keep]")) {
+    sessionStorage.removeItem(`${key(form)}:sent`); // it came back: with errors, or stale
     restore(form);
     form.addEventListener("input", () => save(form));
     form.addEventListener("submit", () => {
