@@ -84,7 +84,7 @@ async def the_city_is_there(database: Database) -> None:
         assert str(lin.id) in str(appointment)
         assert (await audit.verify(cx.db)).ok
         for login in demo.demo_logins():
-            grants = await identity.list_grants(cx, cast.account_id(login.subject))
+            grants = await identity.list_grants(cx, cast.account_id(login.key))
             assert [grant.role for grant in grants] == [login.role]
             if login.totp_secret:
                 assert len(pyotp.TOTP(login.totp_secret).now()) == 6

@@ -11,6 +11,7 @@ from citycare.journeys.demo import cast, catalogue, institutions
 from citycare.journeys.demo.model import CITY, SMALL, Institutions
 from citycare.kernel.identity.specialties import get_specialty
 from citycare.scenarios.booking.rules import schedule
+from citycare.web.login import demo_people
 
 PILOTS = [
     "复旦大学附属中山医院",
@@ -135,6 +136,7 @@ def test_every_seed_file_says_where_it_comes_from() -> None:
 def test_each_role_has_one_sign_in_line() -> None:
     logins = cast.demo_logins()
     assert len({one.subject for one in logins}) == len(logins)
+    assert {one.subject for one in demo_people.PEOPLE} <= {one.subject for one in logins}
     assert {one.role for one in logins} >= {
         "resident",
         "clinician",

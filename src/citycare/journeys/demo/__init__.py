@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from citycare.journeys.demo import cast
 from citycare.journeys.demo.cast import demo_logins
-from citycare.journeys.demo.loading import ISSUER, Loader, Tell
+from citycare.journeys.demo.loading import Loader, Tell
 from citycare.journeys.demo.model import SCALES, Login, Scale
 from citycare.journeys.demo.visits import AHEAD_DAYS
 from citycare.kernel.context import SYSTEM, Channel, Context
@@ -28,7 +28,7 @@ from citycare.kit.db import Database
 from citycare.scenarios.booking.model.draw import Keys
 from citycare.scenarios.booking.service import loading, schedule
 
-__all__ = ["ISSUER", "Built", "Login", "build", "demo_logins", "extend", "find_scale", "live"]
+__all__ = ["Built", "Login", "build", "demo_logins", "extend", "find_scale", "live"]
 FIRST_OF_CITY = 201
 LOCK_KEY = 0x0C17DE30
 

@@ -18,7 +18,7 @@ from citycare.kernel.identity.documents import Sex
 from citycare.kernel.identity.model import Person, ProxyScope, Relation, RelationKind
 from citycare.kit import clock, ids
 
-RUIJIN, SHIYI, SHISHI, COMMUNITY, YUEYANG = 6, 7, 9, 101, 13
+RUIJIN, SHISHI, COMMUNITY = 6, 9, 101
 STORY_DEPARTMENT = "cardiology"
 FIRST_PHONE = 99_000_000
 
@@ -58,9 +58,9 @@ def person_id(key: str) -> UUID:
     return ids.derive("demo", "cast", key)
 
 
-def account_id(subject: str) -> UUID:
+def account_id(key: str) -> UUID:
     """Return the account id of a demo sign-in."""
-    return ids.derive("demo", "account", subject)
+    return ids.derive("demo", "account", key)
 
 
 def organisation_id(serial: int) -> UUID:
@@ -135,12 +135,14 @@ def _relations() -> tuple[Relation, ...]:
 
 
 def demo_logins() -> list[Login]:
-    """List the demo accounts, one line per role; the subject is what the sign-in page takes."""
-    ruijin = organisation_id(RUIJIN)
+    """List the demo accounts, one line per role and one for the daughter who is a proxy."""
+    ruijin, community = organisation_id(RUIJIN), organisation_id(COMMUNITY)
+    doctor, gp = doctor_id("chenli"), doctor_id("wuhai")
     return [
         Login(
             Role.RESIDENT,
             "linxiuying",
+            "resident",
             "林秀英",
             "居民,67 岁,高血压复诊,女儿可代办",
             person_id("linxiuying"),
@@ -148,40 +150,34 @@ def demo_logins() -> list[Login]:
         Login(
             Role.RESIDENT,
             "linjing",
+            "daughter",
             "林静",
             "居民,替母亲林秀英和儿子周子安挂号",
             person_id("linjing"),
         ),
-        Login(
-            Role.CLINICIAN,
-            "chenli",
-            "陈立",
-            "瑞金医院心血管内科,主任医师",
-            practitioner_id=doctor_id("chenli"),
-            organisation_id=ruijin,
-            totp_secret=totp_secret("chenli"),
-        ),
+        _staff(Role.CLINICIAN, "chenli", "陈立", "瑞金医院心血管内科,主任医师", ruijin, doctor),
         _staff(Role.SCHEDULER, "wangmin", "王敏", "瑞金医院门诊办公室,排班", ruijin),
         _staff(Role.CLERK, "zhaofang", "赵芳", "瑞金医院挂号窗口", ruijin),
-        Login(
-            Role.COMMUNITY_GP,
-            "wuhai",
-            "吴海",
-            "静安区江宁路街道社区卫生服务中心,全科医生",
-            practitioner_id=doctor_id("wuhai"),
-            organisation_id=organisation_id(COMMUNITY),
-            totp_secret=totp_secret("wuhai"),
-        ),
+        _staff(Role.COMMUNITY_GP, "wuhai", "吴海", "江宁路社区卫生服务中心,全科", community, gp),
         _staff(Role.OPERATOR, "shenguoqiang", "沈国强", "城市平台管理员", None),
     ]
 
 
-def _staff(role: Role, subject: str, name: str, words: str, organisation: UUID | None) -> Login:
+def _staff(
+    role: Role,
+    key: str,
+    name: str,
+    words: str,
+    organisation: UUID | None,
+    practitioner: UUID | None = None,
+) -> Login:
     return Login(
         role,
-        subject,
+        key,
+        str(role),
         name,
         words,
+        practitioner_id=practitioner,
         organisation_id=organisation,
-        totp_secret=totp_secret(subject),
+        totp_secret=totp_secret(key),
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from itertools import chain, islice
 
-from citycare.journeys.demo import cast, institutions, stories, visits
+from citycare.journeys.demo import cast, catalogue, institutions, stories, visits
 from citycare.journeys.demo import people as people_of
 from citycare.journeys.demo.model import (
     Department,
@@ -36,10 +36,10 @@ from citycare.kit import clock
 from citycare.scenarios.booking.model.core import Booking
 from citycare.scenarios.booking.model.draw import Keys
 from citycare.scenarios.booking.model.schedule import Clinic, NewSlot
-from citycare.scenarios.booking.service import clinics, draw, loading, schedule
+from citycare.scenarios.booking.service import clinics, draw, loading, schedule, stop
+from citycare.web.login.demo_people import DEMO_ISSUER
 
 Tell = Callable[[str, int, int], None]
-ISSUER = "demo"
 CHECKED_BY = "demo"
 FAMILIES_A_BATCH = 2_000
 TELL_EVERY = 1_000
@@ -137,8 +137,8 @@ class Loader:
         logins = cast.demo_logins()
         accounts = [
             identity.Account(
-                id=cast.account_id(one.subject),
-                issuer=ISSUER,
+                id=cast.account_id(one.key),
+                issuer=DEMO_ISSUER,
                 subject=one.subject,
                 person_id=one.person_id,
                 practitioner_id=one.practitioner_id,
@@ -150,19 +150,17 @@ class Loader:
         ]
         await bulk.load_accounts(self.cx, accounts)
         grants = (
-            (cast.account_id(one.subject), Grant(one.role, one.organisation_id)) for one in logins
+            (cast.account_id(one.key), Grant(one.role, one.organisation_id)) for one in logins
         )
         await bulk.load_grants(self.cx, grants)
-        secrets = [
-            (cast.account_id(one.subject), one.totp_secret) for one in logins if one.totp_secret
-        ]
+        secrets = [(cast.account_id(one.key), one.totp_secret) for one in logins if one.totp_secret]
         await factors.load_second_factors(self.cx, secrets)
 
     async def _bookings(
         self, city: Institutions, crowd: visits.Crowd
     ) -> tuple[visits.Booker, list[NewSlot]]:
         cx, now = self.cx, self.cx.now
-        accounts = {one.subject: cast.account_id(one.subject) for one in cast.demo_logins()}
+        accounts = {one.key: cast.account_id(one.key) for one in cast.demo_logins()}
         booker = visits.Booker(crowd, stories.plans(city, accounts, now), now)
         release = await schedule.release_in_force(cx)
         closures = stories.closures(now)
@@ -213,7 +211,18 @@ class Loader:
         await loading.load_waits(cx, stories.waits(city, crowd, cx.now), "phone")
         await proposals.propose_matches(cx, cast.person_id(cast.TWICE[0]))
         await self._draw(drawn, crowd, booker)
+        await self._stop(city)
         self.tell("候补、爽约和摇号", 1, 1)
+
+    async def _stop(self, city: Institutions) -> None:
+        """Stop a morning of another doctor: those booked get another place, or wait ahead."""
+        rule = catalogue.clinic_rules()["stopped"]
+        desk = stories.desk_of(city, "guminghua")
+        day = clock.day_of(self.cx.now) + timedelta(days=rule["days_ahead"])
+        if not stories.windows_on(desk, day):  # a public holiday
+            return
+        from_, to = clock.at(day, time(7)), clock.at(day, time(12))
+        await stop.stop_clinic(self.cx, desk.clinic.id, from_, to, rule["reason"])
 
     async def _draw(
         self, drawn: Sequence[NewSlot], crowd: visits.Crowd, booker: visits.Booker

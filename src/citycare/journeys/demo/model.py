@@ -9,6 +9,7 @@ from citycare.kernel.context import Role
 from citycare.kernel.identity.model import Person, Relation
 from citycare.scenarios.booking.model.core import Booking
 from citycare.scenarios.booking.model.schedule import Clinic, NewSlot, Template
+from citycare.web.login.demo_people import PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +123,25 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A demo account: one line on the sign-in page. The issuer is always `demo`."""
+    """A demo account: one line on the sign-in page.
+
+    `hint` is what `/login/demo?as=` takes; `subject` is the account's at the demo provider.
+    """
 
     role: Role
-    subject: str
+    key: str
+    hint: str
     name: str
     words: str
     person_id: UUID | None = None
     practitioner_id: UUID | None = None
     organisation_id: UUID | None = None
     totp_secret: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """Name the account at the development provider (`web.login.demo_people`)."""
+        return f"{PREFIX}{self.hint}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from citycare.journeys.demo import cast
+from citycare.journeys.demo import cast, catalogue
 from citycare.journeys.demo.model import Desk, Institutions
 from citycare.journeys.demo.visits import Booker, Crowd, Plan, Plans
 from citycare.kernel.context import Channel
@@ -17,7 +17,6 @@ from citycare.scenarios.booking.rules import schedule
 
 HOLD_DAYS = 90
 WAITING = 6
-HOLIDAY = "院庆停诊一天(示例)"
 APPEAL = "三次都是照顾住院的母亲,医院有住院证明,请恢复线上预约。"
 
 
@@ -39,10 +38,12 @@ def children_desk(city: Institutions) -> Desk:
 
 
 def closures(now: datetime) -> list[Closure]:
-    """Close one hospital on one day nine days ahead; every schedule shows the reason."""
-    house = cast.organisation_id(cast.YUEYANG)
-    day = clock.day_of(now) + timedelta(days=9)
-    return [Closure(ids.derive("demo", "closure", house, day), house, day, "closed", HOLIDAY)]
+    """Close one hospital on one day of the coming weeks; every schedule shows the reason."""
+    rule = catalogue.clinic_rules()["holiday"]
+    house = cast.organisation_id(rule["organisation"])
+    day = clock.day_of(now) + timedelta(days=rule["days_ahead"])
+    id_ = ids.derive("demo", "closure", house, day)
+    return [Closure(id_, house, day, "closed", rule["reason"])]
 
 
 def windows_on(desk: Desk, day: date) -> list[Window]:
