@@ -251,12 +251,13 @@ def places_of(window: Window, parts: Shares, release: Release) -> tuple[NewPlace
     """
     places: list[NewPlace] = []
     for pool in Pool:
+        count = parts.get(pool, 0)
+        if not count:
+            continue
         opens = opens_at(pool, window, release)
         back = gives_back_at(pool, window, release)
-        places.extend(
-            NewPlace(number, pool, opens, back)
-            for number in range(len(places) + 1, len(places) + 1 + parts.get(pool, 0))
-        )
+        first = len(places) + 1
+        places.extend(NewPlace(first + n, pool, opens, back) for n in range(count))
     return tuple(places)
 
 
