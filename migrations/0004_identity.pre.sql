@@ -167,10 +167,11 @@ CREATE TABLE identity.session (
     CHECK (expires_at > created_at)
 );
 CREATE INDEX session_account ON identity.session (account_id);
+CREATE INDEX session_expires ON identity.session (expires_at);
 
 GRANT USAGE ON SCHEMA identity TO citycare_app;
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA identity TO citycare_app;
-GRANT DELETE ON identity.account_grant, identity.practitioner_role, identity.merge_block TO citycare_app;
+GRANT DELETE ON identity.account_grant, identity.practitioner_role, identity.merge_block, identity.session TO citycare_app;
 
 INSERT INTO policy.parameter (key, effective_from, value, unit, source, status, note) VALUES
 ('identity.guardian.age', '2021-11-01', '14', '岁', '个人信息保护法第三十一条:不满十四周岁未成年人', 'VERIFIED', ''),

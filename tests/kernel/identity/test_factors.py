@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from citycare.kernel import audit, identity
 from citycare.kernel.context import Context, Grant, Role
-from citycare.kernel.identity import NewPerson, Sex, factors
+from citycare.kernel.identity import NewPerson, Sex, factors, model
 
 SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # RFC 6238 appendix B, SHA-1 seed in base32
 
@@ -99,3 +99,18 @@ def test_the_vectors_of_rfc_6238(at_s: int, code: str) -> None:
 def test_no_text_is_a_fault(code: str) -> None:
     now = audit.model.EPOCH + timedelta(seconds=1_111_111_109)
     assert factors.matching_step(SECRET, code, now) in (None, 37037035, 37037036, 37037037)
+
+
+async def test_nobody_replaces_their_own_second_factor(cx: Context) -> None:
+    token, _ = await _weak_session(cx)
+    mine = replace(cx, actor=(await identity.actor_of(cx.db, [token], cx.now))[token])
+    assert mine.actor.account_id is not None
+    with pytest.raises(factors.SecondFactorHeld):
+        await identity.enrol_second_factor(mine, mine.actor.account_id)
+    other = await identity.register_account(cx, "local", "fresh", name="x")
+    own = replace(cx, actor=replace(mine.actor, account_id=other.id))
+    assert (await identity.enrol_second_factor(own, other.id)).secret
+    await identity.enrol_second_factor(cx, mine.actor.account_id)  # somebody else resets it
+    await identity.close_account(cx, other.id)
+    with pytest.raises(model.AccountUnknown):
+        await identity.enrol_second_factor(cx, other.id)

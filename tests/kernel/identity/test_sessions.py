@@ -1,5 +1,6 @@
 """Sessions: who acts, for many tokens at once; staff only with a second factor; revoked at once."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -129,3 +130,12 @@ async def test_an_account_of_a_merged_person_is_the_kept_ones(cx: Context) -> No
     assert account.person_id == kept
     aliases = await identity.list_aliases(cx.db, [kept, merged, account.id])
     assert aliases == {kept: {merged}, merged: {kept}}
+
+
+async def test_sessions_long_over_are_forgotten(cx: Context) -> None:
+    account = await _account(cx, "sub-314")
+    await identity.open_session(cx, account.id, lifetime=timedelta(hours=1))
+    token = await identity.open_session(cx, account.id, lifetime=timedelta(days=60))
+    later = replace(cx, now=cx.now + timedelta(days=31))
+    assert await identity.purge_sessions(later) == 1
+    assert set(await identity.actor_of(cx.db, [token], later.now)) == {token}

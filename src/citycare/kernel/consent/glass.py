@@ -110,10 +110,10 @@ async def break_glass(cx: Context, person_id: UUID, reason: str) -> BreakGlass:
     Writes the opening, an audit entry and the event `consent.glass_broken` together.
 
     Raises:
-        NotAllowed, SignInNeeded: not a clinician with a second factor.
+        NotAllowed, NotVisible, SignInNeeded: not a clinician with a second factor (audited).
         ReasonTooShort; PersonUnknown.
     """
-    await require(cx, "record.break_glass")
+    await require(cx, "record.break_glass", person_id)
     why = " ".join(reason.split())
     if len(why) < REASON_LENGTH_MIN:
         raise ReasonTooShort

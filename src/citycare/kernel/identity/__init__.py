@@ -6,7 +6,8 @@ Card
                 department, practitioner, practitioner_role, account, account_grant, session
     states      proposal: open → merged | rejected; merge: done → undone; relation: in force → over
     events out  identity.relation_added, identity.relation_ended, identity.merged,
-                identity.unmerged, identity.session_revoked, identity.match_proposed
+                identity.unmerged, identity.session_revoked, identity.match_proposed,
+                identity.person_corrected
     events in   none
     FHIR        none here: `kernel.fhir.publish` maps people and organisations
     policy      identity.guardian.age, identity.adult.age, identity.totp.*, identity.match.*
@@ -18,6 +19,7 @@ Card
 It asks nobody's permission: callers ask `consent` first.
 """
 
+from citycare.kernel.events import Periodic
 from citycare.kernel.identity.accounts import (
     add_grant,
     close_account,
@@ -38,6 +40,7 @@ from citycare.kernel.identity.bulk import (
     load_relations,
     load_roles,
 )
+from citycare.kernel.identity.corrections import correct_person, end_document
 from citycare.kernel.identity.documents import Document, Kind, Sex, mask
 from citycare.kernel.identity.factors import (
     Enrolment,
@@ -112,12 +115,16 @@ from citycare.kernel.identity.sessions import (
     actor_of,
     list_sessions,
     open_session,
+    purge_sessions,
     revoke_all,
     revoke_session,
 )
 from citycare.kernel.identity.specialties import Specialty, get_specialty
 
+PERIODICS = (Periodic("identity.purge_sessions", "17 20 * * *", purge_sessions),)
+
 __all__ = [
+    "PERIODICS",
     "Account",
     "Department",
     "Document",
@@ -147,6 +154,8 @@ __all__ = [
     "age_on",
     "block_merge",
     "close_account",
+    "correct_person",
+    "end_document",
     "end_grant",
     "end_relation",
     "end_role",
@@ -187,6 +196,7 @@ __all__ = [
     "open_session",
     "propose_matches",
     "prove_second_factor",
+    "purge_sessions",
     "register_account",
     "register_department",
     "register_organisation",

@@ -19,7 +19,7 @@ import pyotp
 from citycare.kernel import audit
 from citycare.kernel.context import Context, policy
 from citycare.kernel.identity.model import AccountUnknown
-from citycare.kit.errors import NotFound
+from citycare.kit.errors import Conflict, NotFound
 
 STEP_S = 30
 DRIFT = (-1, 0, 1)
@@ -30,8 +30,10 @@ ENROL = """
        SET totp_secret = %(secret)s, totp_last_step = NULL, totp_failures = 0,
            totp_locked_until = NULL
      WHERE id = %(account)s AND disabled_at IS NULL
+       AND (totp_secret IS NULL OR NOT %(own)s)
  RETURNING name
 """
+EXISTS = "SELECT 1 FROM identity.account WHERE id = %(account)s AND disabled_at IS NULL"
 # The row lock makes two tries at the same moment count as two, and lets a code in once.
 LOCK = """
     SELECT a.id, a.totp_secret, a.totp_last_step, a.totp_failures, a.totp_locked_until
@@ -61,6 +63,13 @@ class SessionUnknown(NotFound):
     code = "request.not_found"
 
 
+class SecondFactorHeld(Conflict):
+    """The account has a second factor; an operator resets it."""
+
+    code = "identity.second_factor_held"
+    words = "这个账号已经绑定动态口令。手机丢失或更换时,请联系管理员重置。"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What came of a code. `locked_until` says when to try again, once locked."""
@@ -78,12 +87,22 @@ class Enrolment:
 
 
 async def enrol_second_factor(cx: Context, account_id: UUID) -> Enrolment:
-    """Give an account a new secret; the old one stops working."""
+    """Give an account a new secret; the old one stops working.
+
+    One's own is given only once: else whoever stole the first factor would replace the second.
+    Somebody else (an operator, the system) resets it.
+
+    Raises:
+        AccountUnknown: there is none, or it is closed.
+        SecondFactorHeld: the actor's own account has one already.
+    """
     secret = pyotp.random_base32()
-    parameters = {"secret": secret, "account": account_id}
+    own = cx.actor.account_id == account_id
+    parameters = {"secret": secret, "account": account_id, "own": own}
     row = await (await cx.db.execute(ENROL, parameters)).fetchone()
     if row is None:
-        raise AccountUnknown
+        known = await (await cx.db.execute(EXISTS, {"account": account_id})).fetchone()
+        raise SecondFactorHeld if known else AccountUnknown
     entry = audit.Entry("second_factor.enrolled", None, f"account/{account_id}", "ok", {})
     await audit.append(cx, [entry])
     uri = pyotp.TOTP(secret).provisioning_uri(name=row["name"], issuer_name=ISSUER)

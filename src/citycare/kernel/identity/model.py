@@ -158,6 +158,12 @@ class DocumentContradicts(Incorrect):
     words = "填写的出生日期或性别和证件号码对不上,请对照证件改正。"
 
 
+class DocumentUnknown(NotFound):
+    """There is no such document, or it has ended."""
+
+    code = "request.not_found"
+
+
 class DocumentNotPersonal(Incorrect):
     """This kind of document belongs to organisations."""
 

@@ -61,6 +61,13 @@ REVOKE_ALL = """
     UPDATE identity.session SET revoked_at = %(now)s
      WHERE account_id = %(account)s AND revoked_at IS NULL RETURNING id
 """
+PURGE = """
+    DELETE FROM identity.session
+     WHERE token_hash IN (SELECT token_hash FROM identity.session
+                           WHERE expires_at < %(before)s LIMIT %(most)s)
+"""
+KEPT = timedelta(days=30)
+PURGED_MAX = 50_000
 RESIDENT = (Grant(Role.RESIDENT),)
 
 
@@ -168,3 +175,9 @@ async def list_sessions(cx: Context, account_id: UUID) -> list[Session]:
     parameters = {"account": account_id, "now": cx.now}
     async with cx.db.cursor(row_factory=class_row(Session)) as cursor:
         return await (await cursor.execute(OPEN_OF, parameters)).fetchall()
+
+
+async def purge_sessions(cx: Context) -> int:
+    """Forget sessions over for 30 days; what they did stays in the audit trail. Return how many."""
+    parameters = {"before": cx.now - KEPT, "most": PURGED_MAX}
+    return (await cx.db.execute(PURGE, parameters)).rowcount
