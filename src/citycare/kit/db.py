@@ -45,7 +45,8 @@ class Database:
             "row_factory": dict_row,
             "autocommit": True,
             "options": f"-c search_path=jobs -c statement_timeout={STATEMENT_TIMEOUT_MS}"
-            f" -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC",
+            f" -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC"
+            " -c client_connection_check_interval=1000",
         }
         self.pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,

