@@ -37,9 +37,10 @@ def crowd_at(now: datetime) -> visits.Crowd:
 def books(
     city: Institutions, crowd: visits.Crowd, now: datetime
 ) -> tuple[visits.Booker, list[Visit]]:
-    booker = visits.Booker(crowd, stories.plans(city, {}, now), now)
+    plans = stories.plans(city, {}, now)
+    booker = visits.Booker(crowd, plans, now)
     made: list[Visit] = []
-    for slot, desk in visits.past(city, TINY, RELEASE, now):
+    for slot, desk in visits.past(city, TINY, plans, RELEASE, now):
         made += booker.fill(slot, desk, 86)
     for slot, desk in visits.ahead(city, stories.closures(now), RELEASE, now):
         days = (clock.day_of(slot.window.starts_at) - clock.day_of(now)).days
@@ -173,6 +174,18 @@ def test_a_holiday_closes_a_whole_hospital_for_a_day(city: Institutions) -> None
     )
     assert days[closure.on_day] == 0
     assert days[closure.on_day - timedelta(days=7)] > 0
+
+
+def test_the_community_doctor_has_seen_those_whom_he_refers(
+    city: Institutions, sunday: tuple[visits.Booker, list[Visit]]
+) -> None:
+    clinic = stories.desk_of(city, "wuhai").clinic.id
+    seen = {
+        one.booking.person_id
+        for one in sunday[1]
+        if one.booking.clinic_id == clinic and one.booking.state is State.FULFILLED
+    }
+    assert {cast.person_id("zhoujianguo"), cast.person_id("linxiuying")} <= seen
 
 
 def test_children_go_with_nobody_else_to_adult_clinics(

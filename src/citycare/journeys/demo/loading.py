@@ -161,7 +161,8 @@ class Loader:
     ) -> tuple[visits.Booker, list[NewSlot]]:
         cx, now = self.cx, self.cx.now
         accounts = {one.key: cast.account_id(one.key) for one in cast.demo_logins()}
-        booker = visits.Booker(crowd, stories.plans(city, accounts, now), now)
+        plans = stories.plans(city, accounts, now)
+        booker = visits.Booker(crowd, plans, now)
         release = await schedule.release_in_force(cx)
         closures = stories.closures(now)
         made: list[Visit] = []
@@ -171,7 +172,7 @@ class Loader:
 
         def windows() -> Iterator[NewSlot]:
             planned = chain(
-                visits.past(city, self.scale, release, now),
+                visits.past(city, self.scale, plans, release, now),
                 visits.ahead(city, closures, release, now),
             )
             for count, (slot, desk) in enumerate(planned, 1):

@@ -86,6 +86,10 @@ def plans(city: Institutions, accounts: Mapping[str, UUID], now: datetime) -> Pl
             seat(desk, window, "hemin", Pool.PUBLIC)
     for window in windows_on(desk, today + timedelta(days=4))[1:2]:
         seat(desk, window, "linxiuying", Pool.PUBLIC, acted_by=accounts.get("linxiuying"))
+    gp = desk_of(city, "wuhai")
+    for window in windows_on(gp, today - timedelta(days=10))[:1]:
+        for key in ("linxiuying", "zhoujianguo", "lijianguo"):
+            seat(gp, window, key, Pool.PUBLIC)
     child = children_desk(city)
     for window in windows_on(child, today + timedelta(days=2))[2:3]:
         seat(child, window, "zhouzian", Pool.PUBLIC, acted_by=accounts.get("linjing"))
@@ -127,7 +131,7 @@ def waits(city: Institutions, crowd: Crowd, now: datetime) -> list[Wait]:
             person_id=person,
             clinic_id=clinic,
             from_day=today,
-            to_day=today + timedelta(days=6),
+            to_day=today + timedelta(days=1),
             pool=Pool.PUBLIC,
             state="waiting",
             created_at=now - timedelta(hours=50 - 7 * number),

@@ -275,9 +275,13 @@ CAST_IDS = frozenset(cast.person_id(key) for key, *_ in cast.PEOPLE)
 
 
 def past(
-    city: Institutions, scale: Scale, release: Release, now: datetime
+    city: Institutions, scale: Scale, plans: Plans, release: Release, now: datetime
 ) -> Iterator[tuple[NewSlot, Desk]]:
-    """Choose sessions of the last sixty days: the story's own every day, others by their pull."""
+    """Choose sessions of the last sixty days: the story's own every day, others by their pull.
+
+    Sessions in which somebody of the cast sits are always among them.
+    """
+    seats = {(clinic, clock.day_of(at)) for clinic, at in plans}
     today = clock.day_of(now)
     star = cast.doctor_id("chenli")
     for back in range(PAST_DAYS, 0, -1):
@@ -289,7 +293,8 @@ def past(
             for template in desk.templates
             if template.weekday == weekday
         ]
-        chosen = [p for p in open_ if p[0].clinic.practitioner_id == star][:1]
+        chosen = [one for one in open_ if one[0].clinic.practitioner_id == star][:1]
+        chosen += [one for one in open_ if (one[0].clinic.id, day) in seats]
         throw = dice("past", day)
         weights = [desk.pull for desk, _ in open_]
         windows = scale.past_windows // PAST_DAYS
@@ -322,7 +327,7 @@ def fullness(desk: Desk, days_ahead: int, scale: Scale) -> float:
     house = desk.clinic.organisation_id
     star = desk.clinic.practitioner_id in (cast.doctor_id("chenli"), cast.doctor_id("wangfang"))
     if star:
-        return max(35.0, 96.0 - 11 * days_ahead)
+        return max(35.0, 100.0 - 11 * max(0, days_ahead - 1))
     if desk.clinic.release == "draw" and days_ahead >= DRAW_DAYS:
         return 0.0
     if house in (cast.organisation_id(cast.RUIJIN), cast.organisation_id(cast.COMMUNITY)):
