@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from citycare.kit import clock
@@ -27,6 +28,7 @@ def title_rank(title: str) -> int:
     return next((rank for part, rank in TITLES.items() if part in title), 0)
 
 
+@lru_cache(maxsize=10_000)
 def half_day(at: datetime) -> tuple[date, int]:
     """Tell the day in the city and its part: 0 to 12:00, 1 to 17:30, 2 after.
 
@@ -58,7 +60,7 @@ def why(booking: Booking, standard: Standard, option: Option, terms: Terms) -> W
         return None
     if starts_at < terms.now + terms.notice:
         return None
-    later = (clock.day_of(starts_at) - clock.day_of(booking.starts_at)).days
+    later = (half_day(starts_at)[0] - half_day(booking.starts_at)[0]).days
     same_doctor = standard.practitioner_id is not None and (
         other.practitioner_id == standard.practitioner_id
     )

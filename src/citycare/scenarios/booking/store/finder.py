@@ -23,7 +23,8 @@ from citycare.scenarios.booking.model.finder import (
     WordKind,
 )
 
-CANDIDATES_MAX = 2_000
+CANDIDATES_MAX = 1_000
+SOONEST_MAX = 5_000  # windows looked at for a search for anything at all
 KEYS_MAX = 1_000
 WORDS_MAX = 16
 CLOCKS: Mapping[PartOfDay | None, tuple[time, time]] = {
@@ -191,7 +192,7 @@ def _candidates(
         "latitude": near.latitude if near else None,
         "longitude": near.longitude if near else None,
         "candidates": CANDIDATES_MAX,
-        "slots": CANDIDATES_MAX * 5,
+        "slots": SOONEST_MAX,
     }
     anything = not where and near is None and history == History()
     return (SOONEST if anything else CANDIDATES.format(where=where)), parameters
@@ -226,7 +227,7 @@ async def find(
 ) -> list[Row]:
     """Return clinics in order of rank: known, open, (nearer), sooner, nearer, id.
 
-    At most 2,000 clinics are looked at, the known and near ones first; per clinic one descent of
+    At most 1,000 clinics are looked at, the known and near ones first; per clinic one descent of
     an index finds the next window with an open public place. A search for anything at all starts
     from the soonest windows instead.
     """
