@@ -11,6 +11,7 @@ from citycare import app as application
 from citycare.kit.db import Database
 from citycare.kit.embedded import Embedded
 from citycare.settings import Settings, read
+from citycare.web.assembly import Parts
 
 BASE = "http://127.0.0.1:8000"
 
@@ -22,7 +23,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def app(settings: Settings, database: Database) -> FastAPI:
-    return application.create(settings, database)
+    return application.create(settings, database, Parts())
 
 
 @pytest.fixture

@@ -231,7 +231,7 @@ async def test_nobody_ends_a_session_of_somebody_else(
     client: httpx.AsyncClient, browser: Browser
 ) -> None:
     await sign_in(client, "resident")
-    page = await client.get("/me/sessions", headers=HTML)
+    page = await client.get("/me", headers=HTML)
     form = {"csrf": field(page.text, "csrf")}
     async with browser() as other:
         await sign_in(other, "operator")

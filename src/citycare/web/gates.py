@@ -86,13 +86,19 @@ def wrong_routes(app: FastAPI, self_enforced: Collection[str] = ()) -> list[str]
             continue
         if route.gate is None:
             wrong.append(f"{name}: no gate and not in PUBLIC")
-        elif not route.opens and route.path not in self_enforced:
+        elif not route.opens and route.path not in self_enforced and not _is_open(route):
             wrong.append(f"{name}: a gate, but no context that enforces it")
         elif route.commits_late:
             wrong.append(f"{name}: use WriteContext/ReadContext: it would commit after the answer")
         elif route.opens == "read" and route.methods & {"POST", "PUT", "PATCH", "DELETE"}:
             wrong.append(f"{name}: changes things without a transaction")
     return wrong
+
+
+def _is_open(route: Declared) -> bool:
+    """Tell whether a route reads for everybody: then a context has nothing to enforce."""
+    gate_of = route.gate
+    return gate_of is not None and gate_of.anonymous and route.methods <= {"GET", "HEAD"}
 
 
 def _tree(dependant: Dependant | None) -> Iterator[Dependant]:
