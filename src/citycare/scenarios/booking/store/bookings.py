@@ -16,11 +16,11 @@ ADD = """
     INSERT INTO booking.booking (id, slot_id, number, pool, clinic_id, organisation_id,
         department_code, person_id, starts_at, state, channel, acted_by, source, follows,
         created_at)
-    SELECT * FROM unnest(%(id)s::uuid[], %(slot_id)s::uuid[], %(number)s::int2[],
-        %(pool)s::booking.pool[], %(clinic_id)s::uuid[], %(organisation_id)s::uuid[],
-        %(department_code)s::text[], %(person_id)s::uuid[], %(starts_at)s::timestamptz[],
-        %(state)s::text[], %(channel)s::text[], %(acted_by)s::uuid[], %(source)s::text[],
-        %(follows)s::uuid[], %(created_at)s::timestamptz[])
+    SELECT * FROM unnest(%(id)b::uuid[], %(slot_id)b::uuid[], %(number)b::int2[],
+        %(pool)b::booking.pool[], %(clinic_id)b::uuid[], %(organisation_id)b::uuid[],
+        %(department_code)b::text[], %(person_id)b::uuid[], %(starts_at)b::timestamptz[],
+        %(state)b::text[], %(channel)b::text[], %(acted_by)b::uuid[], %(source)b::text[],
+        %(follows)b::uuid[], %(created_at)b::timestamptz[])
 """
 ADDED = (
     "id",
@@ -44,18 +44,20 @@ ADDED = (
 async def add(db: Connection, bookings: Sequence[Booking]) -> None:
     """Add bookings in one statement. The unique indexes are the last word against doubles."""
     parameters = {name: [getattr(one, name) for one in bookings] for name in ADDED}
+    for name in ("pool", "state", "channel", "source"):
+        parameters[name] = [str(value) for value in parameters[name]]
     await db.execute(ADD, parameters)
 
 
 HELD = """
     SELECT id, person_id, starts_at, department_code
       FROM booking.booking
-     WHERE person_id = ANY(%(persons)s) AND state IN ('booked', 'arrived')
+     WHERE person_id = ANY(%(persons)b) AND state IN ('booked', 'arrived')
        AND starts_at > %(since)s
 """
 ON_HOLD = """
     SELECT person_id FROM booking.hold
-     WHERE person_id = ANY(%(persons)s) AND ends_at > %(now)s AND starts_at <= %(now)s
+     WHERE person_id = ANY(%(persons)b) AND ends_at > %(now)s AND starts_at <= %(now)s
        AND decision IS DISTINCT FROM 'lifted'
 """
 
@@ -74,7 +76,7 @@ async def on_hold(db: Connection, persons: Collection[UUID], now: datetime) -> l
 
 SEEN = """
     SELECT DISTINCT person_id, clinic_id FROM booking.booking
-     WHERE person_id = ANY(%(persons)s) AND state = 'fulfilled'
+     WHERE person_id = ANY(%(persons)b) AND state = 'fulfilled'
 """
 
 
@@ -220,7 +222,7 @@ MISSES = """
     SELECT person_id, array_agg(starts_at ORDER BY starts_at) AS starts,
            array_agg(id ORDER BY starts_at) AS ids
       FROM booking.booking
-     WHERE person_id = ANY(%(persons)s) AND state = 'no_show'
+     WHERE person_id = ANY(%(persons)b) AND state = 'no_show'
      GROUP BY person_id
 """
 

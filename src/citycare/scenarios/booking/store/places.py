@@ -14,7 +14,7 @@ from citycare.scenarios.booking.model.core import Place, Pool, Slot
 LOCK_PERSONS = """
     SELECT pg_advisory_xact_lock(1, key)
       FROM (SELECT DISTINCT hashtext(p::text) AS key
-              FROM unnest(%(persons)s::uuid[]) AS p ORDER BY 1) AS keys
+              FROM unnest(%(persons)b::uuid[]) AS p ORDER BY 1) AS keys
 """
 
 
@@ -31,7 +31,7 @@ LOCK_SLOTS = """
     SELECT id, clinic_id, organisation_id, department_code, practitioner_id, starts_at, ends_at,
            state, release, capacity, free
       FROM booking.slot
-     WHERE id = ANY(%(slots)s)
+     WHERE id = ANY(%(slots)b)
      ORDER BY id
        FOR NO KEY UPDATE
 """
@@ -51,7 +51,7 @@ async def lock_slots(db: Connection, slots: Collection[UUID]) -> dict[UUID, Slot
 FREE_PLACES = """
     SELECT slot_id, number, pool, opens_at
       FROM booking.place
-     WHERE slot_id = ANY(%(slots)s) AND state = 'free'
+     WHERE slot_id = ANY(%(slots)b) AND state = 'free'
 """
 
 
@@ -67,7 +67,7 @@ async def free_places(db: Connection, slots: Collection[UUID]) -> list[Place]:
 TAKE = """
     UPDATE booking.place AS p
        SET state = %(state)s
-      FROM unnest(%(slots)s::uuid[], %(numbers)s::int[]) AS t (slot_id, number)
+      FROM unnest(%(slots)b::uuid[], %(numbers)b::int[]) AS t (slot_id, number)
      WHERE p.slot_id = t.slot_id AND p.number = t.number AND p.state = ANY(%(was)s)
 """
 
@@ -92,7 +92,7 @@ async def take(
 RELEASE = """
     UPDATE booking.place AS p
        SET state = 'free', opens_at = t.opens_at
-      FROM unnest(%(slots)s::uuid[], %(numbers)s::int[], %(opens)s::timestamptz[])
+      FROM unnest(%(slots)b::uuid[], %(numbers)b::int[], %(opens)b::timestamptz[])
            AS t (slot_id, number, opens_at)
      WHERE p.slot_id = t.slot_id AND p.number = t.number AND p.state <> 'free'
 """

@@ -10,8 +10,8 @@ from citycare.kit.db import Connection, Row
 from citycare.scenarios.booking.model.draw import Ticket
 
 ADD = """
-    INSERT INTO booking.queue (id, opens_at, rate_per_s, use_s, advanced_at)
-    VALUES (%(id)s, %(opens_at)s, %(rate)s, %(use_s)s, %(opens_at)s)
+    INSERT INTO booking.queue (id, opens_at, rate_per_s, use_s, gather_s, advanced_at)
+    VALUES (%(id)s, %(opens_at)s, %(rate)s, %(use_s)s, %(gather_s)s, %(opens_at)s)
         ON CONFLICT (id) DO NOTHING
 """
 GET = "SELECT * FROM booking.queue WHERE id = %(queue)s"
@@ -20,10 +20,16 @@ OPEN = "SELECT id FROM booking.queue WHERE opens_at > %(since)s ORDER BY id LIMI
 
 
 async def add(
-    db: Connection, queue_id: UUID, opens_at: datetime, rate_per_s: int, use_s: int
+    db: Connection, queue_id: UUID, opens_at: datetime, rate_per_s: int, use_s: int, gather_s: int
 ) -> None:
     """Open a queue; a second time changes nothing."""
-    parameters = {"id": queue_id, "opens_at": opens_at, "rate": rate_per_s, "use_s": use_s}
+    parameters = {
+        "id": queue_id,
+        "opens_at": opens_at,
+        "rate": rate_per_s,
+        "use_s": use_s,
+        "gather_s": gather_s,
+    }
     await db.execute(ADD, parameters)
 
 
