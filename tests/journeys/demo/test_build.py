@@ -119,3 +119,4 @@ async def days_pass(database: Database) -> None:
 async def test_an_empty_database_has_no_city_and_nothing_lives_in_it(cx: Context) -> None:
     assert await demo.find_scale(cx) is None
     assert await demo.live(cx) == 0
+    assert await demo.extend(cx) == 0

@@ -117,9 +117,9 @@ async def _audit(cx: Context, action: str, count: int) -> None:
     await audit.append(cx, [audit.Entry(action, None, "booking", detail={"count": count})])
 
 
-async def last_open_day(cx: Context) -> date | None:
-    """Return the last day with an open window in the city, or None in an empty one."""
-    found = await loading_store.last_open(cx.db)
+async def last_day(cx: Context, organisation_id: UUID) -> date | None:
+    """Return the last day on which an organisation has a window, or None if it never had one."""
+    found = await loading_store.last_window(cx.db, organisation_id)
     return clock.day_of(found) if found else None
 
 
