@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,9 @@ from typing import Any
 import pytest
 
 from citycare.journeys.onboarding import Report, import_paths
+from citycare.kit import migrate
 from citycare.kit.db import Database
+from citycare.kit.embedded import Embedded
 
 NOW = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 Json = dict[str, Any]
@@ -51,18 +52,17 @@ def files() -> dict[str, str]:
     return dict(TABLES)
 
 
-@pytest.fixture
-def load(database: Database, tmp_path: Path) -> Import:
-    """Writes files and imports the folder at 9:00 of Sunday 2026-11-22."""
+def _put_files(folder: Path, given: dict[str, str | bytes]) -> None:
+    folder.mkdir(exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    for name, text in given.items():
+        (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
 
+
+def _loader(database: Database, folder: Path) -> Import:
     async def run(given: dict[str, str | bytes], **more: Any) -> Report:
-        folder = tmp_path / "hospital"
-        folder.mkdir(exist_ok=True)
-        for old in folder.iterdir():
-            old.unlink()
-        for name, text in given.items():
-            raw = text if isinstance(text, bytes) else text.encode()
-            (folder / name).write_bytes(raw)
+        _put_files(folder, given)
         more.setdefault("now", NOW)
         return await import_paths(database, [folder], **more)
 
@@ -70,33 +70,58 @@ def load(database: Database, tmp_path: Path) -> Import:
 
 
 @pytest.fixture
+def load(database: Database, tmp_path: Path) -> Import:
+    """Writes files and imports the folder at 9:00 of Sunday 2026-11-22."""
+    return _loader(database, tmp_path / "hospital")
+
+
+@pytest.fixture
+async def untouched(server: Embedded, shared_database: str) -> AsyncIterator[Database]:
+    """The database all tests share: for imports that must write nothing."""
+    pool = Database(server.url(shared_database, user=migrate.APP), size_max=2)
+    await pool.open()
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+def refuse(untouched: Database, tmp_path: Path) -> Import:
+    """Imports like `load`, then makes sure that nothing was written."""
+    run = _loader(untouched, tmp_path / "hospital")
+
+    async def checked(given: dict[str, str | bytes], **more: Any) -> Report:
+        report = await run(given, **more)
+        assert report.written == {}
+        assert set((await _count(untouched)).values()) == {0}
+        return report
+
+    return checked
+
+
+WRITTEN = {
+    "organisations": "identity.organisation",
+    "departments": "identity.department",
+    "practitioners": "identity.practitioner",
+    "roles": "identity.practitioner_role",
+    "clinics": "booking.clinic",
+    "templates": "booking.template",
+    "windows": "booking.slot",
+    "places": "booking.place",
+    "resources": "fhir.resource",
+}
+
+
+async def _count(database: Database) -> dict[str, int]:
+    found = {}
+    async with database.autocommit() as db:
+        for name, table in WRITTEN.items():
+            statement = f"SELECT count(*) AS n FROM {table}".encode()
+            row = await (await db.execute(statement)).fetchone()
+            found[name] = row["n"] if row else -1
+    return found
+
+
+@pytest.fixture
 def counts(database: Database) -> Callable[[], Awaitable[dict[str, int]]]:
     """Counts the rows an import may write."""
-    tables = {
-        "organisations": "identity.organisation",
-        "departments": "identity.department",
-        "practitioners": "identity.practitioner",
-        "roles": "identity.practitioner_role",
-        "clinics": "booking.clinic",
-        "templates": "booking.template",
-        "windows": "booking.slot",
-        "places": "booking.place",
-        "resources": "fhir.resource",
-    }
-
-    async def count() -> dict[str, int]:
-        found = {}
-        async with database.autocommit() as db:
-            for name, table in tables.items():
-                row = await (
-                    await db.execute(f"SELECT count(*) AS n FROM {table}".encode())
-                ).fetchone()
-                found[name] = row["n"] if row else -1
-        return found
-
-    return count
-
-
-def ndjson(*resources: Json) -> str:
-    """Write resources one a line."""
-    return "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in resources)
+    return lambda: _count(database)

@@ -63,7 +63,6 @@ WORDS: dict[str, tuple[str, str]] = {
         "诊疗科目名录里没有这个代码,请按名录填写",
         "No such code in the catalogue of medical specialties",
     ),
-    "phone": ("电话号码不对", "Not a phone number"),
     "duplicate": (
         "和 {other} 重复,请只留一个",
         "The same key as {other}; keep one",
@@ -87,10 +86,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "reference_unused": (
         "只有显示文字的引用,已按文字处理或略过",
         "A reference with only a display text: used as text, or passed over",
-    ),
-    "department_elsewhere": (
-        "这个科室不属于该机构,请核对",
-        "The department belongs to another organisation",
     ),
     "parent_circle": ("上级机构互相包含,请更正", "The organisations contain each other"),
     "window_past": (

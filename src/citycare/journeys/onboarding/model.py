@@ -152,7 +152,11 @@ class WindowRow:
 
 @dataclass(slots=True)
 class Read:
-    """Everything the files hold, by kind, in the order read."""
+    """Everything the files hold, by kind, in the order read.
+
+    `named` are the keys of all things in the files, also of those whose own row is wrong: who
+    refers to such a thing is not at fault.
+    """
 
     organisations: list[OrganisationRow] = field(default_factory=list)
     departments: list[DepartmentRow] = field(default_factory=list)
@@ -161,10 +165,11 @@ class Read:
     clinics: list[ClinicRow] = field(default_factory=list)
     templates: list[TemplateRow] = field(default_factory=list)
     windows: list[WindowRow] = field(default_factory=list)
+    named: set[str] = field(default_factory=set)
 
     def counts(self) -> dict[str, int]:
         """Count the rows by kind."""
-        return {name: len(getattr(self, name)) for name in self.__slots__}
+        return {name: len(getattr(self, name)) for name in self.__slots__ if name != "named"}
 
 
 @dataclass(frozen=True, slots=True)

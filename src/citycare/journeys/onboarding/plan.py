@@ -94,6 +94,7 @@ class Planner:
         """Begin with what the database has."""
         self.read, self.faults, self.plan = read, faults, Plan()
         self.known = known
+        self.kept_back: list[tuple[str, Origin, str, str]] = []
         self.organisations: _Index[Organisation] = _Index()
         self.departments: _Index[Department] = _Index()
         self.practitioners: _Index[Practitioner] = _Index()
@@ -116,6 +117,9 @@ class Planner:
         self._roles()
         self._clinics()
         self._times(now, window_min, minutes_max)
+        if self.faults.count == 0:
+            for fault in self.kept_back:
+                self.faults.add(*fault)
         return self.plan
 
     # Finding ---------------------------------------------------------------------------------
@@ -124,8 +128,15 @@ class Planner:
         found = index.get(text)
         if found is None:
             code = "reference_ambiguous" if text in index else "reference_missing"
-            self.faults.add(code, origin, field, text)
+            self._missing(code, text, origin, field, text)
         return found
+
+    def _missing(self, code: str, key: str, origin: Origin, field: str, text: str) -> None:
+        """Note a reference to nothing; one to a thing that is itself at fault is kept back."""
+        if key in self.read.named:
+            self.kept_back.append((code, origin, field, text))
+        else:
+            self.faults.add(code, origin, field, text)
 
     def _organisation_of(self, ref: Ref, origin: Origin, field: str) -> Organisation | None:
         return self._find(self.organisations, ref.text, origin, field)
@@ -138,7 +149,8 @@ class Planner:
             return None
         found = self.departments.get(_within(organisation.id, ref.text))
         if found is None:
-            self.faults.add("reference_missing", origin, "department", ref.text)
+            key = f"department {ref.text}"
+            self._missing("reference_missing", key, origin, "department", ref.text)
         return found
 
     def _keep(self, rows: dict[UUID, T], thing: T, origin: Origin, field: str) -> bool:
@@ -264,21 +276,20 @@ class Planner:
 
     def _times(self, now: datetime, window_min: int | None, minutes_max: int) -> None:
         """Put templates and windows to their clinics, gather, and check each clinic's times."""
-        windows: dict[UUID, list[WindowRow]] = {}
+        windows: dict[UUID | Ref, list[WindowRow]] = {}
         for each in self.read.templates:
             clinic = self._clinic_of(each.clinic, each.origin)
             if clinic is not None:
                 self.plan.templates.setdefault(clinic.id, []).append(each)
         for row in self.read.windows:
             clinic = self._clinic_of(row.clinic, row.origin)
-            if clinic is not None:
-                windows.setdefault(clinic.id, []).append(row)
-        for clinic_id, rows in windows.items():
+            windows.setdefault(clinic.id if clinic else row.clinic, []).append(row)
+        for key, rows in windows.items():
             gathered = gather.gather(rows, window_min)
             gather.check_windows(gathered, self.faults, now, minutes_max)
-            templates = self.plan.templates.get(clinic_id, ())
-            gather.check_both(gathered, list(templates), self.faults)
-            self.plan.windows[clinic_id] = gathered
+            if isinstance(key, UUID):
+                gather.check_both(gathered, self.plan.templates.get(key, []), self.faults)
+                self.plan.windows[key] = gathered
         for rules in self.plan.templates.values():
             gather.check_templates(rules, self.faults, minutes_max)
 
@@ -290,7 +301,8 @@ class Planner:
             return None
         found = self.clinics.get(_within(organisation.id, ref.text))
         if found is None:
-            self.faults.add("reference_missing", origin, "clinic", ref.text)
+            key = f"clinic {ref.text}"
+            self._missing("reference_missing", key, origin, "clinic", ref.text)
         return found
 
 

@@ -75,6 +75,7 @@ class Mapper:
             "Schedule": self.schedules,
         }
         self.slot_keys: set[int] = set()
+        self.refs: dict[str, Ref] = {}
         self.implied: set[tuple[str, str]] = set()
 
     def take(self, origin: Origin, resource: Json, url: str = "") -> None:
@@ -88,9 +89,11 @@ class Mapper:
             return
         if "id" not in resource and url:
             resource["id"] = url.rpartition("/")[2].rpartition(":")[2]
+        key = f"{kind}/{resource.get('id')}"
+        if kind != "Slot":
+            self.into.named.add(key)
         if self._invalid(origin, resource):
             return
-        key = f"{kind}/{resource['id']}"
         if url:
             self.aliases[url] = key
         if kind == "Slot":
@@ -165,7 +168,7 @@ class Mapper:
         if not target:
             display = first(reference, "display")
             self.faults.note("reference_unused", origin, f"{kind}.{name}", display)
-        elif target.startswith("Organization/") and target not in self.organisations:
+        elif target.startswith("Organization/") and target not in self.into.named:
             self.faults.add("reference_missing", origin, f"{kind}.{name}", target)
 
     # Types -----------------------------------------------------------------------------------
@@ -322,6 +325,7 @@ class Mapper:
         starts = datetime.fromisoformat(resource["start"]).astimezone(UTC)
         capacity = self._capacity(origin, resource)
         if schedule is not None and capacity:
+            schedule = self.refs.setdefault(schedule.text, schedule)
             row = WindowRow(origin, schedule, starts, ends, capacity, None, part=True)
             self.into.windows.append(row)
 
@@ -362,7 +366,8 @@ class _Actors:
             self.practitioner = Ref(target)
         elif found is None:
             self.broken = True
-            self.mapper.faults.add("reference_missing", self.origin, element, target)
+            if target not in self.mapper.into.named:
+                self.mapper.faults.add("reference_missing", self.origin, element, target)
         elif kind == "Location":
             self.room = first(found[1], "name")
         else:

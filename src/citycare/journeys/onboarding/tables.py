@@ -85,6 +85,7 @@ def _organisation(cells: Cells, into: Read) -> None:
     name = cells.text("name", required=True)
     uscc = cells.uscc("uscc")
     parent = cells.text("parent")
+    into.named |= {name, cells.text("uscc")}
     row = OrganisationRow(
         cells.origin,
         tuple(filter(None, (uscc, name))),
@@ -106,6 +107,7 @@ def _organisation(cells: Cells, into: Read) -> None:
 
 
 def _department(cells: Cells, into: Read) -> None:
+    into.named.add(f"department {cells.text('name')}")
     row = DepartmentRow(
         cells.origin,
         (),
@@ -120,6 +122,7 @@ def _department(cells: Cells, into: Read) -> None:
 
 def _practitioner(cells: Cells, into: Read) -> None:
     licence = cells.text("licence", required=True)
+    into.named.add(licence)
     row = PractitionerRow(
         cells.origin,
         (licence,),
@@ -141,6 +144,7 @@ def _practitioner(cells: Cells, into: Read) -> None:
 
 def _clinic(cells: Cells, into: Read) -> None:
     code = cells.text("clinic", required=True)
+    into.named.add(f"clinic {code}")
     organisation = cells.text("organisation", required=True)
     licence = cells.text("licence")
     row = ClinicRow(
