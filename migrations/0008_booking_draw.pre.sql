@@ -85,6 +85,7 @@ CREATE TABLE booking.queue (
     opens_at timestamptz NOT NULL,
     rate_per_s integer NOT NULL CHECK (rate_per_s BETWEEN 1 AND 100000),
     use_s integer NOT NULL CHECK (use_s BETWEEN 10 AND 3600),
+    gather_s integer NOT NULL CHECK (gather_s BETWEEN 1 AND 600),   -- one random order for the first seconds
     ranked_to bigint NOT NULL DEFAULT 0,       -- the last second (Unix time) whose tickets have positions
     ranked integer NOT NULL DEFAULT 0,         -- how many tickets have positions
     admitted integer NOT NULL DEFAULT 0 CHECK (admitted <= ranked),
@@ -126,4 +127,5 @@ GRANT SELECT, INSERT ON booking.draw_secret TO citycare_app;
 INSERT INTO policy.parameter (key, effective_from, value, unit, source, status, note) VALUES
 ('booking.draw.wishes_max', '2026-01-01', '3', '个', '平台设计', 'UNVERIFIED', '一次登记最多几个志愿时段,不超过3'),
 ('booking.queue.use_s', '2026-01-01', '300', 's', '平台设计', 'UNVERIFIED', '排到后多久内要选好号'),
+('booking.queue.gather_s', '2026-01-01', '30', 's', '平台设计;依据 bench/scalpers.py 的模拟', 'UNVERIFIED', '放号后头多少秒内到的人视为同时到,随机排序'),
 ('booking.queue.rate_per_s', '2026-01-01', '200', '人/s', '平台设计', 'UNVERIFIED', '每秒放行人数,按实测能力调整');

@@ -1,7 +1,8 @@
 """The queue of first come: in a rush the fast line or the script gets no better place. Pure.
 
-Everybody who arrives within one second is put in a random order, so milliseconds buy nothing;
-whoever waits before the opening is drawn with the first second. A person has one place in a
+Everybody who arrives before the opening or in the first `gather_s` seconds after it is put in one
+random order, and later everybody of the same second, so neither milliseconds nor quick fingers
+buy anything. A person has one place in a
 queue, whatever the number of devices. The queue guards fairness and load only: places are sold
 once by the constraints of the database, with or without it.
 
@@ -28,15 +29,15 @@ BODY = 2 * ID + SECOND
 CREDIT_S_MAX = 5.0
 
 
-def arrival_second(now: datetime, opens_at: datetime) -> int:
+def arrival_second(now: datetime, opens_at: datetime, gather_s: int) -> int:
     """Return the second (Unix time, whole seconds) in which an arrival counts.
 
-    Whoever is early counts as arriving in the second of the opening, so that nobody gains by
-    waiting since last night.
+    Whoever is early, or comes in the first `gather_s` seconds (at least 1), counts as arriving in
+    the last of these seconds: nobody gains by waiting since last night, nor by a script.
 
-    Source: ours; Budish et al. 2015 for batches by time.
+    Source: ours; Budish et al. 2015 for batches by time; `booking.queue.gather_s` is policy.
     """
-    return int(max(now, opens_at).timestamp())
+    return max(int(now.timestamp()), int(opens_at.timestamp()) + gather_s - 1)
 
 
 def tie(key: bytes, queue_id: UUID, person_id: UUID, second: int) -> int:
@@ -50,14 +51,11 @@ def tie(key: bytes, queue_id: UUID, person_id: UUID, second: int) -> int:
     return int.from_bytes(hmac.digest(key, body, "sha256")[:8], "big") >> 1
 
 
-def new_ticket(
-    key: bytes, queue_id: UUID, person_id: UUID, now: datetime, opens_at: datetime
-) -> Ticket:
-    """Return the ticket of a person who arrives now.
+def new_ticket(key: bytes, queue_id: UUID, person_id: UUID, second: int) -> Ticket:
+    """Return the ticket of a person who arrives in a second (see `arrival_second`).
 
-    Source: as `arrival_second` and `tie`.
+    Source: as `tie`.
     """
-    second = arrival_second(now, opens_at)
     return Ticket(queue_id, person_id, second, tie(key, queue_id, person_id, second))
 
 

@@ -15,6 +15,7 @@ from citycare.kernel.context import Context
 from citycare.kit import ids
 from citycare.kit.db import Connection
 from citycare.kit.errors import AppError
+from citycare.kit.pages import PAGE_MAX
 from citycare.scenarios.booking.model.core import Claim, Pool, Slot, SlotPast, SlotStopped, Source
 from citycare.scenarios.booking.model.draw import (
     BeaconMissing,
@@ -94,6 +95,13 @@ async def get_draw(db: Connection, draw_id: UUID) -> Draw:
     if draw is None:
         raise DrawUnknown(draw=draw_id)
     return draw
+
+
+async def list_draws(
+    db: Connection, organisation_id: UUID | None, after: UUID | None, count: int
+) -> list[Draw]:
+    """Return a page of draws, oldest first; public."""
+    return await store.list_draws(db, organisation_id, after or store.NOBODY, min(count, PAGE_MAX))
 
 
 async def request_places(

@@ -34,7 +34,8 @@ KEPT = timedelta(hours=12)
 async def open_queue(cx: Context, queue_id: UUID, opens_at: datetime) -> None:
     """Open a queue with the rate and deadline in force; again changes nothing."""
     values = await policy.values(cx, "booking.queue.")
-    await store.add(cx.db, queue_id, opens_at, int(values["rate_per_s"]), int(values["use_s"]))
+    rate, use_s, gather_s = (int(values[name]) for name in ("rate_per_s", "use_s", "gather_s"))
+    await store.add(cx.db, queue_id, opens_at, rate, use_s, gather_s)
 
 
 async def join(cx: Context, keys: Keys, queue_id: UUID, person_id: UUID) -> Standing:
@@ -55,10 +56,8 @@ async def join_many(
     The caller has asked `consent` for each person.
     """
     queue = await _queue(cx, queue_id)
-    tickets = {
-        person: rules.new_ticket(keys.queue, queue_id, person, cx.now, queue["opens_at"])
-        for person in persons
-    }
+    second = rules.arrival_second(cx.now, queue["opens_at"], queue["gather_s"])
+    tickets = {person: rules.new_ticket(keys.queue, queue_id, person, second) for person in persons}
     spent = cx.now - timedelta(seconds=queue["use_s"])
     await store.join(cx.db, queue_id, list(tickets.values()), spent)
     rows = await store.tickets_of(cx.db, queue_id, persons)
