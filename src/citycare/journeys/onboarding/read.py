@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -48,9 +49,11 @@ def read_files(files: Sequence[Path], faults: Faults, tell: Tell) -> Read:
     into = Read()
     mapper = resources.Mapper(into, faults)
     total = sum(path.stat().st_size for path in files)
+    names = Counter(path.name for path in files)
     done = 0
     for path in files:
-        _File(path, faults, tell, done, total).read(into, mapper)
+        name = path.name if names[path.name] == 1 else str(path)
+        _File(path, name, faults, tell, done, total).read(into, mapper)
         done += path.stat().st_size
         tell(path.name, done, total)
     mapper.finish()
@@ -60,8 +63,10 @@ def read_files(files: Sequence[Path], faults: Faults, tell: Tell) -> Read:
 class _File:
     """One file being read."""
 
-    def __init__(self, path: Path, faults: Faults, tell: Tell, done: int, total: int) -> None:
-        self.path, self.name, self.faults = path, path.name, faults
+    def __init__(
+        self, path: Path, name: str, faults: Faults, tell: Tell, done: int, total: int
+    ) -> None:
+        self.path, self.name, self.faults = path, name, faults
         self.tell, self.done, self.total = tell, done, total
 
     def read(self, into: Read, mapper: resources.Mapper) -> None:
