@@ -11,13 +11,18 @@ import logging
 from collections.abc import Sequence
 
 from citycare import settings as knobs
-from citycare.kernel import audit
+from citycare.kernel import audit, identity
 from citycare.kernel.events import Handler, Job, Limits, Periodic, Worker
 from citycare.kit.db import Database
+from citycare.scenarios.booking import tasks as booking
 
 HANDLERS: tuple[Handler, ...] = ()
 JOBS: tuple[Job, ...] = ()
-PERIODICS: tuple[Periodic, ...] = (*audit.PERIODICS,)
+PERIODICS: tuple[Periodic, ...] = (
+    *audit.PERIODICS,
+    *identity.PERIODICS,
+    *booking.PERIODICS,
+)
 
 
 def build(

@@ -23,8 +23,8 @@ TREATED_MAX = 5_000
 
 OPEN_CARE = """
     INSERT INTO consent.care (person_id, organisation_id, practitioner_id, source, starts_at, ends_at)
-    SELECT * FROM unnest(%(persons)s::uuid[], %(organisations)s::uuid[], %(practitioners)s::uuid[],
-                         %(sources)s::text[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+    SELECT * FROM unnest(%(persons)b::uuid[], %(organisations)b::uuid[], %(practitioners)b::uuid[],
+                         %(sources)b::text[], %(starts)b::timestamptz[], %(ends)b::timestamptz[])
         ON CONFLICT (source, person_id) DO UPDATE
        SET organisation_id = excluded.organisation_id,
            practitioner_id = excluded.practitioner_id,

@@ -44,7 +44,7 @@ ACTORS = """
                   FROM identity.account_grant g WHERE g.account_id = a.id) END
       FROM identity.session s
       JOIN identity.account a ON a.id = s.account_id
-     WHERE s.token_hash = ANY(%(hashes)s)
+     WHERE s.token_hash = ANY(%(hashes)b)
        AND s.revoked_at IS NULL AND s.expires_at > %(now)s AND a.disabled_at IS NULL
 """
 COLUMNS = "id, account_id, created_at, expires_at, second_factor_at, revoked_at, device"

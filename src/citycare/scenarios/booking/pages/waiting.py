@@ -161,7 +161,9 @@ MESSAGES: dict[str, tuple[str, str, Tone]] = {
     "hold": (mark("线上预约暂停了,可以申诉"), "/appeal", Tone.DANGER),
     "hold_lifted": (mark("申诉通过,又可以预约了"), "/book", Tone.OK),
     "hold_kept": (mark("申诉没有通过,可到窗口挂号"), "/appeal", Tone.SOON),
-    "stopped": (mark("医生停诊,已为您留了别的号"), "/bookings", Tone.DANGER),
+    "replaced": (mark("医生停诊,已为您留了别的号"), "/bookings/%(booking)s", Tone.DANGER),
+    "stopped": (mark("医生停诊,您排在候补第一批"), "/bookings", Tone.DANGER),
+    "offer_withdrawn": (mark("候补的号因停诊收回,您仍在候补名单里"), "/bookings", Tone.SOON),
     "draw_won": (mark("摇中了"), "/bookings", Tone.OK),
     "draw_lost": (mark("这次没有摇中,可以排候补"), "/bookings", Tone.SOON),
 }

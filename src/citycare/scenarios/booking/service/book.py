@@ -21,6 +21,7 @@ from citycare.scenarios.booking.model.core import (
     State,
     WrongState,
 )
+from citycare.scenarios.booking.model.stop import Answer
 from citycare.scenarios.booking.rules import limits as limit_rules
 from citycare.scenarios.booking.rules import places as place_rules
 from citycare.scenarios.booking.rules.limits import Limits, Standing
@@ -34,6 +35,7 @@ from citycare.scenarios.booking.service.records import (
 )
 from citycare.scenarios.booking.store import bookings as booking_store
 from citycare.scenarios.booking.store import places as place_store
+from citycare.scenarios.booking.store import stop as stop_store
 
 LOOK_BACK = timedelta(days=1)
 
@@ -160,6 +162,12 @@ async def _locked(cx: Context, booking_id: UUID, action: str) -> tuple[Booking, 
     return booking, slots[booking.slot_id]
 
 
+async def _leave(cx: Context, booking: Booking, limits: Limits, said: Answer) -> None:
+    """Let a booking be given up: in time, or at any time if it is an offer after a stop."""
+    if not await stop_store.answer(cx.db, booking.id, said, cx.now):
+        limit_rules.check_in_time(booking.starts_at, cx.now, limits, cx.channel)
+
+
 async def cancel(cx: Context, booking_id: UUID, reason: str = "") -> Booking:
     """Give a place back. It goes to the waiting list first, then opens at a random time.
 
@@ -175,7 +183,7 @@ async def cancel(cx: Context, booking_id: UUID, reason: str = "") -> Booking:
     limits = await limits_in_force(cx)
     if not place_rules.may_become(booking.state, State.CANCELLED):
         raise WrongState(state=booking.state)
-    limit_rules.check_in_time(booking.starts_at, cx.now, limits, cx.channel)
+    await _leave(cx, booking, limits, Answer.CANCELLED)
     ended = await end(cx, booking, slot, State.CANCELLED, reason)
     await wait.give_back(cx, [(slot, booking.number, booking.pool)], limits)
     await events.emit(cx, [events.Event("booking.cancelled", {"booking": str(booking.id)})])
@@ -203,7 +211,7 @@ async def reschedule(cx: Context, booking_id: UUID, slot_id: UUID) -> Booking:
     if booking is None or not place_rules.may_become(booking.state, State.MOVED):
         raise WrongState(booking=booking_id)
     limits = await limits_in_force(cx)
-    limit_rules.check_in_time(booking.starts_at, cx.now, limits, cx.channel)
+    await _leave(cx, booking, limits, Answer.MOVED)
     await end(cx, booking, slots[booking.slot_id], State.MOVED)
     claim = Claim(
         slot_id,

@@ -212,17 +212,22 @@ MISSED = f"""
     SELECT {COLUMNS} FROM booking.booking AS b
       JOIN booking.slot AS s ON s.id = b.slot_id
      WHERE b.state = 'booked' AND b.starts_at < %(now)s AND s.ends_at < %(ended_before)s
+       AND NOT EXISTS (SELECT 1 FROM booking.replacement r
+                        WHERE r.booking_id = b.id AND r.answer IS NULL)
      ORDER BY b.id LIMIT %(count)s
        FOR NO KEY UPDATE OF b SKIP LOCKED
 """
 MARK_MISSED = """
     UPDATE booking.booking SET state = 'no_show', ended_at = %(now)s WHERE id = ANY(%(ids)s)
 """
+# A visit missed that somebody else had chosen, after a stopped clinic, is not held against anybody.
 MISSES = """
     SELECT person_id, array_agg(starts_at ORDER BY starts_at) AS starts,
            array_agg(id ORDER BY starts_at) AS ids
       FROM booking.booking
      WHERE person_id = ANY(%(persons)b) AND state = 'no_show'
+       AND NOT EXISTS (SELECT 1 FROM booking.replacement r
+                        WHERE r.booking_id = booking.id AND r.answer = 'unanswered')
      GROUP BY person_id
 """
 

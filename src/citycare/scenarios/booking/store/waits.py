@@ -58,7 +58,7 @@ NEXT = f"""
        AND NOT EXISTS (SELECT 1 FROM booking.hold h
                         WHERE h.person_id = w.person_id AND h.ends_at > %(now)s
                           AND h.starts_at <= %(now)s AND h.decision IS DISTINCT FROM 'lifted')
-     ORDER BY w.created_at, w.id
+     ORDER BY w.ahead DESC, w.created_at, w.id
      LIMIT 1
        FOR UPDATE OF w SKIP LOCKED
 """
@@ -129,7 +129,8 @@ OF_PERSON = f"""
            c.fee_fen, s.starts_at, s.ends_at,
            (SELECT count(*) FROM booking.wait o
              WHERE o.clinic_id = w.clinic_id AND o.state = 'waiting'
-               AND (o.created_at, o.id) < (w.created_at, w.id)) + 1 AS position
+               AND (NOT o.ahead, o.created_at, o.id) < (NOT w.ahead, w.created_at, w.id)) + 1
+           AS position
       FROM booking.wait AS w
       JOIN booking.clinic AS c ON c.id = w.clinic_id
       LEFT JOIN booking.slot AS s ON s.id = w.offer_slot_id
