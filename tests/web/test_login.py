@@ -22,6 +22,7 @@ from citycare.settings import Settings
 from citycare.web.edge.exchange import Edge
 from citycare.web.login.demo_people import DEMO_ISSUER
 from citycare.web.login.provider import SignInRefused
+from citycare.web.login.routes import device_of
 from citycare.web.login.tokens import PersonNeeded, issue_token
 from citycare.web.oidc_dev import DevProvider
 
@@ -300,6 +301,18 @@ async def test_the_development_provider_exists_in_the_demo_only(
             assert (await client.get(path, headers=HTML)).status_code == 404
         assert (await client.get("/login/start", headers=HTML)).status_code == 503
         assert "演示" not in (await client.get("/login", headers=HTML)).text
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        ("Mozilla/5.0 (Linux; Android 14) Chrome/130.0 MicroMessenger/8.0", "WeChat · Android"),
+        ("Mozilla/5.0 (iPhone; like Mac OS X) Version/18.0 Safari/604.1", "Safari · iPhone"),
+        ("curl/8.1", ""),
+    ],
+)
+def test_a_device_has_a_name_its_owner_knows(agent: str, name: str) -> None:
+    assert device_of(agent) == name
 
 
 async def test_sign_in_attempts_are_limited_per_client(client: httpx.AsyncClient) -> None:

@@ -118,6 +118,8 @@ def _way_out(request: Request, error: AppError, lang: Lang) -> Action:
     words = i18n.translations(lang)
     if "Retry-After" in errors.headers_of(error) and request.method == "GET":
         return Action(label=words.gettext(mark("再试一次")), href=local(request.url.path))
+    if isinstance(error, errors.RoleMissing):
+        return Action(label=words.gettext(mark("换一个身份登录")), href="/login")
     return Action(label=words.gettext(mark("返回")), href=_back(request))
 
 

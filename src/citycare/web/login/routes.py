@@ -39,6 +39,22 @@ SESSION_LIFE = timedelta(hours=12)
 # Per address, not per person: a whole hospital may share one. A sign-in counts twice.
 ATTEMPTS_BURST = 200
 ATTEMPTS_REFILL_S = 0.25
+BROWSERS = (
+    ("MicroMessenger", "WeChat"),
+    ("Edg/", "Edge"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+SYSTEMS = (
+    ("Android", "Android"),
+    ("HarmonyOS", "HarmonyOS"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "Mac"),
+    ("Linux", "Linux"),
+)
 DOOR = Actor(None, None, (Grant(Role.SYSTEM),), None, "sign-in")
 STAFF = frozenset(Role) - {Role.RESIDENT, Role.SYSTEM}
 
@@ -189,7 +205,7 @@ async def _open(
         account = await identity.find_or_make_account(cx, claims["iss"], claims["sub"], claims)
         if edge.site.demo:
             account, secret = await demo_people.complete(cx, account)
-        device = request.headers.get("user-agent", "")[:200]
+        device = device_of(request.headers.get("user-agent", ""))
         token = await identity.open_session(cx, account.id, device, SESSION_LIFE)
         held = await identity.list_grants(cx, account.id)
         elder = await _is_elder(cx, account)
@@ -213,6 +229,14 @@ async def _is_elder(cx: Context, account: Account) -> bool:
     person = await identity.get_person(cx, account.person_id)
     from_age = int(await policy.value(cx, "web.elder.age"))
     return identity.age_on(person.born_on, clock.day_of(cx.now)) >= from_age
+
+
+def device_of(agent: str) -> str:
+    """Name a device so its owner knows it again: `Chrome · Android`. The rest is not kept."""
+    parts = [
+        next((name for sign, name in signs if sign in agent), "") for signs in (BROWSERS, SYSTEMS)
+    ]
+    return " · ".join(part for part in parts if part)
 
 
 def _provider(edge: Edge) -> Provider:
