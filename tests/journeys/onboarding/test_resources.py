@@ -195,6 +195,19 @@ async def test_importing_the_same_resources_again_adds_nothing(
     assert await counts() == before
 
 
+async def test_slots_may_name_our_own_schedules(
+    load: Import, hospital: list[Json], database: Database
+) -> None:
+    await load({"a.ndjson": ndjson(*hospital)})
+    async with database.autocommit() as db:
+        row = await (await db.execute("SELECT id FROM booking.clinic")).fetchone()
+    assert row is not None
+    own = slot(1, "08:00", "08:15", schedule=ref(f"Schedule/{row['id']}"))
+    report = await load({"b.ndjson": ndjson(own)})
+    assert seen(report) == []
+    assert await windows(database) == [("08:00", 15, 1)]
+
+
 BROKEN: list[tuple[int, dict[str, Any], tuple[str, str, str]]] = [
     (0, {"address": None}, ("line 1", "Organization.address.district", "district")),
     (0, {"name": None}, ("line 1", "Organization.name", "required")),

@@ -110,6 +110,18 @@ async def test_later_files_may_name_what_is_in_the_database(
     assert (await counts())["clinics"] == 2
 
 
+async def test_a_daily_file_of_windows_names_clinics_in_the_database(
+    load: Import, files: dict[str, str], counts: Counts
+) -> None:
+    windows = files.pop("windows.csv")
+    await load(files)
+    before = await counts()
+    report = await load({"windows.csv": windows})
+    assert seen(report) == []
+    after = await counts()
+    assert (after["windows"], after["clinics"]) == (before["windows"] + 2, before["clinics"])
+
+
 BROKEN: list[tuple[str, str, str, tuple[str, str, str]]] = [
     ("organisations.csv", "91350100M000100Y43", "91350100M000100Y44", ("row 2", "uscc", "uscc")),
     ("organisations.csv", "310118", "青浦区", ("row 2", "district", "district")),

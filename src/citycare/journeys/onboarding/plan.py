@@ -48,6 +48,7 @@ class Known:
     organisations: Iterable[Organisation] = ()
     departments: Iterable[Department] = ()
     practitioners: Iterable[Practitioner] = ()
+    clinics: Iterable[Clinic] = ()
 
 
 @dataclass(slots=True)
@@ -62,6 +63,11 @@ class Plan:
     templates: dict[UUID, list[TemplateRow]] = field(default_factory=dict)
     windows: dict[UUID, list[WindowRow]] = field(default_factory=dict)
     origins: dict[UUID, Origin] = field(default_factory=dict)
+    there: dict[UUID, Clinic] = field(default_factory=dict)
+
+    def clinic(self, clinic_id: UUID) -> Clinic:
+        """Return a clinic of the files, or else of the database."""
+        return self.clinics.get(clinic_id) or self.there[clinic_id]
 
 
 class _Index(dict[str, T | None]):
@@ -105,6 +111,9 @@ class Planner:
             self.departments.add(
                 each, _within(each.organisation_id, each.name), f"Organization/{each.id}"
             )
+        self.plan.there = {clinic.id: clinic for clinic in known.clinics}
+        for clinic in known.clinics:
+            self.clinics.add(clinic, f"Schedule/{clinic.id}")
         for person in known.practitioners:
             self.practitioners.add(person, person.licence, f"Practitioner/{person.id}")
 
@@ -301,9 +310,16 @@ class Planner:
             return None
         found = self.clinics.get(_within(organisation.id, ref.text))
         if found is None:
+            found = self.plan.there.get(clinic_id(organisation.id, ref.text))
+        if found is None:
             key = f"clinic {ref.text}"
             self._missing("reference_missing", key, origin, "clinic", ref.text)
         return found
+
+
+def clinic_id(organisation_id: UUID, code: str) -> UUID:
+    """Return the id of a clinic, which follows from the hospital's own code of it."""
+    return ids.derive("clinic", organisation_id, code)
 
 
 def _within(organisation_id: UUID, name: str) -> str:
@@ -352,7 +368,7 @@ def _new_clinic(
     practitioner: Practitioner | None,
 ) -> Clinic:
     return Clinic(
-        id=ids.derive("clinic", organisation.id, row.code),
+        id=clinic_id(organisation.id, row.code),
         organisation_id=organisation.id,
         organisation_name=organisation.name,
         organisation_short=organisation.short_name,

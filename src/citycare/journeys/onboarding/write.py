@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from uuid import UUID
 
 from citycare.journeys.onboarding import plan as plans
 from citycare.journeys.onboarding.faults import Faults
@@ -13,24 +15,43 @@ from citycare.kernel import audit
 from citycare.kernel.context import Context, policy
 from citycare.kernel.fhir import publish
 from citycare.kernel.identity import organisations as institutions
+from citycare.kernel.identity.organisations import Organisation
 from citycare.kit import clock, ids
 from citycare.scenarios.booking.model.core import Pool
 from citycare.scenarios.booking.model.schedule import Clinic, NewSlot, Shares, Template, Window
 from citycare.scenarios.booking.rules import schedule as rules
 from citycare.scenarios.booking.service import clinics as clinic_service
+from citycare.scenarios.booking.service import lists as booking_lists
 from citycare.scenarios.booking.service import schedule as schedule_service
 
 STEP = 500
+UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 async def load_known(cx: Context, read: Read) -> Known:
     """Read what the database has of the kinds the files speak of."""
     practitioners = read.practitioners or read.roles or read.clinics
+    organisations = await institutions.list_organisations(cx)
     return Known(
-        await institutions.list_organisations(cx),
+        organisations,
         await institutions.list_departments(cx),
         await institutions.list_practitioners(cx) if practitioners else (),
+        await booking_lists.get_clinics(cx, _clinics_named(read, organisations)),
     )
+
+
+def _clinics_named(read: Read, organisations: Iterable[Organisation]) -> list[UUID]:
+    """Return the ids of clinics that schedules and windows name, as far as they may be there."""
+    by_key = {key: one.id for one in organisations for key in (one.uscc, one.name) if key}
+    named: set[UUID] = set()
+    refs = {row.clinic for row in read.templates} | {row.clinic for row in read.windows}
+    for ref in refs:
+        kind, _, id_ = ref.text.partition("/")
+        if ref.within in by_key:
+            named.add(plans.clinic_id(by_key[ref.within], ref.text))
+        elif kind == "Schedule" and UUID_TEXT.fullmatch(id_):
+            named.add(UUID(id_))
+    return sorted(named)
 
 
 async def minutes_max(cx: Context) -> int:
@@ -154,7 +175,7 @@ async def _templates(cx: Context, plan: Plan) -> list[Template]:
     for clinic_id, rows in plan.templates.items():
         for row in rows:
             shares = await divide.shares(row.shares, row.capacity)
-            made.append(_template(row, plan.clinics[clinic_id], shares))
+            made.append(_template(row, plan.clinic(clinic_id), shares))
     return made
 
 
@@ -187,7 +208,7 @@ async def _windows(cx: Context, plan: Plan, progress: _Progress, faults: Faults)
                 shares = row.shares or divide.known[row.capacity]
                 window = Window(row.starts_at, row.ends_at)
                 progress.step()
-                yield rules.new_slot(plan.clinics[clinic_id], window, shares, release, cx.now)
+                yield rules.new_slot(plan.clinic(clinic_id), window, shares, release, cx.now)
 
     total = sum(map(len, plan.windows.values()))
     if not total:
