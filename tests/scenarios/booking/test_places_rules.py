@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -5,10 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from citycare.kernel.context import ANONYMOUS, Channel
+from citycare.kernel.fhir import violations
 from citycare.kit.errors import AppError
-from citycare.scenarios.booking.model.core import Claim, Held, Place, Pool, Slot, State
+from citycare.scenarios.booking.model.core import (
+    Booking,
+    Claim,
+    Held,
+    Place,
+    Pool,
+    Slot,
+    Source,
+    State,
+)
 from citycare.scenarios.booking.rules import limits as limit_rules
 from citycare.scenarios.booking.rules import places as rules
+from citycare.scenarios.booking.rules.appointment import appointment_as_fhir
 from citycare.scenarios.booking.rules.limits import Limits, Standing
 
 NOW = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
@@ -129,3 +141,17 @@ def test_every_state_is_in_the_table_and_ended_ones_stay_ended() -> None:
     assert set(rules.NEXT) == set(State)
     for ended in (State.CANCELLED, State.MOVED, State.STOPPED, State.FULFILLED):
         assert not rules.NEXT[ended]
+
+
+@given(st.sampled_from(State), st.sampled_from(SLOTS), st.booleans())
+def test_what_is_published_without_checks_passes_them(
+    state: State, slot: Slot, has_doctor: bool
+) -> None:
+    doctor = UUID(int=8) if has_doctor else None
+    booking = Booking(
+        UUID(int=1), slot.id, 3, Pool.PUBLIC, slot.clinic_id, slot.organisation_id,
+        slot.department_code, UUID(int=5), slot.starts_at, state, Channel.PHONE, None,
+        Source.BOOK, None, NOW,
+    )  # fmt: skip
+    published = appointment_as_fhir(booking, replace(slot, practitioner_id=doctor))
+    assert not violations(published)

@@ -60,7 +60,8 @@ def _care(booking: Booking, limits: Limits) -> consent.CareRow:
 async def record(cx: Context, granted: Sequence[tuple[Booking, Slot]], limits: Limits) -> None:
     """Write new bookings with what others learn of them. Their places must be taken already."""
     await booking_store.add(cx.db, [booking for booking, _ in granted])
-    await fhir.create(cx, [appointment_as_fhir(booking, slot) for booking, slot in granted])
+    published = [appointment_as_fhir(booking, slot) for booking, slot in granted]
+    await fhir.create(cx, published, valid=True)
     await consent.open_care(cx, [_care(booking, limits) for booking, _ in granted])
     await events.emit(
         cx,

@@ -83,8 +83,8 @@ async def accept(cx: Context, wait_id: UUID) -> Booking:
     entry = await _mine(cx, wait_id)
     if entry.state != "offered" or entry.offer_until is None or entry.offer_until <= cx.now:
         raise OfferGone(wait=wait_id)
-    assert entry.offer_slot_id is not None  # noqa: S101 - the table's CHECK says so
-    assert entry.offer_number is not None  # noqa: S101
+    assert entry.offer_slot_id is not None
+    assert entry.offer_number is not None
     slots = await place_store.lock_slots(cx.db, [entry.offer_slot_id])
     slot = slots[entry.offer_slot_id]
     claim = Claim(
@@ -134,7 +134,7 @@ async def _mine(cx: Context, wait_id: UUID) -> Wait:
     await consent.require(cx, "booking.wait", entry.person_id)
     await place_store.lock_persons(cx.db, [entry.person_id])
     locked = await wait_store.find(cx.db, wait_id, lock=True)
-    assert locked is not None  # noqa: S101 - entries are never deleted
+    assert locked is not None
     return locked
 
 
