@@ -17,7 +17,7 @@ from citycare import app as application
 from citycare.kernel import audit, consent
 from citycare.kernel.context import Context, Role
 from citycare.kit.db import Database
-from citycare.kit.errors import Conflict
+from citycare.kit.errors import Conflict, Unavailable
 from citycare.settings import Settings
 from citycare.web.edge.contexts import _write
 from citycare.web.gates import ReadContext, WriteContext, gate, list_routes, wrong_routes
@@ -138,6 +138,18 @@ async def test_a_refused_access_to_a_person_is_audited_after_the_rollback(
     async with database.autocommit() as db:
         seen = await audit.list_about(replace(cx, db=db), SOMEBODY, None, 10)
     assert [entry.outcome for entry in seen.items] == ["refused"]
+
+
+async def test_a_refusal_that_cannot_be_written_down_is_not_answered_as_one(
+    clerk: httpx.AsyncClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise Unavailable
+
+    monkeypatch.setattr(app.state.edge, "on_refused", away)
+    answer = await clerk.get("/api/v1/test/look")
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "service.unavailable"
 
 
 async def form_token(client: httpx.AsyncClient) -> str:

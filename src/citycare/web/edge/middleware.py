@@ -82,6 +82,10 @@ class EdgeMiddleware:
         answered = _Answered(send, self._headers, case)
         try:
             await self._serve(scope, _Counted(receive), answered, headers)
+        except AppError as error:  # from outside a route, or from an error handler
+            if answered.status:
+                raise
+            await self._refuse(error, scope, receive, answered)
         except Exception as error:
             _log_fault(error, case, scope)
             if answered.status:
