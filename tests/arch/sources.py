@@ -43,7 +43,7 @@ def package() -> tuple[Source, ...]:
 
 
 @cache
-def tests() -> tuple[Source, ...]:
+def suite() -> tuple[Source, ...]:
     """Return every test file."""
     return _read(ROOT / "tests")
 

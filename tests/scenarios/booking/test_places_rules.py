@@ -43,7 +43,8 @@ LIMITS = Limits(
 SLOTS = [
     Slot(
         UUID(int=n), UUID(int=100 + n), UUID(int=9), f"0{n}", None,
-        NOW + timedelta(hours=n), NOW + timedelta(hours=n, minutes=30), "open", "first_come", 60, 60,
+        NOW + timedelta(hours=n), NOW + timedelta(hours=n, minutes=30),
+        "open", "first_come", 60, 60,
     )
     for n in range(1, 5)
 ]  # fmt: skip

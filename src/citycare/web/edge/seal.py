@@ -37,7 +37,7 @@ def load_key(home: Path) -> bytes:
         try:
             os.link(draft, path)  # fails when another process was first: then its key holds
         except FileExistsError:
-            pass
+            pass  # then that one's key holds
         finally:
             draft.unlink()
     key = path.read_bytes()

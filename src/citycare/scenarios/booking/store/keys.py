@@ -46,7 +46,7 @@ def read_keys(home: Path) -> Keys:
         try:
             path.hardlink_to(fresh)
         except FileExistsError:
-            pass
+            pass  # another process was first: then its root holds
         finally:
             fresh.unlink()
     root = path.read_bytes()
