@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import resource
 import sys
 import time
@@ -104,6 +105,20 @@ def progress() -> Callable[[str, int, int], None]:
     return tell
 
 
+def cpu_of(url: str) -> float:
+    """Return the processor seconds (user and system) of the server's processes that live now.
+
+    Unlike wall time it says what the draw costs while other work shares the machine.
+    """
+    ticks = 0
+    with psycopg.connect(url, autocommit=True) as connection:
+        rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        for (pid,) in rows:
+            fields = Path(f"/proc/{pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 async def measure(server: Embedded, name: str, count: int, slots: int) -> dict[str, float]:
     """Open, fill, run and check one draw."""
     owner = server.url(name)
@@ -122,9 +137,11 @@ async def measure(server: Embedded, name: str, count: int, slots: int) -> dict[s
         )
         draw = await service.open_draw(cx, KEYS, new)
     await asyncio.to_thread(fill, owner, draw.id, count, slots)
-    start = time.perf_counter()
+    server_cpu, cpu, start = cpu_of(owner), time.process_time(), time.perf_counter()
     done = await draw_run.run_draw(database, KEYS, draw.id, progress())
     draw_s = time.perf_counter() - start
+    cpu_s = time.process_time() - cpu
+    server_cpu_s = cpu_of(owner) - server_cpu
     path = ROOT / ".var" / f"{name}.ndjson"
     with path.open("wb") as file:
         async with database.autocommit() as db:
@@ -143,6 +160,8 @@ async def measure(server: Embedded, name: str, count: int, slots: int) -> dict[s
         "requests": report.requests,
         "won": report.won,
         "draw_s": round(draw_s, 2),
+        "draw_cpu_s": round(cpu_s, 2),
+        "draw_server_cpu_s": round(server_cpu_s, 2),
         "publish_s": round(publish_s, 2),
         "verify_s": round(verify_s, 2),
         "rss_mb": round(rss_mb),

@@ -50,7 +50,7 @@ from citycare.scenarios.booking.store import keys as key_store
 from citycare.scenarios.booking.store import places as place_store
 
 PLACES_A_CHUNK = 1_000
-TOLD_A_CHUNK = 50_000
+TOLD_A_CHUNK = 100_000
 BOOKING_LANES = 2
 DUE_MAX = 20
 

@@ -201,6 +201,7 @@ TELL_LOSERS = """
       JOIN booking.draw_request AS q ON q.draw_id = r.draw_id AND q.public_id = r.public_id
      WHERE r.draw_id = %(draw)s AND r.wish = 0
        AND r.position > %(after)s AND r.position <= %(to)s
+     ORDER BY q.person_id
 """
 
 
@@ -216,7 +217,10 @@ async def tell(db: Connection, messages: Sequence[tuple[UUID, str, str]], now: d
 
 
 async def tell_losers(db: Connection, draw_id: UUID, after: int, to: int, now: datetime) -> None:
-    """Tell those at positions after..to who got nothing."""
+    """Tell those at positions after..to who got nothing.
+
+    Sorted by person, so that the index of the messages is written page by page.
+    """
     parameters = {"draw": draw_id, "after": after, "to": to, "now": now}
     await db.execute(LONG)
     await db.execute(TELL_LOSERS, parameters)
