@@ -3,7 +3,7 @@
 Owns:       schema `audit`: 32 lanes (chain heads), entries, checkpoints.
 Rows:       R04 (every access traceable to a verified identity), R05 (merge and split on record),
             R101 (prevent and discover tampering; the person sees who looked).
-Gives:      `append`, `list_about`, `verify`, `checkpoint`, `PERIODICS`.
+Gives:      `append`, `list_about`, `search`, `verify`, `checkpoint`, `PERIODICS`.
 Promises:   written in the transaction of the access, so the two happen together or not at all;
             the application's role cannot insert, change, delete or truncate, only call
             `audit.append`; whoever can (a superuser) is found out by `verify`, which names the
@@ -18,6 +18,13 @@ Sources:    RFC 9162 §1 (why logs are chained and witnessed); FIPS 180-4 (SHA-2
 """
 
 from citycare.kernel.audit.model import Checkpoint, Entry, Link, Report, Seen, line_of
+from citycare.kernel.audit.searching import (
+    Found,
+    Query,
+    find_entry,
+    newest_checkpoint,
+    search,
+)
 from citycare.kernel.audit.trail import append, append_lines, checkpoint, list_about
 from citycare.kernel.audit.verifying import verify
 from citycare.kernel.events import Periodic
@@ -28,13 +35,18 @@ __all__ = [
     "PERIODICS",
     "Checkpoint",
     "Entry",
+    "Found",
     "Link",
+    "Query",
     "Report",
     "Seen",
     "append",
     "append_lines",
     "checkpoint",
+    "find_entry",
     "line_of",
     "list_about",
+    "newest_checkpoint",
+    "search",
     "verify",
 ]

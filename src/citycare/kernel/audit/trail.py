@@ -60,10 +60,11 @@ async def list_about(
     rows = await (await cx.db.execute(ABOUT, parameters)).fetchall()
     last = rows[limit - 1] if len(rows) > limit else None
     token = encode(last["at_us"], last["lane"], last["seq"]) if last else None
-    return Page([_seen(row) for row in rows[:limit]], token)
+    return Page([seen_of(row) for row in rows[:limit]], token)
 
 
-def _seen(row: dict[str, Any]) -> Seen:
+def seen_of(row: dict[str, Any]) -> Seen:
+    """Read an entry's line."""
     fields = orjson.loads(row["line"])
     return Seen(
         at=EPOCH + timedelta(microseconds=fields["at"]),

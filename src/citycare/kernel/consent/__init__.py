@@ -38,7 +38,15 @@ from citycare.kernel.consent.given import (
     list_purposes,
     withdraw,
 )
-from citycare.kernel.consent.glass import BreakGlass, Review, break_glass, list_unreviewed, review
+from citycare.kernel.consent.glass import (
+    BreakGlass,
+    Review,
+    break_glass,
+    get_break_glass,
+    list_reviewed,
+    list_unreviewed,
+    review,
+)
 from citycare.kernel.consent.policy import POLICY, purpose
 
 __all__ = [
@@ -57,11 +65,13 @@ __all__ = [
     "break_glass",
     "care_window",
     "close_care",
+    "get_break_glass",
     "give",
     "has",
     "keep_refusals",
     "list_given",
     "list_purposes",
+    "list_reviewed",
     "list_unreviewed",
     "open_care",
     "purpose",

@@ -38,7 +38,12 @@ UNREVIEWED = f"""
             OR (opened_at, id) > (%(at)s::timestamptz, %(after)s::uuid))
      ORDER BY opened_at, id LIMIT %(limit)s
 """
-GET = f"SELECT {COLUMNS} FROM consent.break_glass WHERE id = %(id)s FOR UPDATE"
+REVIEWED = f"""
+    SELECT {COLUMNS} FROM consent.break_glass
+     WHERE reviewed_at IS NOT NULL ORDER BY reviewed_at DESC, id DESC LIMIT %(limit)s
+"""
+ONE = f"SELECT {COLUMNS} FROM consent.break_glass WHERE id = %(id)s"
+GET = f"{ONE} FOR UPDATE"
 REVIEW = f"""
     UPDATE consent.break_glass
        SET reviewed_at = %(now)s, reviewed_by = %(by)s, verdict = %(verdict)s, note = %(note)s,
@@ -159,6 +164,33 @@ async def list_unreviewed(
         rows = await (await cursor.execute(UNREVIEWED, parameters)).fetchall()
     more = rows[limit - 1] if len(rows) > limit else None
     return Page(rows[:limit], encode(more.opened_at.isoformat(), str(more.id)) if more else None)
+
+
+async def list_reviewed(cx: Context, limit: int = 50) -> list[BreakGlass]:
+    """Return what was reviewed last, newest first.
+
+    Raises:
+        NotAllowed, SignInNeeded: not an operator.
+    """
+    await require(cx, "operator.audit")
+    parameters = {"limit": max(1, min(limit, PAGE_MAX))}
+    async with cx.db.cursor(row_factory=class_row(BreakGlass)) as cursor:
+        return await (await cursor.execute(REVIEWED, parameters)).fetchall()
+
+
+async def get_break_glass(cx: Context, glass_id: UUID) -> BreakGlass:
+    """Return one emergency access for its review.
+
+    Raises:
+        NotAllowed, SignInNeeded: not an operator.
+        GlassUnknown.
+    """
+    await require(cx, "operator.audit")
+    async with cx.db.cursor(row_factory=class_row(BreakGlass)) as cursor:
+        found = await (await cursor.execute(ONE, {"id": glass_id})).fetchone()
+    if found is None:
+        raise GlassUnknown
+    return found
 
 
 async def review(cx: Context, glass_id: UUID, verdict: Review, note: str = "") -> BreakGlass:

@@ -29,7 +29,7 @@ class ParameterUnknown(NotFound):
     """No policy value is in force under this name."""
 
     code = "policy.parameter_unknown"
-    words = "这项规定还没有设定,请联系平台管理员。"
+    words = "这项规定还没有设定，请联系平台管理员。"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,11 @@ PREFIX = """
      ORDER BY key, effective_from DESC
 """
 
+HISTORY = """
+    SELECT key, value, unit, source, status, effective_from, note
+      FROM policy.parameter WHERE key = %(key)s ORDER BY effective_from DESC LIMIT 100
+"""
+
 SET = """
     INSERT INTO policy.parameter (key, value, unit, source, status, effective_from, note)
     SELECT key, %(value)s, unit, %(source)s, %(status)s, %(now)s, %(note)s
@@ -85,6 +90,12 @@ async def list_in_force(cx: Context) -> list[Parameter]:
     """Return every parameter in force, by key, for the operator's page."""
     async with cx.db.cursor(row_factory=class_row(Parameter)) as cursor:
         return await (await cursor.execute(IN_FORCE, {"now": cx.now, "key": None})).fetchall()
+
+
+async def list_history(cx: Context, key: str) -> list[Parameter]:
+    """Return every value one parameter had, has or will have, newest first, at most 100."""
+    async with cx.db.cursor(row_factory=class_row(Parameter)) as cursor:
+        return await (await cursor.execute(HISTORY, {"key": key})).fetchall()
 
 
 async def change(cx: Context, key: str, value: Any, *, source: str, note: str) -> None:

@@ -41,6 +41,14 @@ from citycare.kernel.identity.bulk import (
     load_roles,
 )
 from citycare.kernel.identity.corrections import correct_person, end_document
+from citycare.kernel.identity.directory import (
+    AccountCard,
+    SessionCount,
+    count_sessions,
+    describe_accounts,
+    list_all_merges,
+    search_accounts,
+)
 from citycare.kernel.identity.documents import Document, Kind, Sex, mask
 from citycare.kernel.identity.factors import (
     Enrolment,
@@ -126,6 +134,7 @@ PERIODICS = (Periodic("identity.purge_sessions", "17 20 * * *", purge_sessions),
 __all__ = [
     "PERIODICS",
     "Account",
+    "AccountCard",
     "Department",
     "Document",
     "Enrolment",
@@ -143,6 +152,7 @@ __all__ = [
     "RelationKind",
     "Relations",
     "Session",
+    "SessionCount",
     "Sex",
     "Specialty",
     "Verdict",
@@ -155,6 +165,8 @@ __all__ = [
     "block_merge",
     "close_account",
     "correct_person",
+    "count_sessions",
+    "describe_accounts",
     "end_document",
     "end_grant",
     "end_relation",
@@ -170,6 +182,7 @@ __all__ = [
     "get_specialty",
     "list_acted_for",
     "list_aliases",
+    "list_all_merges",
     "list_departments",
     "list_documents",
     "list_grants",
@@ -207,6 +220,7 @@ __all__ = [
     "resolve",
     "revoke_all",
     "revoke_session",
+    "search_accounts",
     "search_persons",
     "unblock_merge",
     "unmerge",
