@@ -153,6 +153,7 @@ async def measure(server: Embedded, name: str, count: int, slots: int) -> dict[s
     with path.open("rb") as file:
         report = verify(file, commitment=draw.commitment, list_digest=done.list_digest)
     verify_s = time.perf_counter() - start
+    path.unlink()
     if not report.ok:
         raise SystemExit(f"the published draw does not verify: {report}")
     await database.close()
