@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from citycare import settings as knobs
+from citycare.journeys.demo.cast import demo_logins
 from citycare.kit.db import Database
 from citycare.scenarios import booking
 from citycare.scenarios.booking.api import bookings, rush, slots
@@ -17,6 +18,9 @@ from citycare.settings import Settings
 from citycare.web import assembly
 from citycare.web.assembly import Parts
 from citycare.web.edge.exchange import Site
+from citycare.web.i18n import mark
+from citycare.web.login.demo_people import DemoPerson
+from citycare.web.portals.model import Entry
 
 BOOKING = Path(booking.__file__).parent
 PARTS = Parts(
@@ -29,6 +33,16 @@ PARTS = Parts(
         slots.router,
     ),
     templates=(BOOKING / "templates",),
+    entries={
+        "resident": (
+            Entry(key="book", label=mark("预约挂号"), href="/book", icon="booking"),
+            Entry(key="mine", label=mark("我的预约"), href="/bookings", icon="list"),
+            Entry(key="messages", label=mark("消息"), href="/messages", icon="mail"),
+        ),
+    },
+    people=tuple(
+        DemoPerson(f"demo-{one.hint}", f"{one.name} {one.words}") for one in demo_logins()
+    ),
 )
 
 

@@ -136,7 +136,7 @@ def _sign_in_lines(base: str) -> None:
 
     console.print(f"\n[bold]城医通 CityCare[/bold]  {base}\n")
     for one in city.demo_logins():
-        console.print(f"  {one.role:<14} {one.name:<8} {base}/login/demo?as={one.subject}")
+        console.print(f"  {one.role:<14} {one.name:<8} {base}/login/demo?as={one.hint}")
     console.print("\n  Ctrl-C 停止 to stop\n")
 
 

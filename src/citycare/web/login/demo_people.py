@@ -6,6 +6,7 @@ subject nobody registered is completed at its first sign-in, so that the demo wo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -43,15 +44,25 @@ class DemoPerson:
     subject: str
     name: str
 
+    @property
+    def hint(self) -> str:
+        """What `/login/demo?as=` takes for this person."""
+        return self.subject.removeprefix(PREFIX)
+
 
 PEOPLE = tuple(DemoPerson(f"{PREFIX}{role}", name) for role, name in NAMES.items())
 
 
-def subject_of(role: str) -> str:
-    """Return the subject that stands for a role, or raise RoleUnknown."""
-    if role not in NAMES:
-        raise RoleUnknown(role=role[:20])
-    return f"{PREFIX}{role}"
+def subject_of(hint: str, people: Sequence[DemoPerson]) -> str:
+    """Return the subject a hint (a role, or a person of the demo city) stands for.
+
+    Raises:
+        RoleUnknown: nobody in the demo is called so.
+    """
+    subject = f"{PREFIX}{hint}"
+    if all(one.subject != subject for one in people):
+        raise RoleUnknown(role=hint[:20])
+    return subject
 
 
 async def complete(cx: Context, account: Account) -> tuple[Account, str | None]:

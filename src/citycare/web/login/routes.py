@@ -93,12 +93,11 @@ class ChoosePage:
 async def door(request: Request) -> Response:
     """Show the way to the provider."""
     query = _carried(request)
-    demo = []
-    if edge_of(request).site.demo:
-        demo = [
-            (name, _with_query(request, "/login/demo", {"as": role, **query}))
-            for role, name in demo_people.NAMES.items()
-        ]
+    provider = edge_of(request).dev_provider
+    demo = [
+        (one.name, _with_query(request, "/login/demo", {"as": one.hint, **query}))
+        for one in (provider.people if provider is not None else ())
+    ]
     page = LoginPage(
         start_url=_with_query(request, "/login/start", query), kept="kept" in query, demo=demo
     )
@@ -114,9 +113,10 @@ async def start(request: Request) -> Response:
 @router.get("/login/demo")
 async def start_demo(request: Request, role: Annotated[str, Query(alias="as")]) -> Response:
     """Sign in as a role of the demo, through the development provider."""
-    if not edge_of(request).site.demo:
+    provider = edge_of(request).dev_provider
+    if provider is None:
         raise DemoOnly
-    return await _start(request, {"login_hint": demo_people.subject_of(role)})
+    return await _start(request, {"login_hint": demo_people.subject_of(role, provider.people)})
 
 
 @router.get(AUTHORIZE_PATH)

@@ -33,7 +33,7 @@ NEXT: dict[State, frozenset[State]] = {
         {State.ARRIVED, State.CANCELLED, State.MOVED, State.NO_SHOW, State.STOPPED}
     ),
     State.ARRIVED: frozenset({State.FULFILLED, State.STOPPED, State.BOOKED}),
-    State.NO_SHOW: frozenset({State.ARRIVED}),
+    State.NO_SHOW: frozenset({State.ARRIVED, State.BOOKED}),  # came late; or noted too early
     State.FULFILLED: frozenset(),
     State.CANCELLED: frozenset(),
     State.MOVED: frozenset(),
