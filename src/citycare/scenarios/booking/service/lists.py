@@ -136,8 +136,10 @@ async def history_of(cx: Context, person_id: UUID) -> tuple[History, list[UUID]]
 async def windows_of(
     cx: Context, clinic_ids: Sequence[UUID], day: date, pools: Sequence[Pool]
 ) -> dict[UUID, list[Row]]:
-    """Return all windows of these clinics on a day, full ones too, by clinic. Public."""
-    rows = await slot_store.of_clinics(cx.db, clinic_ids, clock.bounds(day), pools, cx.now, DAY_MAX)
+    """Return the windows of these clinics still to come on a day, full ones too. Public."""
+    first, last = clock.bounds(day)
+    span = (max(first, cx.now), last)
+    rows = await slot_store.of_clinics(cx.db, clinic_ids, span, pools, cx.now, DAY_MAX)
     found: dict[UUID, list[Row]] = {}
     for row in rows:
         found.setdefault(row["clinic_id"], []).append(row)
