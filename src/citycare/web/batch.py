@@ -83,9 +83,7 @@ class Batcher(Generic[Item, Result]):
                     future.set_result(result)
 
 
-def _fail(
-    batch: Sequence[tuple[Item, asyncio.Future[Result]]], error: Exception
-) -> None:
+def _fail(batch: Sequence[tuple[Item, asyncio.Future[Result]]], error: Exception) -> None:
     for _, future in batch:
         if not future.done():
             future.set_exception(error)
