@@ -13,11 +13,19 @@ from citycare.journeys.demo.cast import demo_logins
 from citycare.kit.db import Database
 from citycare.scenarios import booking
 from citycare.scenarios.booking.api import bookings, rush, slots
-from citycare.scenarios.booking.pages import choose, home, mine, waiting
+from citycare.scenarios.booking.pages import (
+    choose,
+    clinic,
+    clinic_panel,
+    home,
+    mine,
+    waiting,
+)
 from citycare.settings import Settings
 from citycare.web import assembly
 from citycare.web.assembly import Parts
 from citycare.web.edge.exchange import Site
+from citycare.web.edge.lane import Call, Lane
 from citycare.web.i18n import mark
 from citycare.web.login.demo_people import DemoPerson
 from citycare.web.portals.model import Entry
@@ -29,6 +37,8 @@ PARTS = Parts(
         choose.router,
         mine.router,
         waiting.router,
+        clinic.router,
+        clinic_panel.router,
         bookings.router,
         slots.router,
     ),
@@ -67,10 +77,19 @@ def create(settings: Settings, database: Database, parts: Parts = PARTS) -> Fast
     return app
 
 
-def create_from_environment() -> FastAPI:
+def with_lane(app: FastAPI) -> Lane:
+    """Put the fast lane for bookings in front of an application."""
+
+    async def book(call: Call) -> tuple[int, bytes]:
+        return await bookings.book_plainly(bookings.rush_of(app), call)
+
+    return Lane(app, app.state.edge, bookings.PATH, book)
+
+
+def create_from_environment() -> Lane:
     """Build the application from the environment: the factory granian calls in each worker."""
     settings = knobs.read()
-    return create(settings, knobs.database_of(settings))
+    return with_lane(create(settings, knobs.database_of(settings)))
 
 
 def _site(settings: Settings) -> Site:

@@ -30,6 +30,7 @@ class Metrics:
         """Make the registry."""
         self.registry = CollectorRegistry()
         self._process = str(os.getpid())
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._requests = Counter(
             "citycare_http_requests_total",
             "HTTP requests answered",
@@ -52,9 +53,16 @@ class Metrics:
 
     def note(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request. `route` is a template, never a path with ids in it."""
-        known = method if method in METHODS else "OTHER"
-        self._requests.labels(self._process, known, route, str(status)).inc()
-        self._seconds.labels(self._process, known, route).observe(seconds)
+        found = self._known.get((method, route, status))
+        if found is None:
+            known = method if method in METHODS else "OTHER"
+            found = (
+                self._requests.labels(self._process, known, route, str(status)),
+                self._seconds.labels(self._process, known, route),
+            )
+            self._known[method, route, status] = found
+        found[0].inc()
+        found[1].observe(seconds)
 
     def text(self, database: Database) -> bytes:
         """Return all figures as Prometheus text."""

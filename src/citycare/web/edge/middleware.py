@@ -18,7 +18,7 @@ from citycare.kit.errors import AppError
 from citycare.web.edge import exchange
 from citycare.web.edge.answers import answer
 from citycare.web.edge.errors import BodyTooLarge, Fault, TypeNotAccepted
-from citycare.web.edge.exchange import Edge, Exchange
+from citycare.web.edge.exchange import Edge, Exchange, Site
 
 log = logging.getLogger("citycare.web")
 
@@ -43,6 +43,11 @@ SAFETY = {
 STRICT_TRANSPORT = "max-age=31536000; includeSubDomains"
 
 
+def safety_headers(site: Site) -> dict[str, str]:
+    """Return the headers every answer of this site carries."""
+    return {**SAFETY, "Strict-Transport-Security": STRICT_TRANSPORT} if site.is_https else SAFETY
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How large bodies may be: a default, and larger ones below some path prefixes."""
@@ -65,9 +70,7 @@ class EdgeMiddleware:
         self._app = app
         self._edge = edge
         self._limits = limits
-        self._headers = dict(SAFETY)
-        if edge.site.is_https:
-            self._headers["Strict-Transport-Security"] = STRICT_TRANSPORT
+        self._headers = safety_headers(edge.site)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

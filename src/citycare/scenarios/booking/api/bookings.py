@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, FastAPI, Header, Request
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
@@ -22,10 +22,12 @@ from citycare.scenarios.booking.api import schemas
 from citycare.scenarios.booking.api.rush import ACTION, Rush, Wanted
 from citycare.scenarios.booking.service import book, lists, wait
 from citycare.scenarios.booking.service.rush import body_of
-from citycare.web.edge import Json, answer, cookies, edge_of, errors, exchange_of, forgery
+from citycare.web.edge import Json, cookies, edge_of, errors, exchange_of, forgery
 from citycare.web.edge.contexts import ReadContext, WriteContext, gate
+from citycare.web.edge.lane import Call
 
 router = APIRouter(prefix="/api/v1", tags=["booking"])
+PATH = "/api/v1/bookings"
 
 NEW_BOOKING = TypeAdapter(schemas.NewBooking)
 KEY_CHARS_MAX = 200
@@ -64,18 +66,6 @@ BODY_DOC: dict[str, Any] = {
 )
 async def create_booking(request: Request) -> Response:
     """Book a place. 409 `booking.slot_unavailable` when it has gone."""
-    reply = await rush_of(request).submit(await _wanted(request))
-    if reply.error is not None:
-        return await answer(request, reply.error)
-    return Json(reply.body, 201)
-
-
-def rush_of(request: Request) -> Rush:
-    """Return the process's batcher, made by the composition root."""
-    return cast("Rush", request.app.state.rush)
-
-
-async def _wanted(request: Request) -> Wanted:
     edge, case = edge_of(request), exchange_of(request)
     token, by_cookie = cookies.find_token(request, edge)
     if token is None:
@@ -83,30 +73,59 @@ async def _wanted(request: Request) -> Wanted:
     if by_cookie:
         case.token, case.by_cookie = token, by_cookie
         await forgery.require(request, edge, case)
-    key = request.headers.get("idempotency-key", "")
+    call = Call(token, dict(request.headers.raw), await request.body(), case.request_id)
+    status, body = await book_plainly(rush_of(request.app), call)
+    return Response(body, status, media_type="application/json")
+
+
+def rush_of(app: FastAPI) -> Rush:
+    """Return the process's batcher, made by the composition root."""
+    return cast("Rush", app.state.rush)
+
+
+async def book_plainly(rush: Rush, call: Call) -> tuple[int, bytes]:
+    """Serve one POST /bookings, from the lane or from the framework.
+
+    Raises:
+        AppError: any refusal; the caller writes the problem.
+    """
+    reply = await rush.submit(_wanted(call))
+    if reply.error is not None:
+        raise reply.error
+    return 201, orjson.dumps(reply.body)
+
+
+def _wanted(call: Call) -> Wanted:
+    key = call.header(b"idempotency-key")
     if not 1 <= len(key) <= KEY_CHARS_MAX:
         raise KeyMissing
-    body = await request.body()
     try:
-        wanted = NEW_BOOKING.validate_json(body)
+        wanted = NEW_BOOKING.validate_json(call.body)
     except ValidationError as error:
         facts = {".".join(map(str, item["loc"])) or "body": item["msg"] for item in error.errors()}
         raise errors.RequestInvalid(**facts) from error
     try:
-        channel = Channel(request.headers.get("x-channel", Channel.PHONE))
+        channel = Channel(call.header(b"x-channel", Channel.PHONE))
     except ValueError as error:
         raise errors.HeaderWrong(header="X-Channel", allowed=" ".join(Channel)) from error
     digest = hashlib.sha256(
         f"book {wanted.slot_id} {wanted.person_id} {wanted.pool}".encode()
     ).digest()
     return Wanted(
-        token, wanted.slot_id, wanted.person_id, wanted.pool, channel, case.request_id, key, digest
+        call.token,
+        wanted.slot_id,
+        wanted.person_id,
+        wanted.pool,
+        channel,
+        call.request_id,
+        key,
+        digest,
     )
 
 
 async def _once(cx: Context, key: str, what: object, run: Any) -> Any:
     """Answer a request by its kept reply, or run it and keep the reply."""
-    assert cx.actor.account_id is not None  # noqa: S101 - the gate asks for an account
+    assert cx.actor.account_id is not None
     account = cx.actor.account_id
     digest = hashlib.sha256(orjson.dumps(what, default=str)).digest()
     await events.lock_key(cx, key)

@@ -57,5 +57,5 @@ def build(database: Database, now: Callable[[], datetime]) -> Rush:
 def _request(one: Wanted, actors: dict[str, Actor]) -> rush.Request:
     actor = actors[one.token]
     claim = Claim(one.slot_id, one.person_id, one.pool, actor, one.channel, one.request_id)
-    assert actor.account_id is not None  # noqa: S101 - only accounts have tokens
+    assert actor.account_id is not None
     return rush.Request(actor.account_id, claim, one.key, one.digest)
