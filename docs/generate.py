@@ -191,7 +191,7 @@ error, since it is a typing error.
 
 def parameters() -> list[Parameter]:
     """Return the policy parameters the migrations set, by key."""
-    found = []
+    found: list[Parameter] = []
     for file in sorted((ROOT / "migrations").glob("*.sql")):
         text = file.read_text("utf-8")
         for match in INSERT.finditer(text):
@@ -261,7 +261,7 @@ def pages() -> str:
         for route in reversed(list(iter_route_contexts(app.routes)))
         for method in route.methods or ()
     }
-    rows: dict[bool, list[tuple[str, str, str, str]]] = {True: [], False: []}
+    rows: dict[bool, list[Sequence[object]]] = {True: [], False: []}
     seen = set()
     for one in list_routes(app):
         for method in sorted(one.methods - {"HEAD"}) or ["GET"]:
@@ -281,8 +281,8 @@ Who: *anybody* needs no sign-in; *signed in* is any account; about a person, the
     return page("Pages and routes", intro, body + table(head, sorted(rows[True], key=_by_path)))
 
 
-def _by_path(row: tuple[str, ...]) -> tuple[str, str]:
-    method, _, path = row[0].partition(" ")
+def _by_path(row: Sequence[object]) -> tuple[str, str]:
+    method, _, path = str(row[0]).partition(" ")
     return path.strip("`"), method
 
 
