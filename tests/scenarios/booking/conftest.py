@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
+from citycare import app as application
 from citycare.kernel import fhir, identity
 from citycare.kernel.context import SYSTEM, Actor, Channel, Context, Grant, Role
 from citycare.kit import ids
@@ -17,6 +21,8 @@ from citycare.kit.db import Database
 from citycare.scenarios.booking.model.core import Pool
 from citycare.scenarios.booking.model.schedule import Clinic, NewPlace, NewSlot, Window
 from citycare.scenarios.booking.service import clinics, schedule
+from citycare.settings import read
+from citycare.web.login.tokens import issue_token
 from tests.conftest import NOW
 
 HOSPITAL = UUID("00000000-0000-7000-8000-00000000a001")
@@ -117,3 +123,45 @@ async def committed(database: Database, run: Callable[[Context], Awaitable[Any]]
 async def appointment(cx: Context, booking_id: UUID) -> dict[str, Any]:
     """What others read of a booking."""
     return await fhir.get(cx, "Appointment", str(booking_id))
+
+
+PORTAL = "http://127.0.0.1:8000"
+SHORT = "示例一院"
+
+
+@pytest.fixture
+def pages(tmp_path: Path, database: Database) -> FastAPI:
+    """The whole application at NOW, on a database of its own."""
+    settings = read({"CITYCARE_HOME": str(tmp_path), "CITYCARE_BASE_URL": PORTAL})
+    parts = replace(application.PARTS, now=lambda: NOW)
+    return application.create(settings, database, parts)
+
+
+@pytest.fixture
+async def hospital(database: Database) -> UUID:
+    """The hospital where the staff of the tests work."""
+    house = identity.Organisation(
+        HOSPITAL, "示例第一医院", SHORT, identity.OrganisationKind.HOSPITAL, "310106"
+    )
+    await committed(database, lambda cx: identity.register_organisation(cx, house))
+    return HOSPITAL
+
+
+Enter = Callable[[Role], Awaitable[httpx.AsyncClient]]
+
+
+@pytest.fixture
+async def enter(pages: FastAPI, database: Database, hospital: UUID) -> AsyncIterator[Enter]:
+    """Sign somebody in who works in the hospital, in a browser that takes pages."""
+    opened: list[httpx.AsyncClient] = []
+
+    async def sign_in(role: Role) -> httpx.AsyncClient:
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(pages), base_url=PORTAL)
+        token = await issue_token(database, role, organisation=hospital)
+        client.headers.update({"authorization": f"Bearer {token}", "accept": "text/html"})
+        opened.append(client)
+        return client
+
+    yield sign_in
+    for client in opened:
+        await client.aclose()

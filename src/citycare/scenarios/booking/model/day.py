@@ -1,0 +1,19 @@
+"""What can be refused on the day itself, at the clinic and at the desk."""
+
+from __future__ import annotations
+
+from citycare.kit.errors import Conflict
+
+
+class NotToday(Conflict):
+    """Arrivals and visits are noted on the day of the window."""
+
+    code = "booking.not_today"
+    words = "这个预约不是今天的，不能报到。请看看日期，或帮他改到今天。"
+
+
+class NotBegun(Conflict):
+    """Somebody is missing only once the window has begun."""
+
+    code = "booking.not_begun"
+    words = "还没到预约的时间，不能记成没有来。请到点以后再看。"
