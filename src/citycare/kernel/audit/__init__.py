@@ -17,7 +17,7 @@ Sources:    RFC 9162 §1 (why logs are chained and witnessed); FIPS 180-4 (SHA-2
             a line follow HL7 FHIR R4 AuditEvent (who, what, when, why, through what).
 """
 
-from citycare.kernel.audit.model import Checkpoint, Entry, Link, Report, Seen, line_of
+from citycare.kernel.audit.model import LANES, Checkpoint, Entry, Link, Report, Seen, line_of
 from citycare.kernel.audit.searching import (
     Found,
     Query,
@@ -32,6 +32,7 @@ from citycare.kernel.events import Periodic
 PERIODICS = (Periodic("audit.checkpoint", "*/10 * * * *", checkpoint),)
 
 __all__ = [
+    "LANES",
     "PERIODICS",
     "Checkpoint",
     "Entry",

@@ -2,19 +2,22 @@
 
 Card
     owns        schema `identity`; everybody else keeps ids only (PersonId, never a number)
-    tables      person, document, relation, proposal, merge, merge_block, organisation,
+    tables      person, document, relation, request, proposal, merge, merge_block, organisation,
                 department, practitioner, practitioner_role, account, account_grant, session
-    states      proposal: open → merged | rejected; merge: done → undone; relation: in force → over
-    events out  identity.relation_added, identity.relation_ended, identity.merged,
-                identity.unmerged, identity.session_revoked, identity.match_proposed,
-                identity.person_corrected
+    states      proposal: open → merged | rejected; merge: done → undone; relation: in force → over;
+                request: open → agreed | refused | withdrawn, or over by time
+    events out  identity.person_registered, identity.person_corrected, identity.relation_added,
+                identity.relation_ended, identity.merged, identity.unmerged,
+                identity.session_revoked, identity.match_proposed
     events in   none
     FHIR        none here: `kernel.fhir.publish` maps people and organisations
-    policy      identity.guardian.age, identity.adult.age, identity.totp.*, identity.match.*
+    policy      identity.guardian.age, identity.adult.age, identity.totp.*, identity.match.*,
+                identity.request.*, identity.child.*
     limits      search 50 people, 100 sessions and 200 match candidates listed
     rows        R01 R02 R04 R05 R08
     rules       a verified document matches deterministically, nothing else does; probabilistic
-                matching only proposes; merges are reversible; a merged id keeps working
+                matching only proposes; merges are reversible; a merged id keeps working; who asks
+                to act for another never learns whether that person is on record
 
 It asks nobody's permission: callers ask `consent` first.
 """
@@ -46,6 +49,8 @@ from citycare.kernel.identity.directory import (
     SessionCount,
     count_sessions,
     describe_accounts,
+    get_merge,
+    get_proposal,
     list_all_merges,
     search_accounts,
 )
@@ -119,6 +124,22 @@ from citycare.kernel.identity.relations import (
     list_proxies,
     relations_of,
 )
+from citycare.kernel.identity.requests import (
+    Request,
+    RequestState,
+    Way,
+    Wish,
+    agree,
+    ask_relation,
+    get_request,
+    leave_relation,
+    list_asked,
+    list_to_answer,
+    purge_requests,
+    refuse,
+    register_child,
+    withdraw_request,
+)
 from citycare.kernel.identity.sessions import (
     actor_of,
     list_sessions,
@@ -129,7 +150,10 @@ from citycare.kernel.identity.sessions import (
 )
 from citycare.kernel.identity.specialties import Specialty, get_specialty
 
-PERIODICS = (Periodic("identity.purge_sessions", "17 20 * * *", purge_sessions),)
+PERIODICS = (
+    Periodic("identity.purge_sessions", "17 20 * * *", purge_sessions),
+    Periodic("identity.purge_requests", "27 20 * * *", purge_requests),
+)
 
 __all__ = [
     "PERIODICS",
@@ -151,17 +175,23 @@ __all__ = [
     "Relation",
     "RelationKind",
     "Relations",
+    "Request",
+    "RequestState",
     "Session",
     "SessionCount",
     "Sex",
     "Specialty",
     "Verdict",
+    "Way",
+    "Wish",
     "actor_of",
     "add_documents",
     "add_grant",
     "add_relation",
     "add_role",
     "age_on",
+    "agree",
+    "ask_relation",
     "block_merge",
     "close_account",
     "correct_person",
@@ -175,14 +205,19 @@ __all__ = [
     "find_or_make_account",
     "find_person_by_document",
     "get_account",
+    "get_merge",
     "get_organisation",
     "get_person",
     "get_practitioner",
+    "get_proposal",
     "get_relation",
+    "get_request",
     "get_specialty",
+    "leave_relation",
     "list_acted_for",
     "list_aliases",
     "list_all_merges",
+    "list_asked",
     "list_departments",
     "list_documents",
     "list_grants",
@@ -195,6 +230,7 @@ __all__ = [
     "list_proxies",
     "list_roles",
     "list_sessions",
+    "list_to_answer",
     "load_accounts",
     "load_departments",
     "load_documents",
@@ -209,8 +245,11 @@ __all__ = [
     "open_session",
     "propose_matches",
     "prove_second_factor",
+    "purge_requests",
     "purge_sessions",
+    "refuse",
     "register_account",
+    "register_child",
     "register_department",
     "register_organisation",
     "register_person",
@@ -224,4 +263,5 @@ __all__ = [
     "search_persons",
     "unblock_merge",
     "unmerge",
+    "withdraw_request",
 ]

@@ -15,6 +15,8 @@ from psycopg.rows import class_row
 
 from citycare.kernel.context import Context, Grant, Role
 from citycare.kernel.identity.merges import MERGE, Merge
+from citycare.kernel.identity.model import MergeUnknown, ProposalUnknown
+from citycare.kernel.identity.proposals import PROPOSAL, Proposal
 from citycare.kit.pages import PAGE_MAX, Page, decode, encode
 
 
@@ -146,3 +148,26 @@ async def count_sessions(cx: Context) -> SessionCount:
     async with cx.db.cursor(row_factory=class_row(SessionCount)) as cursor:
         found = await (await cursor.execute(COUNT, {"now": cx.now})).fetchone()
     return found or SessionCount(0, 0)
+
+
+MERGE_BY_ID = f"SELECT {MERGE} FROM identity.merge m WHERE m.id = %(id)s"
+PROPOSAL_BY_ID = f"SELECT {PROPOSAL} FROM identity.proposal WHERE id = %(id)s"
+
+
+async def get_merge(cx: Context, merge_id: UUID) -> Merge:
+    """Return one merge, undone or not, or raise MergeUnknown."""
+    async with cx.db.cursor(row_factory=class_row(Merge)) as cursor:
+        found = await (await cursor.execute(MERGE_BY_ID.encode(), {"id": merge_id})).fetchone()
+    if found is None:
+        raise MergeUnknown
+    return found
+
+
+async def get_proposal(cx: Context, proposal_id: UUID) -> Proposal:
+    """Return one proposal, open or decided, or raise ProposalUnknown."""
+    async with cx.db.cursor(row_factory=class_row(Proposal)) as cursor:
+        await cursor.execute(PROPOSAL_BY_ID.encode(), {"id": proposal_id})
+        found = await cursor.fetchone()
+    if found is None:
+        raise ProposalUnknown
+    return found
