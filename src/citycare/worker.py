@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
 
 from citycare import settings as knobs
 from citycare.kernel import audit, identity
 from citycare.kernel.events import Handler, Job, Limits, Periodic, Worker
+from citycare.kernel.fhir import handlers as fhir
 from citycare.kit.db import Database
+from citycare.kit.errors import Busy, Unavailable
 from citycare.scenarios.booking import tasks as booking
 
-HANDLERS: tuple[Handler, ...] = ()
+log = logging.getLogger(__name__)
+
+FAILED_S = 15.0
+LANES = 4  # connections beside those of jobs: a draw writes in three lanes, a queue moves
+HANDLERS: tuple[Handler, ...] = (*fhir.HANDLERS,)
 JOBS: tuple[Job, ...] = ()
 PERIODICS: tuple[Periodic, ...] = (
     *audit.PERIODICS,
@@ -37,24 +45,62 @@ def build(
     return Worker(database, handlers, jobs, periodics, limits=limits)
 
 
-async def run(url: str, *, role: str | None = None, limits: Limits | None = None) -> None:
-    """Work on a database until SIGTERM or SIGINT."""
+Round = Callable[[], Awaitable[float]]
+
+
+async def keep_up(name: str, go_round: Round) -> None:
+    """Do something again and again, each time after as many seconds as it asked for.
+
+    For work that needs more than one transaction, or comes more often than jobs should. A failure
+    is logged and the round made again; a lost database, or another worker at it, only waited for.
+    """
+    while True:
+        try:
+            pause_s = await go_round()
+        except (Busy, Unavailable) as error:
+            log.info("%s waits: %s", name, type(error).__name__)
+            pause_s = FAILED_S
+        except Exception:
+            log.exception("%s failed, again in %.0f s", name, FAILED_S)
+            pause_s = FAILED_S
+        await asyncio.sleep(pause_s)
+
+
+def rounds_of(database: Database, home: Path) -> dict[str, Round]:
+    """Return what is kept up beside the jobs, by name."""
+    return {
+        "booking.draws": partial(booking.run_draws, database, booking.read_keys(home)),
+        "booking.queues": partial(booking.advance_queues, database),
+    }
+
+
+async def run(
+    url: str, home: Path, *, role: str | None = None, limits: Limits | None = None
+) -> None:
+    """Work on a database until SIGTERM or SIGINT. `home` holds the secrets of this installation."""
     logging.getLogger("procrastinate").setLevel(logging.WARNING)  # it logs every job
     limits = limits or Limits()
-    database = Database(url, size_max=limits.concurrency + 1, role=role)
+    database = Database(url, size_max=limits.concurrency + LANES, role=role)
     await database.open()
+    rounds = [
+        asyncio.create_task(keep_up(name, go_round))
+        for name, go_round in rounds_of(database, home).items()
+    ]
     try:
         await build(database, limits=limits).run()
     finally:
+        for task in rounds:
+            task.cancel()
+        await asyncio.gather(*rounds, return_exceptions=True)
         await database.close()
 
 
-def main(url: str, role: str | None = None) -> None:
+def main(url: str, home: Path, role: str | None = None) -> None:
     """Run the worker in this process."""
-    asyncio.run(run(url, role=role))
+    asyncio.run(run(url, home, role=role))
 
 
 if __name__ == "__main__":
     chosen = knobs.read()
     pool = knobs.database_of(chosen)
-    main(pool.url, pool.role)
+    main(pool.url, chosen.home, pool.role)

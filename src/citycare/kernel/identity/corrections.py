@@ -99,6 +99,8 @@ async def _check_documents(cx: Context, after: Person) -> None:
 async def end_document(cx: Context, document_id: UUID, reason: str) -> None:
     """End a document (lost, replaced, entered for the wrong person): it matches nobody any more.
 
+    Writes the document, an audit entry and the event `identity.person_corrected`.
+
     Raises:
         DocumentUnknown: there is none, or it has ended.
     """
@@ -108,6 +110,8 @@ async def end_document(cx: Context, document_id: UUID, reason: str) -> None:
         raise DocumentUnknown
     detail = {"kind": str(row["kind"]), "reason": reason[:200]}
     await _tell(cx, "document.ended", row["person_id"], detail)
+    facts = {"person": str(row["person_id"])}
+    await events.emit(cx, [events.Event("identity.person_corrected", facts)])
 
 
 async def _tell(cx: Context, action: str, person_id: UUID, detail: dict[str, str]) -> None:

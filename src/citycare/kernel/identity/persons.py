@@ -13,6 +13,7 @@ from uuid import UUID
 from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 
+from citycare.kernel import events
 from citycare.kernel.context import Context, policy
 from citycare.kernel.identity import documents as papers
 from citycare.kernel.identity.documents import Document, Kind
@@ -118,7 +119,8 @@ async def register_person(
 ) -> Person:
     """Register somebody, or return who holds the verified document already.
 
-    Writes the person, the documents and a child's guardian relation together. `verified_by` names
+    Writes the person, the documents, a child's guardian relation and the event
+    `identity.person_registered` (facts: person) together. `verified_by` names
     who proved that the documents belong to the person (`window:<account>`, `issuer:<name>`);
     without it they are only claims, which match nobody and lock nobody out.
 
@@ -139,6 +141,8 @@ async def register_person(
                 await add_documents(cx, person.id, documents, verified_by=verified_by)
         except UniqueViolation:
             continue  # somebody registered the same document in this moment: look again
+        facts = {"person": str(person.id)}
+        await events.emit(cx, [events.Event("identity.person_registered", facts)])
         return person
     raise DocumentsOfTwoPeople
 
@@ -167,9 +171,14 @@ async def _known(cx: Context, new: NewPerson, documents: Sequence[Document]) -> 
         mothers = {relation.proxy_id for relation in await list_proxies(cx, person.id)}
         if new.guardian_id not in mothers:
             raise DocumentsOfTwoPeople
-    elif _bare(person.name) != _bare(new.name):
+    elif not is_same_name(person.name, new.name):
         raise DocumentNameDiffers
     return person
+
+
+def is_same_name(one: str, other: str) -> bool:
+    """Tell whether two ways to write a name are the same but for gaps, dots and case."""
+    return _bare(one) == _bare(other)
 
 
 def _bare(name: str) -> str:
