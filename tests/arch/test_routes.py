@@ -25,6 +25,9 @@ ANONYMOUS: Mapping[str, str] = {
     "GET /api/v1/slots": "free places are public",
     "GET /api/v1/smart-scheduling/$bulk-publish": "SMART Scheduling Links are public by design",
     "GET /api/v1/smart-scheduling/{kind}.ndjson": "same",
+    "GET /api/v1/draws": "draws are public so that anybody can check them",
+    "GET /api/v1/draws/{draw_id}": "same",
+    "GET /api/v1/draws/{draw_id}/list.ndjson": "same; the list names nobody",
     "POST /logout": "signing out twice is no error; the form token is still asked for",
 }
 BY_THEMSELVES: Mapping[str, str] = {
