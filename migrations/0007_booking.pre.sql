@@ -91,13 +91,17 @@ CREATE TABLE booking.place (
 );
 CREATE INDEX place_gives_back ON booking.place (gives_back_at) WHERE state = 'free' AND pool <> 'public';
 
+-- Counting without joining the old rows to the new ones: PL/pgSQL keeps the plan of the first call,
+-- and a nested loop chosen for one row takes 130 ms for a thousand (measured).
 CREATE FUNCTION booking.count_places() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE booking.slot s
        SET free = s.free + d.free, busy = s.busy - d.free
-      FROM (SELECT n.slot_id, sum((n.state = 'free')::int - (o.state = 'free')::int) AS free
-              FROM new_rows n JOIN old_rows o USING (slot_id, number)
-             GROUP BY n.slot_id) d
+      FROM (SELECT c.slot_id, sum(c.free)::smallint AS free
+              FROM (SELECT slot_id, (state = 'free')::int AS free FROM new_rows
+                    UNION ALL
+                    SELECT slot_id, -(state = 'free')::int FROM old_rows) c
+             GROUP BY c.slot_id) d
      WHERE s.id = d.slot_id AND d.free <> 0;
     RETURN NULL;
 END $$;

@@ -105,21 +105,6 @@ CREATE INDEX queue_ticket_unranked ON booking.queue_ticket (queue_id, second) WH
 CREATE INDEX queue_ticket_position ON booking.queue_ticket (queue_id, position)
     WHERE position IS NOT NULL AND admitted_at IS NULL;
 
--- Counting without joining the old rows to the new ones: PL/pgSQL keeps the plan of the first call,
--- and a nested loop chosen for one row takes 130 ms for a thousand (measured).
-CREATE OR REPLACE FUNCTION booking.count_places() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE booking.slot s
-       SET free = s.free + d.free, busy = s.busy - d.free
-      FROM (SELECT c.slot_id, sum(c.free)::smallint AS free
-              FROM (SELECT slot_id, (state = 'free')::int AS free FROM new_rows
-                    UNION ALL
-                    SELECT slot_id, -(state = 'free')::int FROM old_rows) c
-             GROUP BY c.slot_id) d
-     WHERE s.id = d.slot_id AND d.free <> 0;
-    RETURN NULL;
-END $$;
-
 GRANT SELECT, INSERT, UPDATE ON booking.draw, booking.draw_slot, booking.draw_request,
     booking.draw_result, booking.draw_lane, booking.queue, booking.queue_ticket TO citycare_app;
 GRANT SELECT, INSERT ON booking.draw_secret TO citycare_app;

@@ -12,7 +12,7 @@ from citycare import settings as knobs
 from citycare.journeys.demo.cast import demo_logins
 from citycare.kit.db import Database
 from citycare.scenarios import booking
-from citycare.scenarios.booking.api import bookings, rush, slots
+from citycare.scenarios.booking.api import bookings, draw, rush, slots
 from citycare.scenarios.booking.pages import (
     choose,
     clinic,
@@ -41,6 +41,7 @@ PARTS = Parts(
         clinic_panel.router,
         bookings.router,
         slots.router,
+        draw.router,
     ),
     templates=(BOOKING / "templates",),
     entries={

@@ -232,6 +232,96 @@ def audit_verify(*, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+@booking_app.command("draw")
+def booking_draw(draw: UUID, *, as_json: Json = False) -> None:
+    """Run a closed draw by hand; one that stopped half-way goes on where it was."""
+    from citycare.scenarios.booking.service import draw as draws  # noqa: PLC0415
+    from citycare.scenarios.booking.service import draw_run  # noqa: PLC0415
+
+    settings = knobs.read()
+
+    async def work() -> Any:
+        database = knobs.database_of(settings)
+        await database.open()
+        try:
+            with _bars() as bars:
+                keys = draws.read_keys(settings.home)
+                return await draw_run.run_draw(database, keys, draw, _Tell(bars))
+        finally:
+            await database.close()
+
+    found = _run(work())
+    answer = {"draw": draw, "state": found.state, "requests": found.requests, "won": found.won}
+    text = f"draw {draw}: {found.state}, {found.requests} requests, {found.won or 0} won"
+    if found.state != "done":
+        text += f"; waiting for the announced public text: {found.beacon_source}"
+    _say(answer, as_json=as_json, text=text)
+
+
+@booking_app.command("verify-draw")
+def booking_verify_draw(
+    draw: Annotated[str, typer.Argument(metavar="ID|FILE", help="a draw here, or its file")],
+    commitment: Annotated[str | None, typer.Option(help="hex, as noted at the opening")] = None,
+    list_sha256: Annotated[str | None, typer.Option(help="hex, as noted at the closing")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Recompute a draw from its published list; name the first line that differs."""
+    noted = {"commitment": _hex(commitment), "list_digest": _hex(list_sha256)}
+    path = Path(draw)
+    if path.is_file():
+        report = _verify_file(path, noted)
+    else:
+        try:
+            draw_id = UUID(draw)
+        except ValueError as error:
+            raise typer.BadParameter(f"{draw}: neither a file nor the id of a draw") from error
+        report = _run(_verify_draw(knobs.read(), draw_id, noted))
+    fault = f"line {report.line}: {report.fault}" if report.line else report.fault
+    held = f"{report.requests} requests, {report.won} won: the draw is right"
+    _say(
+        {
+            "ok": report.ok,
+            "requests": report.requests,
+            "won": report.won,
+            "line": report.line,
+            "fault": report.fault or None,
+        },
+        as_json=as_json,
+        text=held if report.ok else f"NOT RIGHT, {fault}",
+    )
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _hex(text: str | None) -> bytes | None:
+    try:
+        return bytes.fromhex(text) if text is not None else None
+    except ValueError as error:
+        raise typer.BadParameter(f"{text}: not a hexadecimal number") from error
+
+
+def _verify_file(path: Path, noted: dict[str, bytes | None]) -> Any:
+    from citycare.scenarios.booking.service import draw as draws  # noqa: PLC0415
+
+    with _bars() as bars, path.open("rb") as file:
+        lines = draws.counted(file, path.stat().st_size, _Tell(bars))
+        return draws.verify_file(lines, **noted)
+
+
+async def _verify_draw(settings: Settings, draw_id: UUID, noted: dict[str, bytes | None]) -> Any:
+    from citycare.scenarios.booking.service import draw as draws  # noqa: PLC0415
+
+    database = knobs.database_of(settings, size_max=2)
+    await database.open()
+    try:
+        async with database.autocommit() as db:
+            with _bars() as bars:
+                return await draws.verify_draw(db, draw_id, _Tell(bars), **noted)
+    finally:
+        await database.close()
+
+
 @jobs_app.command("dead")
 def jobs_dead(*, as_json: Json = False) -> None:
     """List jobs that failed for good."""

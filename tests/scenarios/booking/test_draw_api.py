@@ -1,11 +1,12 @@
 """The published draw as a stranger sees it over HTTP, and a run that is killed with -9."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -13,14 +14,17 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
 from citycare import app as application
+from citycare import cli, worker
 from citycare.kernel.context import SYSTEM, Channel, Context
 from citycare.kit import clock, ids, migrate
 from citycare.kit.db import Database
 from citycare.kit.embedded import Embedded
+from citycare.kit.errors import Unavailable
 from citycare.scenarios.booking.api import draw as api
-from citycare.scenarios.booking.model.draw import Draw, Keys
+from citycare.scenarios.booking.model.draw import Draw, DrawUnknown, Keys
 from citycare.scenarios.booking.service import draw as service
 from citycare.scenarios.booking.service import draw_run
 from citycare.settings import read
@@ -30,6 +34,7 @@ ROOT = Path(__file__).resolve().parents[3]
 KEYS = Keys(b"\x01" * 32, b"\x02" * 32, b"\x03" * 32)
 HOSPITAL = UUID(int=0x4051)
 REQUESTS = 60
+Command = Callable[..., Awaitable[tuple[int, str]]]
 FILL = f"""
     INSERT INTO booking.clinic (id, organisation_id, organisation_name, organisation_short,
         district, department_id, department_code, department_name, kind, release, fee_fen)
@@ -149,6 +154,89 @@ async def test_entering_needs_a_sign_in(draw: Draw, client: httpx.AsyncClient) -
     address = f"/api/v1/draws/{draw.id}/requests/{ids.derive('person', 1)}"
     body = {"wishes": [str(UUID(int=1))]}
     assert (await client.put(address, json=body)).status_code in (401, 403)
+
+
+@pytest.fixture
+def command(
+    server: Embedded, own_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Command:
+    """Run `citycare …` on the database of the test."""
+    monkeypatch.setenv("CITYCARE_HOME", str(tmp_path))
+    monkeypatch.setenv("CITYCARE_DATABASE_URL", server.url(own_database))
+    (tmp_path / "secrets").mkdir()
+
+    async def run_command(*words: str) -> tuple[int, str]:
+        result = await asyncio.to_thread(CliRunner().invoke, cli.app, list(words))
+        return result.exit_code, result.stdout
+
+    return run_command
+
+
+async def test_the_command_line_runs_a_draw_and_checks_it(
+    database: Database,
+    draw: Draw,
+    command: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "read_keys", lambda _home: KEYS)
+    assert (await command("booking", "verify-draw", str(draw.id)))[0] == 1
+    code, said = await command("booking", "draw", str(draw.id), "--json")
+    assert (code, json.loads(said)["state"], json.loads(said)["won"]) == (0, "done", 20)
+    code, said = await command("booking", "verify-draw", str(draw.id), "--json")
+    assert (code, json.loads(said)["ok"], json.loads(said)["requests"]) == (0, True, REQUESTS)
+    path = tmp_path / "list.ndjson"
+    async with database.autocommit() as db:
+        path.write_bytes(b"".join([block async for block in service.published(db, draw.id)]))
+    assert (await command("booking", "verify-draw", str(path)))[0] == 0
+    noted = ["--commitment", "00" * 32]
+    assert (await command("booking", "verify-draw", str(path), *noted))[0] == 1
+    lines = path.read_bytes().splitlines(keepends=True)
+    one = json.loads(lines[30])
+    lines[30] = lines[30].replace(
+        json.dumps(one["wishes"]).replace(" ", "").encode(),
+        json.dumps(one["wishes"][::-1]).replace(" ", "").encode(),
+    )
+    path.write_bytes(b"".join(lines))
+    code, said = await command("booking", "verify-draw", str(path), "--json")
+    assert (code, json.loads(said)["line"]) == (1, 31)
+    code, said = await command("booking", "verify-draw", str(path))
+    assert said.startswith("NOT RIGHT, line 31: ")
+
+
+async def test_a_draw_that_is_neither_here_nor_a_file_is_said(command: Command) -> None:
+    assert (await command("booking", "verify-draw", str(UUID(int=7))))[0] == 1
+    assert (await command("booking", "verify-draw", "nonsense"))[0] == 2
+    assert (await command("booking", "verify-draw", "x.ndjson", "--commitment", "xyz"))[0] == 2
+
+
+async def test_one_draw_that_fails_does_not_keep_the_others(
+    database: Database, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def two(*_: object) -> list[UUID]:
+        return [UUID(int=1), draw.id]
+
+    monkeypatch.setattr("citycare.scenarios.booking.store.draw.list_due", two)
+    with pytest.raises(DrawUnknown):
+        await draw_run.run_due(database, KEYS)
+    async with database.autocommit() as db:
+        assert (await service.get_draw(db, draw.id)).state == "done"
+
+
+async def test_the_worker_goes_on_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "FAILED_S", 0.0)
+    faults: list[Exception] = [RuntimeError("once"), Unavailable()]
+    well = asyncio.Event()
+
+    async def go_round() -> float:
+        if faults:
+            raise faults.pop()
+        well.set()
+        return 60.0
+
+    task = asyncio.create_task(worker.keep_up("test", go_round))
+    await asyncio.wait_for(well.wait(), 5)
+    task.cancel()
 
 
 @pytest.mark.fault

@@ -1,4 +1,9 @@
-"""Jobs of booking: what happens because time passes."""
+"""Jobs of booking: what happens because time passes.
+
+`PERIODICS` are jobs in one transaction each. `run_draws` and `advance_queues` are not: a draw takes
+a minute in many transactions, a queue moves each second. The worker calls them again and again;
+each answers how many seconds it wants to be left alone. Killed or run twice, they lose nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +12,22 @@ from datetime import timedelta
 from citycare.kernel.context import Context, policy
 from citycare.kernel.events import Periodic
 from citycare.kit import clock
-from citycare.scenarios.booking.service import holds, schedule, stop, wait
+from citycare.kit.db import Database
+from citycare.scenarios.booking.model.draw import Keys
+from citycare.scenarios.booking.service import (
+    draw,
+    draw_run,
+    holds,
+    queue,
+    schedule,
+    stop,
+    wait,
+)
 
 FURTHEST_DAYS = 14  # follow-up places are released up to this much before the horizon
+DRAWS_S = 60.0
+QUEUE_S, IDLE_S = 1.0, 15.0
+read_keys = draw.read_keys
 
 
 async def tick(cx: Context) -> None:
@@ -29,6 +47,23 @@ async def extend_schedules(cx: Context) -> None:
     days = int(await policy.value(cx, "booking.horizon_days")) + FURTHEST_DAYS
     today = clock.day_of(cx.now)
     await schedule.make_slots(cx, today, today + timedelta(days=days))
+
+
+async def run_draws(database: Database, keys: Keys) -> float:
+    """Run the draws whose time has come, however long it takes; no transaction is held meanwhile.
+
+    Returns the seconds until the next look.
+    """
+    await draw_run.run_due(database, keys)
+    return DRAWS_S
+
+
+async def advance_queues(database: Database) -> float:
+    """Let the next people in, each second while a queue is open; otherwise hardly ever look.
+
+    Returns the seconds until the next look.
+    """
+    return QUEUE_S if await queue.advance_all(database) else IDLE_S
 
 
 PERIODICS = (

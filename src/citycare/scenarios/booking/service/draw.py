@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,6 +42,8 @@ from citycare.scenarios.booking.store import keys as key_store
 LOOK_BACK = timedelta(days=1)
 BEACON_CHARS_MAX = 500
 SPOOL_BYTES = 16 << 20
+TELL_BYTES = 1 << 20
+Tell = Callable[[str, int, int | None], None]
 
 read_keys = key_store.read_keys
 
@@ -234,8 +237,17 @@ async def list_part(db: Connection, draw: Draw, so_far: hashlib._Hash) -> AsyncI
         yield b"".join(rules.request_lines(records, so_far))
 
 
-async def verify_draw(db: Connection, draw_id: UUID) -> Report:
+def _silent(_phase: str, _done: int, _of: int | None) -> None:
+    """Tell nobody."""
+
+
+async def verify_draw(
+    db: Connection, draw_id: UUID, tell: Tell = _silent, **noted: bytes | None
+) -> Report:
     """Recompute a draw from what we publish, against the commitment and digest of its record.
+
+    `tell` is called with (phase, bytes done, bytes in all) for progress. `noted` may name
+    commitment, list_digest and seed as somebody wrote them down; they count before the record's.
 
     Raises:
         DrawStep: the draw is not done.
@@ -246,10 +258,27 @@ async def verify_draw(db: Connection, draw_id: UUID) -> Report:
     with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as file:
         async for block in published(db, draw_id):
             file.write(block)
+            tell("read", file.tell(), None)
+        size = file.tell()
         file.seek(0)
-        return draw_check.verify(
-            file, seed=draw.seed, commitment=draw.commitment, list_digest=draw.list_digest
-        )
+        held = {
+            "seed": draw.seed,
+            "commitment": draw.commitment,
+            "list_digest": draw.list_digest,
+        }
+        held |= {name: value for name, value in noted.items() if value is not None}
+        return await asyncio.to_thread(draw_check.verify, counted(file, size, tell), **held)
+
+
+def counted(lines: Iterable[bytes], size: int, tell: Tell) -> Iterator[bytes]:
+    """Pass lines on and tell, now and then, how many of `size` bytes went by."""
+    done = told = 0
+    for line in lines:
+        done += len(line)
+        if done - told >= TELL_BYTES or done == size:
+            told = done
+            tell("checked", done, size)
+        yield line
 
 
 def verify_file(lines: Iterable[bytes], **noted: bytes | None) -> Report:

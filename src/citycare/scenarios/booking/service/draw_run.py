@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -49,6 +50,8 @@ from citycare.scenarios.booking.store import draw_run
 from citycare.scenarios.booking.store import keys as key_store
 from citycare.scenarios.booking.store import places as place_store
 
+log = logging.getLogger(__name__)
+
 PLACES_A_CHUNK = 1_000
 TOLD_A_CHUNK = 100_000
 BOOKING_LANES = 2
@@ -62,11 +65,24 @@ def _silent(_phase: str, _done: int, _of: int) -> None:
 
 
 async def run_due(database: Database, keys: Keys, tell: Tell = _silent) -> list[UUID]:
-    """Run every draw whose time has come, one after the other; for a job each minute."""
+    """Run every draw whose time has come, one after the other; to be called each minute.
+
+    One that fails does not keep the others waiting.
+
+    Raises:
+        Exception: of the first that failed, after the others were run.
+    """
     async with database.autocommit() as db:
         due = await store.list_due(db, clock.now(), DUE_MAX)
+    failed: list[Exception] = []
     for draw_id in due:
-        await run_draw(database, keys, draw_id, tell)
+        try:
+            await run_draw(database, keys, draw_id, tell)
+        except Exception as error:  # noqa: BLE001 - kept, and raised below
+            log.warning("draw %s failed: %r", draw_id, error)
+            failed.append(error)
+    if failed:
+        raise failed[0]
     return due
 
 
