@@ -6,9 +6,11 @@ time to come back instead of a stack trace.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import orjson
 import psycopg
@@ -23,6 +25,7 @@ Connection = AsyncConnection[DictRow]
 Row = DictRow
 
 CHECKOUT_S_MAX = 3.0
+CHECK_AFTER_S = 1.0
 WAITING_MAX = 2_000
 STATEMENT_TIMEOUT_MS = 30_000
 LOCK_TIMEOUT_MS = 3_000
@@ -41,6 +44,7 @@ class Database:
         """Prepare the pool; `open` connects. `role` is taken on with SET ROLE."""
         self.url = url
         self.role = role
+        self._checked: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
         options: dict[str, Any] = {
             "row_factory": dict_row,
             "autocommit": True,
@@ -57,7 +61,7 @@ class Database:
             timeout=CHECKOUT_S_MAX,
             reconnect_timeout=3600.0,
             configure=self._configure,
-            check=AsyncConnectionPool.check_connection,
+            check=self._check,
             open=False,
         )
 
@@ -66,6 +70,13 @@ class Database:
             await connection.execute(
                 psycopg.sql.SQL("SET ROLE {}").format(psycopg.sql.Identifier(self.role))
             )
+
+    async def _check(self, connection: Connection) -> None:
+        """Ask a connection that was idle whether it still works; a busy one has just shown it."""
+        now = time.monotonic()
+        if now - self._checked.get(connection, 0.0) > CHECK_AFTER_S:
+            await AsyncConnectionPool.check_connection(connection)
+        self._checked[connection] = now
 
     async def open(self) -> None:
         """Start the pool; connections are made in the background."""

@@ -31,8 +31,9 @@ def _as_database_errors() -> Iterator[None]:
     try:
         yield
     except ConnectorException as error:
-        if isinstance(error.__cause__, psycopg.Error):
-            raise error.__cause__ from error
+        cause = error.__cause__ or error.__context__
+        if isinstance(cause, psycopg.Error):  # perhaps of an earlier statement of a pipeline
+            raise cause from error
         raise
 
 

@@ -62,11 +62,16 @@ class Runner:
             if await outbox.take_job(cx, job_id):
                 await job.run(cx, **args)
 
-    async def deliver(self, job_id: int, ids: Sequence[str]) -> None:
+    async def deliver(
+        self, job_id: int, ids: Sequence[str], names: Sequence[str] | None = None
+    ) -> None:
         """Give each event to each of its handlers; one that fails gets a job of its own.
 
-        A lost database ends the delivery, which then comes again: pairs done stay done.
+        `names` are the events' names, if the job knows them: what nobody handles is not read. A lost
+        database ends the delivery, which then comes again: pairs done stay done.
         """
+        if names is not None and not any(self._by_event.get(name) for name in names):
+            return
         async with self._database.autocommit() as db:
             events, tried = await outbox.load(db, ids)
         for event in events:

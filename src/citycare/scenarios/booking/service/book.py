@@ -91,9 +91,13 @@ async def book_many(
         else:
             outcomes.append(decision)
     if granted:
-        await _take(cx, granted)
-        await record(cx, granted, limits)
-        await _audit(cx, claims, outcomes)
+        async with cx.db.pipeline():  # nobody needs an answer before the last of them
+            places = [(one.slot_id, one.number) for one, _ in granted]
+            took = await place_store.start_taking(cx.db, places)
+            await record(cx, granted, limits)
+            await _audit(cx, claims, outcomes)
+        if took.rowcount != len(granted):  # under the slot locks this cannot be
+            raise SlotUnavailable(expected=len(granted), took=took.rowcount)
     return outcomes
 
 
@@ -107,8 +111,7 @@ async def _desk(
 ) -> Desk:
     persons = {claim.person_id for claim in claims}
     places = await place_store.free_places(cx.db, {claim.slot_id for claim in claims})
-    held = await booking_store.held(cx.db, persons, cx.now - LOOK_BACK)
-    paused = await booking_store.on_hold(cx.db, persons, cx.now)
+    held, paused = await booking_store.standing(cx.db, persons, cx.now - LOOK_BACK, cx.now)
     people = await _people(cx, claims)
     return Desk(slots, places, Standing(held, paused), people, limits, cx.now)
 
@@ -122,13 +125,6 @@ async def _people(cx: Context, claims: Sequence[Claim]) -> People:
         born_on={person_id: person.born_on for person_id, person in people.items()},
         seen=await booking_store.seen(cx.db, returning) if returning else frozenset(),
     )
-
-
-async def _take(cx: Context, granted: Sequence[tuple[Booking, Slot]]) -> None:
-    places = [(booking.slot_id, booking.number) for booking, _ in granted]
-    took = await place_store.take(cx.db, places)
-    if took != len(granted):  # under the slot locks this cannot be; then nobody gets anything
-        raise SlotUnavailable(expected=len(granted), took=took)
 
 
 async def _audit(

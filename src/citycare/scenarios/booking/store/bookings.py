@@ -12,26 +12,28 @@ from citycare.kernel.context import Channel
 from citycare.kit.db import Connection, Row
 from citycare.scenarios.booking.model.core import Booking, Held, Pool, Source, State
 
+# What a booking copies from its window comes from there, in the same statement.
 ADD = """
     INSERT INTO booking.booking (id, slot_id, number, pool, clinic_id, organisation_id,
         department_code, person_id, starts_at, state, channel, acted_by, source, follows,
         created_at)
-    SELECT * FROM unnest(%(id)b::uuid[], %(slot_id)b::uuid[], %(number)b::int2[],
-        %(pool)b::booking.pool[], %(clinic_id)b::uuid[], %(organisation_id)b::uuid[],
-        %(department_code)b::text[], %(person_id)b::uuid[], %(starts_at)b::timestamptz[],
-        %(state)b::text[], %(channel)b::text[], %(acted_by)b::uuid[], %(source)b::text[],
-        %(follows)b::uuid[], %(created_at)b::timestamptz[])
+    SELECT n.id, n.slot_id, n.number, n.pool, s.clinic_id, s.organisation_id, s.department_code,
+           n.person_id, s.starts_at, n.state, n.channel, n.acted_by, n.source, n.follows,
+           n.created_at
+      FROM unnest(%(id)b::uuid[], %(slot_id)b::uuid[], %(number)b::int2[],
+                  %(pool)b::text[]::booking.pool[], %(person_id)b::uuid[], %(state)b::text[],
+                  %(channel)b::text[], %(acted_by)b::uuid[], %(source)b::text[],
+                  %(follows)b::uuid[], %(created_at)b::timestamptz[])
+           AS n (id, slot_id, number, pool, person_id, state, channel, acted_by, source, follows,
+                 created_at)
+      JOIN booking.slot AS s ON s.id = n.slot_id
 """
 ADDED = (
     "id",
     "slot_id",
     "number",
     "pool",
-    "clinic_id",
-    "organisation_id",
-    "department_code",
     "person_id",
-    "starts_at",
     "state",
     "channel",
     "acted_by",
@@ -49,29 +51,37 @@ async def add(db: Connection, bookings: Sequence[Booking]) -> None:
     await db.execute(ADD, parameters)
 
 
-HELD = """
+STANDING = """
     SELECT id, person_id, starts_at, department_code
       FROM booking.booking
      WHERE person_id = ANY(%(persons)b) AND state IN ('booked', 'arrived')
        AND starts_at > %(since)s
-"""
-ON_HOLD = """
-    SELECT person_id FROM booking.hold
+     UNION ALL
+    SELECT NULL, person_id, NULL, NULL
+      FROM booking.hold
      WHERE person_id = ANY(%(persons)b) AND ends_at > %(now)s AND starts_at <= %(now)s
        AND decision IS DISTINCT FROM 'lifted'
 """
 
 
+async def standing(
+    db: Connection, persons: Collection[UUID], since: datetime, now: datetime
+) -> tuple[list[Held], list[UUID]]:
+    """Return what these persons hold in windows after an instant, and which are paused now."""
+    parameters = {"persons": list(persons), "since": since, "now": now}
+    rows = await (await db.execute(STANDING, parameters)).fetchall()
+    held = [Held(**row) for row in rows if row["id"] is not None]
+    return held, [row["person_id"] for row in rows if row["id"] is None]
+
+
 async def held(db: Connection, persons: Collection[UUID], since: datetime) -> list[Held]:
     """Return what these persons hold in windows after an instant."""
-    cursor = await db.execute(HELD, {"persons": list(persons), "since": since})
-    return [Held(**row) for row in await cursor.fetchall()]
+    return (await standing(db, persons, since, since))[0]
 
 
 async def on_hold(db: Connection, persons: Collection[UUID], now: datetime) -> list[UUID]:
     """Return which of these persons are paused now."""
-    cursor = await db.execute(ON_HOLD, {"persons": list(persons), "now": now})
-    return [row["person_id"] for row in await cursor.fetchall()]
+    return (await standing(db, persons, now, now))[1]
 
 
 SEEN = """

@@ -122,7 +122,7 @@ CANDIDATES = """
 SOONEST = """
     SELECT clinic_id AS id, 0 AS known, NULL::int AS distance_m
       FROM (SELECT clinic_id, starts_at FROM booking.slot
-             WHERE free > 0 AND state = 'open' AND starts_at > %(now)s
+             WHERE has_free AND state = 'open' AND starts_at > %(now)s
                AND starts_at >= %(from)s AND starts_at < %(to)s
              ORDER BY starts_at, id LIMIT %(slots)s) AS soon
      GROUP BY clinic_id ORDER BY min(starts_at), clinic_id LIMIT %(candidates)s
@@ -132,7 +132,7 @@ OPEN_PLACE = """
      WHERE p.slot_id = s.id AND p.state = 'free' AND p.pool = 'public' AND p.opens_at <= %(now)s
 """
 IN_TIME = """
-    s.state = 'open' AND s.free > 0 AND s.starts_at > %(now)s
+    s.state = 'open' AND s.has_free AND s.starts_at > %(now)s
        AND s.starts_at >= %(from)s AND s.starts_at < %(to)s
        AND (s.starts_at AT TIME ZONE 'Asia/Shanghai')::time BETWEEN %(clock_from)s AND %(clock_to)s
 """

@@ -6,9 +6,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from psycopg import AsyncCursor
 from psycopg.rows import class_row
 
-from citycare.kit.db import Connection
+from citycare.kit.db import Connection, Row
 from citycare.scenarios.booking.model.core import Place, Pool, Slot
 
 LOCK_PERSONS = """
@@ -72,6 +73,26 @@ TAKE = """
 """
 
 
+async def start_taking(
+    db: Connection,
+    places: Sequence[tuple[UUID, int]],
+    *,
+    state: str = "taken",
+    was: Sequence[str] = ("free",),
+) -> AsyncCursor[Row]:
+    """Turn places from some states to another; `rowcount` says how many were in one of them.
+
+    The cursor comes back unread, so that a caller in a pipeline need not wait here.
+    """
+    parameters = {
+        "slots": [slot for slot, _ in places],
+        "numbers": [number for _, number in places],
+        "state": state,
+        "was": list(was),
+    }
+    return await db.execute(TAKE, parameters)
+
+
 async def take(
     db: Connection,
     places: Sequence[tuple[UUID, int]],
@@ -80,13 +101,7 @@ async def take(
     was: Sequence[str] = ("free",),
 ) -> int:
     """Turn places from some states to another; return how many really were in one of them."""
-    parameters = {
-        "slots": [slot for slot, _ in places],
-        "numbers": [number for _, number in places],
-        "state": state,
-        "was": list(was),
-    }
-    return (await db.execute(TAKE, parameters)).rowcount
+    return (await start_taking(db, places, state=state, was=was)).rowcount
 
 
 RELEASE = """

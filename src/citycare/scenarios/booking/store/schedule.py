@@ -142,7 +142,7 @@ async def add_slots(db: Connection, slots: Sequence[NewSlot]) -> set[UUID]:
 GIVE_BACK = """
     WITH due AS (
         SELECT slot_id, number FROM booking.place
-         WHERE state = 'free' AND pool <> 'public' AND gives_back_at <= %(now)s
+         WHERE is_kept AND gives_back_at <= %(now)s
          ORDER BY slot_id, number
          LIMIT %(count)s
            FOR UPDATE SKIP LOCKED

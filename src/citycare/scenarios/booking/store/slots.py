@@ -25,7 +25,7 @@ OPEN = """
                   min(opens_at) AS first_opens_at
              FROM booking.place
             WHERE slot_id = s.id AND state = 'free' AND pool = %(pool)s) AS p ON p.open > 0
-     WHERE s.free > 0 AND s.state = 'open' AND s.starts_at >= %(from)s AND s.starts_at < %(to)s
+     WHERE s.has_free AND s.state = 'open' AND s.starts_at >= %(from)s AND s.starts_at < %(to)s
        AND {filters}
      ORDER BY s.starts_at, s.id
      LIMIT %(count)s

@@ -85,12 +85,12 @@ OPTIONS = """
            c.title, c.fee_fen
       FROM (SELECT id, clinic_id, starts_at FROM booking.slot
              WHERE organisation_id = %(organisation)s AND starts_at >= %(earliest)s
-               AND starts_at < %(latest)s AND state = 'open' AND free > 0
+               AND starts_at < %(latest)s AND state = 'open' AND has_free
                AND (clinic_id = %(clinic)s OR practitioner_id = %(practitioner)s)
              UNION
             SELECT id, clinic_id, starts_at FROM booking.slot
              WHERE organisation_id = %(organisation)s AND starts_at >= %(first)s
-               AND starts_at < %(last)s AND state = 'open' AND free > 0
+               AND starts_at < %(last)s AND state = 'open' AND has_free
                AND department_code = %(department)s) AS s
       JOIN booking.clinic AS c ON c.id = s.clinic_id
      WHERE s.id <> ALL(%(stopped)s) AND s.starts_at >= %(earliest)s
