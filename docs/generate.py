@@ -56,6 +56,7 @@ EVENTS: dict[str, tuple[str, str]] = {  # name: (when it happens, its facts)
     ),
     "identity.merged": ("two records became one person", "merge, kept, merged"),
     "identity.unmerged": ("a merge was taken back", "merge, kept, merged"),
+    "identity.person_registered": ("somebody came on record", "person"),
     "identity.person_corrected": ("a person's facts were corrected", "person"),
     "identity.relation_added": ("somebody may act for somebody", "relation, person"),
     "identity.relation_ended": ("somebody may no longer act for somebody", "relation, person"),

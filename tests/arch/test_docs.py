@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
 from tests.arch.sources import ROOT, Source, functions, package, source
 
 DOCS = ROOT / "docs"
@@ -57,6 +58,15 @@ def test_each_event_stands_there_and_none_is_made_up(generate: ModuleType) -> No
     for name in told - whole:
         ends = re.escape(re.split(r"[._]", name)[-1])
         assert re.search(rf"\b{ends}\b", sources), f"{name} is emitted nowhere"
+
+
+def test_events_named_on_a_card_stand_there(generate: ModuleType) -> None:
+    for one in package():
+        card = re.search(
+            r"events out\s+(.+?)\n    \w", ast.get_docstring(one.tree) or "", re.DOTALL
+        )
+        named = re.findall(r"[a-z]+\.[a-z_]+", card[1]) if card else []
+        assert set(named) <= set(generate.EVENTS), one.name
 
 
 def test_each_setting_parameter_and_command_stands_there(generate: ModuleType) -> None:

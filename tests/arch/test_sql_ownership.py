@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from tests.arch.sources import ROOT, Finding, Source, package, source, strings
 
 SCHEMAS = {

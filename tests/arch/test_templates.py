@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from tests.arch.sources import PACKAGE
 
 TEMPLATES = sorted(PACKAGE.rglob("templates/**/*.html"))
