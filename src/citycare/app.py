@@ -14,15 +14,17 @@ from citycare.kit.db import Database
 from citycare.scenarios import booking
 from citycare.scenarios.booking.api import bookings, draw, rush, slots
 from citycare.scenarios.booking.pages import (
+    appeals,
     choose,
     clinic,
     clinic_panel,
+    figures,
     home,
     mine,
     waiting,
 )
 from citycare.settings import Settings
-from citycare.web import assembly
+from citycare.web import access, assembly, design_pages, operator
 from citycare.web.assembly import Parts
 from citycare.web.edge.exchange import Site
 from citycare.web.edge.lane import Call, Lane
@@ -42,6 +44,10 @@ PARTS = Parts(
         bookings.router,
         slots.router,
         draw.router,
+        access.router,
+        *operator.routers(charts=(figures.today,)),
+        appeals.router,
+        design_pages.router,
     ),
     templates=(BOOKING / "templates",),
     entries={
@@ -49,6 +55,16 @@ PARTS = Parts(
             Entry(key="book", label=mark("预约挂号"), href="/book", icon="booking"),
             Entry(key="mine", label=mark("我的预约"), href="/bookings", icon="list"),
             Entry(key="messages", label=mark("消息"), href="/messages", icon="mail"),
+        ),
+        "operator": (
+            *operator.ENTRIES,
+            Entry(
+                key="appeals",
+                label=mark("爽约申诉"),
+                href="/operator/appeals",
+                icon="edit",
+                shortcut="7",
+            ),
         ),
     },
     people=tuple(

@@ -1,0 +1,31 @@
+"""Counts for those who run the platform; nobody's data, so no person is asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from citycare.kernel import consent
+from citycare.kernel.context import Context
+from citycare.kit import clock
+from citycare.scenarios.booking.store import figures as store
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """The places whose window starts in one hour of a day."""
+
+    hour: int
+    busy: int
+    free: int
+
+
+async def by_hour(cx: Context, day: date) -> list[Hour]:
+    """Return how full each hour of a day is, in the whole city.
+
+    Raises:
+        NotAllowed, SignInNeeded: not an operator.
+    """
+    await consent.require(cx, "operator.jobs")
+    rows = await store.by_hour(cx.db, clock.bounds(day))
+    return [Hour(row["hour"], row["busy"], row["free"]) for row in rows]

@@ -1,0 +1,143 @@
+"""Who looked at my record: when, why, through what, in which role and for whom they work.
+
+Staff are named by name, role and workplace, never more. One's own doings are left out unless
+asked for. Records merged into this one count as this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from citycare.kernel import audit, consent, identity
+from citycare.kernel.audit import Found
+from citycare.kernel.context import Context
+from citycare.kernel.identity import AccountCard
+from citycare.web.actions import Words, action_words, channel_words, words_of
+from citycare.web.actors import actor_words, cards_of
+from citycare.web.edge.contexts import WriteContext, gate
+from citycare.web.edge.errors import SignInNeeded
+from citycare.web.parts import Option, Tag, Tone
+from citycare.web.portals import persons
+from citycare.web.respond import respond
+
+router = APIRouter(include_in_schema=False)
+ACTION = "record.access_log"
+PATH = "/me/access"
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One access, in words the person it is about reads."""
+
+    at: datetime
+    what: str
+    who: str
+    role: str
+    how: str
+    why: str
+    tag: Tag | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessPage:
+    """What was done about the person, newest first."""
+
+    name: str
+    is_self: bool
+    filters: tuple[Option, ...]
+    looks: tuple[Look, ...]
+    next: str
+    is_first: bool
+
+
+@router.get(PATH, dependencies=[gate(ACTION)])
+async def who_looked(
+    request: Request, cx: WriteContext, show: str = "", page: str = ""
+) -> Response:
+    """Show who did what about the person in hand."""
+    person = await persons.in_hand(request, cx)
+    if person is None:
+        raise SignInNeeded(ACTION)
+    await consent.require(cx, ACTION, person.person_id)
+    everything = show == "all"
+    words = words_of(request)
+    ids = await _ids(cx, person.person_id)
+    mine = [cx.actor.account_id] if cx.actor.account_id and not everything else []
+    query = audit.Query(persons=ids, not_by=mine)
+    found = await audit.search(cx, query, page or None, SHOWN)
+    cards = await cards_of(cx, {one.seen.account_id for one in found.items})
+    if not person.is_self:
+        await audit.append(
+            cx, [audit.Entry(ACTION, person.person_id, f"person/{person.person_id}")]
+        )
+    shown = AccessPage(
+        name=person.name,
+        is_self=person.is_self,
+        filters=(
+            Option(value=PATH, label=words("别人看的"), selected=not everything),
+            Option(value=f"{PATH}?show=all", label=words("连我自己的"), selected=everything),
+        ),
+        looks=tuple(_look(one, ids, cx.actor.account_id, cards, words) for one in found.items),
+        next=_next(found.next, everything=everything),
+        is_first=not page,
+    )
+    return await respond(request, cx, "portals/access.html", shown)
+
+
+def _next(token: str | None, *, everything: bool) -> str:
+    if token is None:
+        return ""
+    return f"{PATH}?page={token}" + ("&show=all" if everything else "")
+
+
+async def _ids(cx: Context, person_id: UUID) -> list[UUID]:
+    """Return every number this person is known by."""
+    kept = await identity.resolve(cx, person_id)
+    others = (await identity.list_aliases(cx.db, {kept})).get(kept, frozenset())
+    return sorted({person_id, kept, *others})
+
+
+def _look(
+    found: Found,
+    ids: list[UUID],
+    me: UUID | None,
+    cards: Mapping[UUID, AccountCard],
+    words: Words,
+) -> Look:
+    seen = found.seen
+    name, role = actor_words(seen.account_id, seen.actor, cards, words)
+    card = cards.get(seen.account_id) if seen.account_id else None
+    if seen.account_id is not None and seen.account_id == me:
+        name, role = words("您自己"), ""
+    elif card is not None and not card.is_staff:
+        role = words("本人") if card.person_id in ids else words("代办的家人")
+    what = action_words(seen.action, words)
+    why = action_words(seen.purpose, words)
+    reason = seen.detail.get("reason")
+    if seen.action == "record.break_glass" and reason:
+        why = str(reason)
+    return Look(
+        at=seen.at,
+        what=what,
+        who=name,
+        role=role,
+        how=channel_words(seen.channel, words),
+        why=why if why != what else "",
+        tag=_tag(seen.action, seen.outcome, words),
+    )
+
+
+def _tag(action: str, outcome: str, words: Words) -> Tag | None:
+    if outcome != "ok":
+        return Tag(text=words("没有看成，已拦下"), tone=Tone.SOON)
+    if action == "record.break_glass":
+        return Tag(text=words("紧急查阅"), tone=Tone.DANGER)
+    return None
