@@ -92,7 +92,7 @@ TRANSACTIONS = {  # who begins one, beside kit/db.py; a savepoint on cx.db is no
     "web/assembly.py": "writes a refused access down after the rollback",
     "web/login/routes.py": "signs in before there is an actor",
     "web/login/tokens.py": "prints a token for the command line",
-    "web/operator/verify.py": "checks the whole trail while the page waits, then writes the verdict",
+    "web/operator/verify.py": "checks the whole trail while a page waits; keeps the verdict",
     "web/edge/health.py": "asks one read, without an actor",
     "cli.py": "one command, one transaction",
     "kernel/events/running.py": "one job, one transaction",
