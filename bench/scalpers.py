@@ -5,6 +5,7 @@ identities, bots, and clients who gave him their own identity beforehand. He boo
 the release, then hands places over: he cancels and takes the place again at once in the buyer's
 name. Compared: `plain` (first come, a cancelled place is free at once), `queue` (our first come:
 queue ticket, cancelled places go to the waiting list) and `draw` (our lottery, then the same).
+`…_fifo_wait` is the same with a waiting list in order of arrival: what we do not do, and why.
 
 What is assumed is in docs/scenarios/draw.md. Last line: one JSON object, ready to plot.
 """
@@ -24,10 +25,12 @@ from typing import Any
 from uuid import UUID
 
 from citycare.kernel.context import ANONYMOUS, Channel
+from citycare.kit import clock
 from citycare.scenarios.booking.model.core import Claim, Pool, Slot
 from citycare.scenarios.booking.model.draw import DrawSlot
 from citycare.scenarios.booking.rules import draw as draw_rules
 from citycare.scenarios.booking.rules import queue as queue_rules
+from citycare.scenarios.booking.rules import wait as wait_rules
 from citycare.scenarios.booking.rules.limits import Limits, Standing, check_limits
 from citycare.scenarios.booking.rules.places import return_at
 
@@ -36,6 +39,7 @@ WINDOWS = 20
 A_WINDOW = 10
 PLACES = WINDOWS * A_WINDOW
 OPENS = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
+CLINIC = UUID(int=999)
 CLINIC_AT = OPENS + timedelta(days=7)
 LIMITS = Limits(
     per_day=2, per_department_day=1, per_period=6, cancel_before_min=30, return_min_minutes=10,
@@ -105,7 +109,7 @@ def _uuid(dice: Random) -> UUID:
 def _slots() -> list[Slot]:
     return [
         Slot(
-            UUID(int=n), UUID(int=999), UUID(int=998), "03.01", None,
+            UUID(int=n), CLINIC, UUID(int=998), "03.01", None,
             CLINIC_AT + timedelta(minutes=30 * n), CLINIC_AT + timedelta(minutes=30 * n + 30),
             "open", "first_come", A_WINDOW, A_WINDOW,
         )
@@ -171,21 +175,21 @@ def draw(_world: World, agents: Sequence[Agent], key: bytes, dice: Random) -> se
 class Regime:
     """A way to release, and what happens to cancelled places.
 
-    `fair_wait`: who joins the waiting list in the first hour stands in random order. Otherwise
-    they stand as they came, and a bot comes first; that is how the waiting list works today.
+    As built, those who join the waiting list on the same day stand by lot (rules.wait).
+    `fifo_wait`: they stand as they came, and a bot comes first.
     """
 
     release: Callable[[World, Sequence[Agent], bytes, Random], set[UUID]]
     instant: bool
-    fair_wait: bool = False
+    fifo_wait: bool = False
 
 
 REGIMES = {
     "plain": Regime(plain, instant=True),
     "queue": Regime(queue, instant=False),
     "draw": Regime(draw, instant=False),
-    "queue_fair_wait": Regime(queue, instant=False, fair_wait=True),
-    "draw_fair_wait": Regime(draw, instant=False, fair_wait=True),
+    "queue_fifo_wait": Regime(queue, instant=False, fifo_wait=True),
+    "draw_fifo_wait": Regime(draw, instant=False, fifo_wait=True),
 }
 
 
@@ -245,8 +249,8 @@ def _waiting(
     people = [one for one in residents if dice.random() < world.waits]
     dice.shuffle(people)
     both = [*clients, *people]
-    if regime.fair_wait:
-        dice.shuffle(both)
+    if not regime.fifo_wait:
+        both.sort(key=lambda one: wait_rules.turn(one, CLINIC, clock.day_of(OPENS)))
     return deque(both)
 
 

@@ -187,6 +187,11 @@ CREATE TABLE booking.wait (              -- waiting list, and the offer made fro
     channel text NOT NULL,
     acted_by uuid,
     created_at timestamptz NOT NULL,
+    -- The turn (rules/wait.py): the civil day of joining, then a lot that is fixed for that day.
+    joined_on date NOT NULL GENERATED ALWAYS AS ((created_at AT TIME ZONE 'Asia/Shanghai')::date) STORED,
+    lot bigint NOT NULL GENERATED ALWAYS AS (
+        ('x' || encode(substr(sha256(uuid_send(person_id) || uuid_send(clinic_id)
+            || int4send((created_at AT TIME ZONE 'Asia/Shanghai')::date - DATE '2000-01-01')), 1, 8), 'hex'))::bit(64)::bigint) STORED,
     offer_slot_id uuid,
     offer_number smallint,
     offer_until timestamptz,
@@ -197,7 +202,6 @@ CREATE TABLE booking.wait (              -- waiting list, and the offer made fro
 );
 CREATE UNIQUE INDEX wait_once ON booking.wait (person_id, clinic_id) WHERE state IN ('waiting', 'offered');
 CREATE UNIQUE INDEX wait_offer_once ON booking.wait (offer_slot_id, offer_number) WHERE state = 'offered';
-CREATE INDEX wait_clinic ON booking.wait (clinic_id, created_at) WHERE state = 'waiting';
 CREATE INDEX wait_until ON booking.wait (offer_until) WHERE state = 'offered';
 
 CREATE TABLE booking.message (           -- what the person is told; sent by a port, read in the portal

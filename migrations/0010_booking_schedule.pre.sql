@@ -20,7 +20,7 @@ CREATE INDEX clinic_district ON booking.clinic (district);
 -- The head of the waiting list: people whose clinic was stopped and who got no other place.
 ALTER TABLE booking.wait ADD COLUMN ahead boolean NOT NULL DEFAULT false;
 -- squawk-ignore require-concurrent-index-creation
-CREATE INDEX wait_clinic_ahead ON booking.wait (clinic_id, ahead DESC, created_at) WHERE state = 'waiting';
+CREATE INDEX wait_turn ON booking.wait (clinic_id, ahead DESC, joined_on, lot, id) WHERE state = 'waiting';
 
 -- After a stop each person holds the replacement at once. Unanswered, it stays their booking.
 CREATE TABLE booking.replacement (

@@ -183,7 +183,7 @@ async def test_an_unanswered_offer_goes_to_the_next(cx: Context, slot: NewSlot) 
     booking = await book.book(acting(cx, resident(holder)), slot.id, holder)
     entries = []
     for n, someone in enumerate((first, second)):
-        them = replace(acting(cx, resident(someone)), now=NOW + timedelta(seconds=n))
+        them = replace(acting(cx, resident(someone)), now=NOW - timedelta(days=1 - n))
         last = slot.window.starts_at.date() + timedelta(days=1)
         entries.append(await wait.join(them, someone, slot.clinic.id, NOW.date(), last))
     await book.cancel(acting(cx, resident(holder)), booking.id)

@@ -49,7 +49,7 @@ def test_without_bots_all_ways_serve_residents_alike() -> None:
 
 def test_bots_take_nearly_all_of_plain_first_come_and_little_of_a_fair_draw() -> None:
     plain = [simulate(World(), REGIMES["plain"], seed).paid for seed in range(10)]
-    fair = [simulate(World(), REGIMES["draw_fair_wait"], seed).paid for seed in range(10)]
+    fair = [simulate(World(), REGIMES["draw"], seed).paid for seed in range(10)]
     assert min(plain) > 0.9 * PLACES
     assert max(fair) < 0.12 * PLACES
 

@@ -110,13 +110,15 @@ async def choose(
     near = (lat, lon) if lat is not None and lon is not None else None
     asked = Asked(q.strip(), clinic, day, half, move, near)
     words = words_of(request)
-    history = await _history(request, cx)
+    person = await persons.in_hand(request, cx)
+    me = person.person_id if person is not None else None
+    history = (await lists.history_of(cx, me))[0] if me else finder.NOBODY
     answer = await _answer(cx, asked, history, page)
     clinics = [found.clinic for found in answer.items]
     strip = await finder.days_of(cx, [one.id for one in clinics], answer.query, STRIP)
     shown = _day(asked, answer, strip, clock.day_of(cx.now))
     windows = await lists.windows_of(cx, [one.id for one in clinics], shown, (Pool.PUBLIC,))
-    waiting = await lists.waiting_lengths(cx, [one.id for one in clinics])
+    waiting = await lists.waiting_lengths(cx, [one.id for one in clinics], me)
     found = ChoosePage(
         asked=asked.q,
         hidden=tuple(
@@ -134,13 +136,6 @@ async def choose(
         anything=bool(answer.items),
     )
     return await respond(request, cx, "booking/choose.html", found)
-
-
-async def _history(request: Request, cx: Context) -> History:
-    person = await persons.in_hand(request, cx)
-    if person is None:
-        return finder.NOBODY
-    return (await lists.history_of(cx, person.person_id))[0]
 
 
 async def _answer(cx: Context, asked: Asked, history: History, page: str | None) -> finder.Answer:

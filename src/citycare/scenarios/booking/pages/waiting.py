@@ -64,7 +64,7 @@ async def _join_page(
     clinic = found[0]
     today = clock.day_of(cx.now)
     first = max(day or today, today)
-    waiting = await lists.waiting_lengths(cx, [clinic_id])
+    waiting = await lists.waiting_lengths(cx, [clinic_id], person.person_id)
     doctor = clinic.practitioner_name or words_of(request)("普通门诊")
     return JoinPage(
         clinic_id=clinic_id,

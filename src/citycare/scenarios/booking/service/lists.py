@@ -13,6 +13,7 @@ from citycare.kit.db import Row
 from citycare.scenarios.booking.model.core import BookingUnknown, Pool, SlotFilter, SlotUnknown
 from citycare.scenarios.booking.model.finder import History
 from citycare.scenarios.booking.model.schedule import Clinic
+from citycare.scenarios.booking.rules import wait as wait_rules
 from citycare.scenarios.booking.store import bookings as booking_store
 from citycare.scenarios.booking.store import clinics as clinic_store
 from citycare.scenarios.booking.store import holds as hold_store
@@ -146,9 +147,19 @@ async def windows_of(
     return found
 
 
-async def waiting_lengths(cx: Context, clinic_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """Return how many wait for each of these clinics. Public."""
-    return await wait_store.lengths(cx.db, clinic_ids)
+async def waiting_lengths(
+    cx: Context, clinic_ids: Sequence[UUID], person_id: UUID | None = None
+) -> dict[UUID, int]:
+    """Return how many stand before this person at each clinic, if they joined its list today.
+
+    Without a person: how many wait there. Public: it says nothing of those who wait.
+    """
+    today = clock.day_of(cx.now)
+    lots = [
+        wait_rules.lot(person_id, clinic_id, today) if person_id else None
+        for clinic_id in clinic_ids
+    ]
+    return await wait_store.lengths(cx.db, clinic_ids, today, lots)
 
 
 async def get_clinics(cx: Context, clinic_ids: Sequence[UUID]) -> list[Clinic]:

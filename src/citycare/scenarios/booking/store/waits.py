@@ -47,7 +47,7 @@ async def add(db: Connection, entry: Wait, channel: str, acted_by: UUID | None) 
     return (await (await db.execute(ADD, parameters)).fetchone()) is not None
 
 
-# First come, first offered; nobody who is paused or already holds a place at that time.
+# In turn (rules.wait.turn); nobody who is paused or already holds a place at that time.
 NEXT = f"""
     SELECT {COLUMNS} FROM booking.wait AS w
      WHERE w.clinic_id = %(clinic)s AND w.state = 'waiting' AND w.pool = %(pool)s
@@ -58,7 +58,7 @@ NEXT = f"""
        AND NOT EXISTS (SELECT 1 FROM booking.hold h
                         WHERE h.person_id = w.person_id AND h.ends_at > %(now)s
                           AND h.starts_at <= %(now)s AND h.decision IS DISTINCT FROM 'lifted')
-     ORDER BY w.ahead DESC, w.created_at, w.id
+     ORDER BY w.ahead DESC, w.joined_on, w.lot, w.id
      LIMIT 1
        FOR UPDATE OF w SKIP LOCKED
 """
@@ -128,8 +128,10 @@ OF_PERSON = f"""
     SELECT {COLUMNS}, c.organisation_short, c.department_name, c.practitioner_name, c.title,
            c.fee_fen, s.starts_at, s.ends_at,
            (SELECT count(*) FROM booking.wait o
-             WHERE o.clinic_id = w.clinic_id AND o.state = 'waiting'
-               AND (NOT o.ahead, o.created_at, o.id) < (NOT w.ahead, w.created_at, w.id)) + 1
+             WHERE o.clinic_id = w.clinic_id AND o.state = 'waiting' AND o.pool = w.pool
+               AND o.from_day <= w.to_day AND o.to_day >= w.from_day
+               AND (NOT o.ahead, o.joined_on, o.lot, o.id)
+                   < (NOT w.ahead, w.joined_on, w.lot, w.id)) + 1
            AS position
       FROM booking.wait AS w
       JOIN booking.clinic AS c ON c.id = w.clinic_id
@@ -140,17 +142,30 @@ OF_PERSON = f"""
 
 
 async def list_of_person(db: Connection, person_id: UUID) -> Sequence[Row]:
-    """Return where a person waits, at which position, and any open offer."""
+    """Return where a person waits, at which position, and any open offer.
+
+    The position is that of `next_waiting`, among those who want the same pool on some of the same
+    days. It can grow by those who join later the same day and draw a better lot.
+    """
     return await (await db.execute(OF_PERSON, {"person": person_id})).fetchall()
 
 
 LENGTHS = """
-    SELECT clinic_id, count(*) AS waiting FROM booking.wait
-     WHERE state = 'waiting' AND clinic_id = ANY(%(clinics)s) GROUP BY clinic_id
+    SELECT w.clinic_id, count(*) AS waiting
+      FROM unnest(%(clinics)s::uuid[], %(lots)s::bigint[]) AS c (id, lot)
+      JOIN booking.wait AS w ON w.clinic_id = c.id AND w.state = 'waiting'
+     WHERE c.lot IS NULL OR (NOT w.ahead, w.joined_on, w.lot) < (true, %(day)s, c.lot)
+     GROUP BY w.clinic_id
 """
 
 
-async def lengths(db: Connection, clinics: Sequence[UUID]) -> dict[UUID, int]:
-    """Return how many wait for each of these clinics."""
-    rows = await (await db.execute(LENGTHS, {"clinics": list(clinics)})).fetchall()
+async def lengths(
+    db: Connection, clinics: Sequence[UUID], day: date, lots: Sequence[int | None]
+) -> dict[UUID, int]:
+    """Return how many stand, for each clinic, before somebody who joins on a day with this lot.
+
+    Without a lot: how many wait in all.
+    """
+    parameters = {"clinics": list(clinics), "lots": list(lots), "day": day}
+    rows = await (await db.execute(LENGTHS, parameters)).fetchall()
     return {row["clinic_id"]: row["waiting"] for row in rows}
