@@ -77,9 +77,7 @@ def shared_database(server: Embedded, template: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def own_database(
-    server: Embedded, template: str, request: pytest.FixtureRequest
-) -> Iterator[str]:
+def own_database(server: Embedded, template: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """A database of its own for a test that commits (races, faults, jobs)."""
     digest = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:12]
     yield from _clone(server, template, f"own_{os.getpid()}_{digest}")
@@ -102,7 +100,7 @@ async def cx(server: Embedded, shared_database: str) -> AsyncIterator[Context]:
     try:
         async with pool.transaction() as db:
             yield Context(db, SYSTEM, NOW, "test-request", Channel.PHONE, "test")
-            raise _RollBack
+            raise _RollBack  # noqa: TRY301 - leaves the transaction
     except _RollBack:
         pass
     finally:

@@ -53,10 +53,7 @@ class Settings:
 
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings; unknown CITYCARE_ names are an error, since they are typing errors."""
-    known = {
-        str(knob.metadata["env"])
-        for knob in Settings.__dataclass_fields__.values()
-    }
+    known = {str(knob.metadata["env"]) for knob in Settings.__dataclass_fields__.values()}
     unknown = {name for name in environment if name.startswith("CITYCARE_")} - known
     if unknown:
         raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}; see docs/settings.md")
@@ -85,7 +82,7 @@ def database_of(settings: Settings, *, size_max: int = 8) -> Database:
     """Return the pool as the application's role; on a real server by SET ROLE."""
     embedded = embedded_of(settings)
     if embedded is None:
-        assert settings.database_url is not None  # noqa: S101 - embedded_of says so
+        assert settings.database_url is not None
         return Database(settings.database_url, size_max=size_max, role=APP)
     return Database(embedded.url(DATABASE, user=APP), size_max=size_max)
 

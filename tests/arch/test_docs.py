@@ -16,6 +16,7 @@ from tests.arch.sources import ROOT, Source, functions, package, source
 DOCS = ROOT / "docs"
 DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
 PARTS = ("## Context", "## Decision", "## Consequences", "## Check")
+EXAMPLE = "add-a-scenario.md"  # names files of a scenario called visit, which is not there
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#]+)[^)]*\)")
 CODE = re.compile(r"`((?:src|tests|docs|migrations|seed|bench)/[\w./-]+?)`")
 
@@ -149,6 +150,6 @@ def test_what_the_pages_point_to_exists() -> None:
         missing += [
             f"{path.relative_to(ROOT)} → {named}"
             for named in CODE.findall(said)
-            if not (ROOT / named).exists() and "<" not in named
+            if not (ROOT / named).exists() and not (path.name == EXAMPLE and "visit" in named)
         ]
     assert missing == []

@@ -145,6 +145,6 @@ class Embedded:
 def _works_in(process: psutil.Process, folder: Path) -> bool:
     """Tell whether a process lives and has this working directory, as all backends have."""
     try:
-        return process.status() != psutil.STATUS_ZOMBIE and process.cwd() == str(folder)
+        return bool(process.status() != psutil.STATUS_ZOMBIE and process.cwd() == str(folder))
     except psutil.Error:  # it ended meanwhile, or is not ours to look at
         return False

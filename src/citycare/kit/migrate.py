@@ -12,7 +12,6 @@ import importlib.resources
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString, cast
 
 import psycopg
 from psycopg import sql
@@ -66,9 +65,7 @@ def find(folder: Path, phases: tuple[str, ...] = ("pre", "post")) -> list[Migrat
     return sorted([*found, jobs], key=lambda migration: migration.name)
 
 
-def apply(
-    url: str, folder: Path, tell: Callable[[str], None] = lambda _: None
-) -> list[str]:
+def apply(url: str, folder: Path, tell: Callable[[str], None] = lambda _: None) -> list[str]:
     """Apply what is missing; return the names applied. `url` must be a role that may own."""
     done: list[str] = []
     with psycopg.connect(url, autocommit=True) as connection:

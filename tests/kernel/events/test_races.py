@@ -29,9 +29,7 @@ async def times_handled(database: Database) -> int:
 
     runner = Runner(database, [Handler("booking.booked", "visit.take_in", work)])
     numbers = [str(event.id) for event in sent]
-    await asyncio.gather(
-        runner.deliver(1, numbers, NAMES), runner.deliver(2, numbers, NAMES)
-    )
+    await asyncio.gather(runner.deliver(1, numbers, NAMES), runner.deliver(2, numbers, NAMES))
     async with database.autocommit() as db:
         rows = await db.execute("SELECT 1 FROM events.event WHERE name = 'visit.taken_in'")
         return len(await rows.fetchall())
