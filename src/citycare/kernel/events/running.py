@@ -67,8 +67,8 @@ class Runner:
     ) -> None:
         """Give each event to each of its handlers; one that fails gets a job of its own.
 
-        `names` are the events' names, if the job knows them: what nobody handles is not read. A lost
-        database ends the delivery, which then comes again: pairs done stay done.
+        `names` are the events' names, if the job knows them: what nobody handles is not read. A
+        lost database ends the delivery, which then comes again: pairs done stay done.
         """
         if names is not None and not any(self._by_event.get(name) for name in names):
             return
