@@ -28,6 +28,7 @@ from citycare.scenarios.booking.rules.limits import Limits, Standing
 from citycare.scenarios.booking.rules.places import Taken
 from citycare.scenarios.booking.service.records import limits_in_force, new_booking, record
 from citycare.scenarios.booking.store import bookings as booking_store
+from citycare.scenarios.booking.store import clinics as clinic_store
 from citycare.scenarios.booking.store import holds as hold_store
 from citycare.scenarios.booking.store import places as place_store
 from citycare.scenarios.booking.store import waits as wait_store
@@ -51,7 +52,7 @@ async def join(
         AlreadyWaiting: or there is no such clinic.
         PeriodWrong: days in the past, in wrong order, or beyond the horizon.
     """
-    await consent.require(cx, "booking.wait", person_id)
+    await consent.require(cx, "booking.wait", person_id, await _organisation(cx, clinic_id))
     limits = await limits_in_force(cx)
     today = clock.day_of(cx.now)
     if not today <= from_day <= to_day <= today + timedelta(days=2 * limits.horizon_days):
@@ -64,6 +65,12 @@ async def join(
         raise AlreadyWaiting(clinic=clinic_id)
     await audit.append(cx, [audit.Entry("booking.wait", person_id, f"wait/{entry.id}")])
     return entry
+
+
+async def _organisation(cx: Context, clinic_id: UUID) -> UUID | None:
+    """Return whose clinic it is: the clerks of that house may act for whoever stands there."""
+    found = await clinic_store.get(cx.db, [clinic_id])
+    return found[0].organisation_id if found else None
 
 
 async def leave(cx: Context, wait_id: UUID) -> None:
@@ -131,7 +138,8 @@ async def _mine(cx: Context, wait_id: UUID) -> Wait:
     entry = await wait_store.find(cx.db, wait_id)
     if entry is None:
         raise BookingUnknown(wait=wait_id)
-    await consent.require(cx, "booking.wait", entry.person_id)
+    house = await _organisation(cx, entry.clinic_id)
+    await consent.require(cx, "booking.wait", entry.person_id, house)
     await place_store.lock_persons(cx.db, [entry.person_id])
     locked = await wait_store.find(cx.db, wait_id, lock=True)
     assert locked is not None
