@@ -12,7 +12,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,6 +27,7 @@ from citycare import cli, settings, worker
 from citycare.kernel.consent import POLICY
 from citycare.kit.db import Database
 from citycare.kit.errors import AppError
+from citycare.web.assets import Assets
 from citycare.web.edge.errors import status_of
 from citycare.web.gates import PUBLIC, list_routes
 
@@ -251,7 +252,8 @@ def application_of() -> FastAPI:
     """Return the application, on a database that is not there."""
     with TemporaryDirectory() as home:
         chosen = settings.read({"CITYCARE_HOME": home})
-        return application.create(chosen, Database("postgresql:///none?host=/nowhere"))
+        parts = replace(application.PARTS, assets=Assets({}, {}, frozenset()))  # none are needed
+        return application.create(chosen, Database("postgresql:///none?host=/nowhere"), parts)
 
 
 def pages() -> str:

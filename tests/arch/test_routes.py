@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from tempfile import mkdtemp
 
@@ -14,10 +15,12 @@ from citycare import settings
 from citycare.kernel.consent import POLICY
 from citycare.kit.db import Database
 from citycare.scenarios.booking.api import bookings
+from citycare.web.assets import Assets
 from citycare.web.edge import contexts, forgery
 from citycare.web.gates import PUBLIC, Declared, ReadContext, WriteContext, gate, list_routes
 
 NOWHERE = "postgresql:///none?host=/nowhere"
+NOT_BUILT = Assets(files={}, preload={}, icons=frozenset())  # routes need no styles
 ANONYMOUS: Mapping[str, str] = {
     "GET /": "the home page tells a stranger what there is, and nothing of persons",
     "GET /book": "free places are public; booking one asks who you are",
@@ -44,7 +47,9 @@ STAFF = ("/clinic", "/desk", "/scheduler", "/operator")
 @cache
 def app() -> FastAPI:
     home = mkdtemp(prefix="citycare-routes-")
-    return application.create(settings.read({"CITYCARE_HOME": home}), Database(NOWHERE))
+    chosen = settings.read({"CITYCARE_HOME": home})
+    parts = replace(application.PARTS, assets=NOT_BUILT)
+    return application.create(chosen, Database(NOWHERE), parts)
 
 
 def routes(found: FastAPI | None = None) -> dict[str, Declared]:
