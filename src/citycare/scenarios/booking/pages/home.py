@@ -9,8 +9,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from citycare.kernel import identity
 from citycare.kernel.context import Context
 from citycare.scenarios.booking.model.core import State
+from citycare.scenarios.booking.pages import replaced
 from citycare.scenarios.booking.pages.words import (
     Words,
     booking_part,
@@ -78,8 +80,9 @@ async def _page(request: Request, cx: Context, words: Words, person: persons.InH
         for one in clinics
     )
     return HomePage(
-        next_step=_next_step(request, cx, words, upcoming, offers),
-        doors=_doors(words, unread=unread, offers=len(offers)),
+        next_step=await replaced.next_step(request, cx, me)
+        or _next_step(request, cx, words, upcoming, offers),
+        doors=_doors(words, unread=unread, offers=len(offers), asked=await _asked(cx)),
         bookings=tuple(booking_part(row, words) for row in upcoming),
         again=again,
         paused_until=hold.ends_at if hold else None,
@@ -119,7 +122,13 @@ def _next_step(request: Request, cx: Context, words: Words, upcoming: Any, offer
     return _welcome(words)
 
 
-def _doors(words: Words, *, unread: int, offers: int) -> tuple[Door, ...]:
+async def _asked(cx: Context) -> int:
+    """Count who asks to act for the signed-in person or their children."""
+    me = cx.actor.person_id
+    return len(await identity.list_to_answer(cx, me)) if me is not None else 0
+
+
+def _doors(words: Words, *, unread: int, offers: int, asked: int = 0) -> tuple[Door, ...]:
     return (
         Door(label=words("预约挂号"), href="/book", icon="booking"),
         Door(
@@ -134,5 +143,10 @@ def _doors(words: Words, *, unread: int, offers: int) -> tuple[Door, ...]:
             icon="mail",
             count=words("%(n)d 条新", n=unread) if unread else "",
         ),
-        Door(label=words("家人和我"), href="/me", icon="family"),
+        Door(
+            label=words("家人和我"),
+            href="/me/family" if asked else "/me",
+            icon="family",
+            count=words("%(n)d 个请求", n=asked) if asked else "",
+        ),
     )

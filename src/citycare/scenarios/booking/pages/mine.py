@@ -17,6 +17,7 @@ from citycare.kit import clock
 from citycare.kit.errors import AppError
 from citycare.kit.money import Money
 from citycare.scenarios.booking.model.core import Pool, Source, State
+from citycare.scenarios.booking.pages.replaced import Story, story_of
 from citycare.scenarios.booking.pages.words import (
     SOURCES,
     Words,
@@ -27,14 +28,14 @@ from citycare.scenarios.booking.pages.words import (
     words_of,
 )
 from citycare.scenarios.booking.rules.calendar import as_calendar
-from citycare.scenarios.booking.service import book, lists
+from citycare.scenarios.booking.service import book, draw_list, lists
 from citycare.web import i18n
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.errors import SignInNeeded
 from citycare.web.manner import manner_of
-from citycare.web.parts import Booking, Fact, Link, Tag
+from citycare.web.parts import Booking, Fact, Link, Tag, Tone
 from citycare.web.portals import persons
-from citycare.web.rendering import yuan
+from citycare.web.rendering import local_day, yuan
 from citycare.web.respond import redirect, respond
 from citycare.web.shell import Toast
 
@@ -127,6 +128,7 @@ class MinePage:
 
     upcoming: tuple[Booking, ...]
     waits: tuple[Link, ...]
+    draws: tuple[Link, ...]
     past: tuple[Booking, ...]
     more: str
 
@@ -142,6 +144,9 @@ async def mine(request: Request, cx: WriteContext, page: str | None = None) -> R
     shown = MinePage(
         upcoming=tuple(booking_part(row, words) for row in upcoming.items),
         waits=tuple(_wait_link(request, row, words) for row in waits),
+        draws=tuple(
+            _draw_link(request, row, words) for row in await draw_list.list_entries(cx, me)
+        ),
         past=tuple(booking_part(row, words) for row in past.items),
         more=f"/bookings?page={past.next}" if past.next else "",
     )
@@ -164,6 +169,18 @@ def _wait_link(request: Request, row: Any, words: Words) -> Link:
     )
 
 
+def _draw_link(request: Request, row: Any, words: Words) -> Link:
+    tag = None
+    if row["state"] != "done":
+        note = words("%(day)s 截止登记", day=local_day(row["closes_at"], manner_of(request).lang))
+    elif row["wish"]:
+        note, tag = when(request, row), Tag(text=words("摇中了"))
+    else:
+        note, tag = words("可以排候补"), Tag(text=words("没有摇中"), tone=Tone.GRAY)
+    href = f"/draws/of/{row['slot_id']}"
+    return Link(label=place_of(row, words), note=note, href=href, icon="draw", tag=tag)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingPage:
     """One booking: what, where, and what can be done with it."""
@@ -174,6 +191,7 @@ class BookingPage:
     number: int
     facts: tuple[Fact, ...]
     is_open: bool
+    story: Story | None
     again_href: str
     move_href: str
 
@@ -205,6 +223,7 @@ async def _booking_page(request: Request, cx: Context, booking_id: UUID) -> Book
             Fact(name=words("来源"), text=words(SOURCES[Source(booking["source"])])),
         ),
         is_open=state is State.BOOKED and card["ends_at"] > cx.now,
+        story=await story_of(request, cx, booking),
         again_href=f"/book?clinic={card['clinic_id']}",
         move_href=f"/book?clinic={card['clinic_id']}&move={booking_id}",
     )

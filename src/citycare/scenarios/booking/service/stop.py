@@ -320,6 +320,11 @@ async def list_open_replacements(cx: Context, person_id: UUID) -> list[OpenRepla
     return await stop_store.list_open(cx.db, person_id, cx.now)
 
 
+async def replaced_by(cx: Context, booking_id: UUID) -> UUID | None:
+    """Return what was made in place of a stopped booking the caller may see, or None."""
+    return await stop_store.replaced_by(cx.db, booking_id)
+
+
 async def settle_replacements(cx: Context) -> int:
     """Let unanswered replacements stand as bookings; return how many. For the tick job."""
     return await stop_store.close_due(cx.db, cx.now, SETTLE_MAX)

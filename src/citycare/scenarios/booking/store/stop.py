@@ -234,6 +234,15 @@ async def find_replacement(db: Connection, booking_id: UUID) -> OpenReplacement 
     return _open(row) if row else None
 
 
+REPLACED_BY = "SELECT booking_id FROM booking.replacement WHERE replaces = %(booking)s"
+
+
+async def replaced_by(db: Connection, booking_id: UUID) -> UUID | None:
+    """Return the booking that was made in place of a stopped one, or None."""
+    row = await (await db.execute(REPLACED_BY, {"booking": booking_id})).fetchone()
+    return row["booking_id"] if row else None
+
+
 async def answer(db: Connection, booking_id: UUID, said: str, now: datetime) -> bool:
     """Note the answer; False when it was answered before."""
     parameters = {"booking": booking_id, "answer": said, "now": now}
