@@ -28,7 +28,7 @@ from citycare.scenarios.booking.pages import (
     waiting,
 )
 from citycare.settings import Settings
-from citycare.web import access, assembly, design_pages, operator
+from citycare.web import access, assembly, design_pages, family, operator
 from citycare.web.assembly import Parts
 from citycare.web.edge.exchange import Site
 from citycare.web.edge.lane import Call, Lane
@@ -43,6 +43,8 @@ PARTS = Parts(
         choose.router,
         mine.router,
         waiting.router,
+        draws.router,
+        replaced.router,
         clinic.router,
         clinic_panel.router,
         desk.router,
@@ -53,6 +55,7 @@ PARTS = Parts(
         slots.router,
         draw.router,
         access.router,
+        family.router,
         *operator.routers(charts=(figures.today,)),
         appeals.router,
         design_pages.router,
