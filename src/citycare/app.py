@@ -22,9 +22,11 @@ from citycare.scenarios.booking.pages import (
     desk_book,
     desk_register,
     desk_wait,
+    draws,
     figures,
     home,
     mine,
+    replaced,
     waiting,
 )
 from citycare.settings import Settings
