@@ -62,7 +62,7 @@ REQUESTS = """
 
 def lines(draw_id: UUID, count: int, slots: int) -> Iterator[str]:
     """Make requests: three different wishes each, the early windows wanted most."""
-    dice = Random(20261122)  # noqa: S311 - repeatable requests, no secret
+    dice = Random(20261122)
     for n in range(count):
         person = UUID(int=dice.getrandbits(128))
         public = rules.public_id(KEYS.public, draw_id, person)

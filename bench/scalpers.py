@@ -195,7 +195,7 @@ REGIMES = {
 
 def simulate(world: World, regime: Regime, seed: int) -> Outcome:
     """Run one release and its aftermarket."""
-    dice = Random(seed)  # noqa: S311 - a simulation, repeatable
+    dice = Random(seed)
     agents = agents_of(world, dice)
     holders = regime.release(world, agents, dice.randbytes(32), dice)
     kinds = {agent.id: agent.kind for agent in agents}

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
@@ -25,6 +25,7 @@ from citycare.settings import read
 from citycare.web.login.tokens import issue_token
 from tests.conftest import NOW
 
+Kept = TypeVar("Kept")
 HOSPITAL = UUID("00000000-0000-7000-8000-00000000a001")
 WHOLE_DAY = timedelta(days=1)
 
@@ -114,7 +115,7 @@ async def person(cx: Context) -> UUID:
     return await make_person(cx)
 
 
-async def committed(database: Database, run: Callable[[Context], Awaitable[Any]]) -> Any:
+async def committed(database: Database, run: Callable[[Context], Awaitable[Kept]]) -> Kept:
     """Run something in a transaction of its own that is kept."""
     async with database.transaction() as db:
         return await run(Context(db, SYSTEM, NOW, "setup-request", Channel.PHONE, "test"))

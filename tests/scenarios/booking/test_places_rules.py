@@ -146,7 +146,9 @@ def test_every_state_is_in_the_table_and_ended_ones_stay_ended() -> None:
 
 @given(st.sampled_from(State), st.sampled_from(SLOTS), st.booleans())
 def test_what_is_published_without_checks_passes_them(
-    state: State, slot: Slot, has_doctor: bool
+    state: State,
+    slot: Slot,
+    has_doctor: bool,  # noqa: FBT001 - Hypothesis gives it by position
 ) -> None:
     doctor = UUID(int=8) if has_doctor else None
     booking = Booking(

@@ -1,18 +1,18 @@
 """Many at once, on a database of their own. Each race has a control that must fail."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from psycopg.errors import CheckViolation, UniqueViolation
+from psycopg.rows import class_row
 
 from citycare.kernel.context import SYSTEM, Channel, Context
 from citycare.kit import ids
 from citycare.kit.db import Connection, Database
 from citycare.kit.errors import AppError
-from citycare.scenarios.booking.model.core import Pool, SlotUnavailable, TooManyBookings
+from citycare.scenarios.booking.model.core import Pool, Slot, SlotUnavailable, TooManyBookings
 from citycare.scenarios.booking.model.schedule import NewSlot
 from citycare.scenarios.booking.service import book
 from citycare.scenarios.booking.store import places as place_store
@@ -61,10 +61,10 @@ async def test_the_last_place_goes_to_exactly_one(
     assert sum(isinstance(one, SlotUnavailable) for one in outcomes) == CROWD - 1
 
 
-async def unlocked_slots(db: Connection, slots: list[UUID]) -> dict[UUID, object]:
+async def unlocked_slots(db: Connection, slots: list[UUID]) -> dict[UUID, Slot]:
     """`lock_slots` without its lock: everybody decides on what they saw first."""
     query = place_store.LOCK_SLOTS.replace("FOR NO KEY UPDATE", "")
-    async with db.cursor(row_factory=place_store.class_row(place_store.Slot)) as cursor:
+    async with db.cursor(row_factory=class_row(Slot)) as cursor:
         await cursor.execute(query, {"slots": list(slots)})
         found = {slot.id: slot async for slot in cursor}
     await asyncio.sleep(0.05)
@@ -74,10 +74,11 @@ async def unlocked_slots(db: Connection, slots: list[UUID]) -> dict[UUID, object
 async def test_control_without_the_lock_people_are_refused_who_need_not_be(
     database: Database, crowd: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the lock two decide on the same number; the guarded UPDATE and the unique index then stop one of them.
+    """Without the lock two decide on the same number; then one of them is stopped.
 
-    Nothing is sold twice even so, but with places left for all somebody goes away empty: the lock
-    is what keeps that from happening, and this shows that the race is real.
+    The guarded UPDATE and the unique index do that. Nothing is sold twice even so, but with
+    places left for all somebody goes away empty: the lock is what keeps that from happening, and
+    this shows that the race is real.
     """
     slot = await committed(database, lambda cx: open_slot(cx, shares={Pool.PUBLIC: CROWD}))
     monkeypatch.setattr(place_store, "lock_slots", unlocked_slots)
@@ -107,9 +108,9 @@ async def windows_of_one_day(database: Database) -> list[UUID]:
 
 
 @pytest.fixture
-async def same_hour(database: Database) -> AsyncIterator[list[UUID]]:
+async def same_hour(database: Database) -> list[UUID]:
     """Six windows of six departments, all tomorrow at 8:30."""
-    yield await windows_of_one_day(database)
+    return await windows_of_one_day(database)
 
 
 async def test_one_person_pressing_everywhere_at_once_gets_one_window(
@@ -122,7 +123,7 @@ async def test_one_person_pressing_everywhere_at_once_gets_one_window(
 async def test_control_without_the_lock_on_the_person_limits_are_passed(
     database: Database, crowd: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def nothing(db: Connection, persons: object) -> None:
+    async def nothing(_db: Connection, _persons: object) -> None:
         await asyncio.sleep(0.02)
 
     async def make(cx: Context) -> list[UUID]:
