@@ -31,6 +31,7 @@ router = APIRouter(include_in_schema=False)
 ACTION = "record.access_log"
 PATH = "/me/access"
 SHOWN = 20
+DOORS = ("session.opened",)  # one's own sign-ins: nobody looked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,8 @@ async def who_looked(
     words = words_of(request)
     ids = await _ids(cx, person.person_id)
     mine = [cx.actor.account_id] if cx.actor.account_id and not everything else []
-    query = audit.Query(persons=ids, not_by=mine)
+    doors = () if everything else DOORS
+    query = audit.Query(persons=ids, not_by=mine, not_actions=doors)
     found = await audit.search(cx, query, page or None, SHOWN)
     cards = await cards_of(cx, {one.seen.account_id for one in found.items})
     if not person.is_self:

@@ -27,7 +27,7 @@ class Found:
 class Query:
     """What to look for; what is left out does not narrow. Without persons, give a span.
 
-    `persons`: all ids of one person. `not_by`: accounts to leave out (one's own).
+    `persons`: all ids of one person. `not_by`, `not_actions`: what to leave out.
     """
 
     persons: Collection[UUID] | None = None
@@ -38,6 +38,7 @@ class Query:
     since: datetime | None = None
     until: datetime | None = None
     not_by: Collection[UUID] = ()
+    not_actions: Collection[str] = ()
 
 
 # A line is canonical JSON (keys sorted, no spaces), so account and record are found as text, some
@@ -50,7 +51,8 @@ BY_WHAT = """
        AND (%(outcome)s::text IS NULL OR strpos(line, '"outcome":"' || %(outcome)s || '"') > 0)
        AND (%(since)s::bigint IS NULL OR at_us >= %(since)s)
        AND (%(until)s::bigint IS NULL OR at_us < %(until)s)
-       AND NOT (left(line, 50) = ANY(%(not_by)s::text[]))
+       AND NOT (left(line, 49) = ANY(%(not_by)s::text[]))
+       AND NOT (action = ANY(%(not_actions)s::text[]))
        AND (%(at)s::bigint IS NULL
             OR (at_us, lane, seq) < (%(at)s::bigint, %(lane)s::smallint, %(seq)s::bigint))
      ORDER BY at_us DESC, lane DESC, seq DESC
@@ -80,6 +82,7 @@ async def search(
         "since": micros(query.since) if query.since else None,
         "until": micros(query.until) if query.until else None,
         "not_by": [f'{{"account":"{account}"' for account in query.not_by],
+        "not_actions": list(query.not_actions),
         "at": at,
         "lane": lane,
         "seq": seq,

@@ -49,11 +49,12 @@ CARD = """
                             ORDER BY h.role, o.short_name) AS grants
              FROM identity.account_grant h
              LEFT JOIN identity.organisation o ON o.id = h.organisation_id
-            WHERE h.account_id = a.id) g ON true
+            WHERE h.account_id = a.id AND h.role <> 'resident') g ON true
 """
 BY_IDS = f"{CARD} WHERE a.id = ANY(%(ids)s)"
 STAFF = f"""{CARD}
-     WHERE EXISTS (SELECT FROM identity.account_grant h WHERE h.account_id = a.id
+     WHERE EXISTS (SELECT FROM identity.account_grant h
+                    WHERE h.account_id = a.id AND h.role <> 'resident'
                       AND (%(role)s::text IS NULL OR h.role = %(role)s))
        AND (%(name)s::text IS NULL OR (a.name, a.id) > (%(name)s::text, %(id)s::uuid))
      ORDER BY a.name, a.id LIMIT %(limit)s

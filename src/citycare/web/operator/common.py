@@ -22,9 +22,14 @@ def operator_gate(action: str) -> Any:
 
 
 def stamp(instant: datetime) -> str:
-    """Write an instant for a dense table: `2026-11-22 9:12:05`, on the city's clock."""
+    """Write an instant for a dense table: `2026-11-22 9:12:05`, on the city's clock, unbroken."""
     there = instant.astimezone(CITY)
-    return f"{there.date()} {there.hour}:{there.minute:02d}:{there.second:02d}"
+    return f"{there.date()}\u00a0{there.hour}:{there.minute:02d}:{there.second:02d}"
+
+
+def date_of(instant: datetime) -> str:
+    """Write the day alone: `2026-11-22`."""
+    return str(instant.astimezone(CITY).date())
 
 
 def clean(text: str) -> str:

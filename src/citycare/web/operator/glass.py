@@ -99,7 +99,7 @@ async def _page(
             Option(value=f"{PATH}?show=reviewed", label=words("审核过的"), selected=reviewed),
         ),
         reviewed=reviewed,
-        columns=tuple(Column(label=words(head)) for head in heads),
+        columns=tuple(Column(label=words(head), is_number=head == "打开时间") for head in heads),
         rows=tuple(_row(one, cards, people, panel, show, words) for one in items),
         next=address(PATH, page=more) if more else "",
         one=panel,

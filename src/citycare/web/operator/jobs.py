@@ -26,6 +26,7 @@ router = APIRouter(include_in_schema=False)
 ACTION = "operator.jobs"
 GATE = operator_gate(ACTION)
 PATH = "/operator/jobs"
+NUMBERS = (2, 4)  # columns of figures and instants stay whole
 
 
 class View(StrEnum):
@@ -111,7 +112,7 @@ async def _page(
         rows = tuple(_queued_row(one, words) for one in found.items)
         more = found.next or ""
         heads = (words("编号"), words("任务"), words("试过"), words("内容"), words("不早于"))
-    columns = tuple(Column(label=head, is_number=at == 2) for at, head in enumerate(heads))  # noqa: PLR2004
+    columns = tuple(Column(label=head, is_number=at in NUMBERS) for at, head in enumerate(heads))
     after = address(PATH, state=view, page=more) if more else ""
     return JobsPage(
         view=view, filters=tuple(filters), columns=columns, rows=rows, next=after, job=job
@@ -171,7 +172,7 @@ async def _panel(cx: Context, job_id: int, words: Words) -> JobPanel:
         name=letter.name,
         facts=_facts(letter, words),
         args=orjson.dumps(letter.args, option=orjson.OPT_INDENT_2).decode(),
-        columns=(Column(label=words("时间")), Column(label=words("错误和位置"))),
+        columns=(Column(label=words("时间"), is_number=True), Column(label=words("错误和位置"))),
         tries=tuple(
             Row(cells=(Cell(text=stamp(one.at)), Cell(text=one.error, note=one.place)))
             for one in failures
@@ -258,7 +259,7 @@ async def list_events(
     shown = EventsPage(
         name=sought,
         columns=tuple(
-            Column(label=words(head))
+            Column(label=words(head), is_number=head == "时间")
             for head in (mark("时间"), mark("事件"), mark("内容"), mark("处理"))
         ),
         rows=tuple(

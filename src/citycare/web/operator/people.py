@@ -26,7 +26,15 @@ from citycare.web.actors import actor_words, cards_of, masked
 from citycare.web.edge.contexts import ReadContext, WriteContext
 from citycare.web.i18n import mark
 from citycare.web.manner import manner_of
-from citycare.web.operator.common import TEXT_MAX, address, clean, operator_gate, short, stamp
+from citycare.web.operator.common import (
+    TEXT_MAX,
+    address,
+    clean,
+    date_of,
+    operator_gate,
+    short,
+    stamp,
+)
 from citycare.web.parts import Cell, Column, Fact, Option, Row, Tag, Tone
 from citycare.web.respond import redirect, respond
 from citycare.web.shell import Toast
@@ -89,7 +97,9 @@ async def list_proposals(request: Request, cx: ReadContext) -> Response:
     heads = (mark("两份档案"), mark("出生"), mark("像的地方"), mark("证据"), mark("提出"))
     page = PeoplePage(
         tabs=_tabs(words, merges=False),
-        columns=tuple(Column(label=words(head), is_number=head == "证据") for head in heads),
+        columns=tuple(
+            Column(label=words(head), is_number=head in ("证据", "提出")) for head in heads
+        ),
         rows=tuple(_proposal_row(one, people, words) for one in found),
         next="",
     )
@@ -117,7 +127,7 @@ def _proposal_row(one: Proposal, people: dict[UUID, Person], words: Words) -> Ro
             Cell(text=" / ".join(str(year) for year in years)),
             Cell(text=words(COMMA).join(alike)),
             Cell(text=f"{one.weight:.1f}"),
-            Cell(text=stamp(one.created_at).split()[0]),
+            Cell(text=date_of(one.created_at)),
         ),
         href=f"{PATH}/{one.id}",
     )
@@ -154,7 +164,9 @@ async def list_merges(request: Request, cx: ReadContext, page: str = "") -> Resp
     heads = (mark("留下"), mark("并入"), mark("为什么"), mark("谁合并的"), mark("时间"), "")
     shown = PeoplePage(
         tabs=_tabs(words, merges=True),
-        columns=tuple(Column(label=words(head) if head else "") for head in heads),
+        columns=tuple(
+            Column(label=words(head) if head else "", is_number=head == "时间") for head in heads
+        ),
         rows=tuple(
             Row(
                 cells=(

@@ -22,7 +22,7 @@ from citycare.web.actions import Words, words_of
 from citycare.web.edge.contexts import ReadContext, WriteContext
 from citycare.web.forms import MISSING
 from citycare.web.i18n import mark
-from citycare.web.operator.common import address, clean, operator_gate, stamp
+from citycare.web.operator.common import address, clean, date_of, operator_gate, stamp
 from citycare.web.operator.shapes import same_shape, shape_of
 from citycare.web.parts import Cell, Column, Fact, Option, Row, Tag, Tone
 from citycare.web.respond import redirect, respond
@@ -122,7 +122,7 @@ async def _page(
         for one in (doubtful if show == "unverified" else found)
         if not text or text.lower() in f"{one.key} {one.source} {one.note}".lower()
     ]
-    heads = (mark("名称"), mark("值"), mark("出处"), mark("核实"), mark("生效"))
+    heads = (mark("名称"), mark("值"), mark("核实"), mark("生效"), mark("出处"))
     return RulesPage(
         filters=(
             Option(
@@ -137,7 +137,7 @@ async def _page(
             ),
         ),
         text=text,
-        columns=tuple(Column(label=words(head)) for head in heads),
+        columns=tuple(Column(label=words(head), is_number=head == "生效") for head in heads),
         rows=tuple(_row(one, panel, show, text, words) for one in shown),
         rule=panel,
     )
@@ -148,9 +148,9 @@ def _row(one: Parameter, panel: RulePanel | None, show: str, text: str, words: W
         cells=(
             Cell(text=one.key),
             Cell(text=shortened(one.value), note=one.unit),
-            Cell(text=one.source),
             Cell(tag=status_tag(one.status, words)),
-            Cell(text=stamp(one.effective_from).split()[0]),
+            Cell(text=date_of(one.effective_from)),
+            Cell(text=one.source),
         ),
         href=address(f"{PATH}/{one.key}", show=show, q=text),
         selected=panel is not None and panel.key == one.key,
@@ -169,7 +169,7 @@ def written(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
 
 
-def shortened(value: Any, chars_max: int = 40) -> str:
+def shortened(value: Any, chars_max: int = 18) -> str:
     """Write a value on one line of a table."""
     text = orjson.dumps(value).decode()
     return text if len(text) <= chars_max else text[: chars_max - 1] + "…"
@@ -196,7 +196,8 @@ async def _panel(request: Request, cx: Context, key: str, form: RuleForm | None)
         hint=words(SHAPES[shape_of(now.value)]),
         form=form or RuleForm(value=written(now.value)),
         columns=tuple(
-            Column(label=words(head)) for head in (mark("生效"), mark("值"), mark("出处"))
+            Column(label=words(head), is_number=head == "生效")
+            for head in (mark("生效"), mark("值"), mark("出处"))
         ),
         history=tuple(
             Row(

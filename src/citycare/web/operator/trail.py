@@ -18,6 +18,7 @@ from starlette.responses import Response
 from citycare.kernel import audit, consent, identity
 from citycare.kernel.audit import Found
 from citycare.kernel.context import Context
+from citycare.kernel.identity.model import PersonUnknown
 from citycare.kit import clock
 from citycare.kit.errors import NotFound
 from citycare.web.actions import Words, action_words, channel_words, words_of
@@ -34,6 +35,7 @@ ACTION = "operator.audit"
 GATE = operator_gate(ACTION)
 PATH = "/operator/audit"
 CANDIDATES_MAX = 10
+NOBODY = mark("没有找到这个人。可以用证件号、手机尾号、姓名或拼音。")
 OUTCOMES = {"ok": mark("做了"), "refused": mark("被拒绝")}
 
 
@@ -170,7 +172,7 @@ async def _page(
         errors=searched.errors,
         choices=searched.choices,
         span=searched.span,
-        columns=tuple(Column(label=words(head)) for head in heads),
+        columns=tuple(Column(label=words(head), is_number=head == "时间") for head in heads),
         rows=rows,
         next=more,
         entry=await _entry(cx, chosen, words) if chosen else None,
@@ -226,15 +228,17 @@ async def _persons(
         return None, ()
     person_id = as_uuid(asked.person)
     if person_id is not None:
-        kept = await identity.resolve(cx, person_id)
-        others = (await identity.list_aliases(cx.db, {kept})).get(kept, frozenset())
-        record = f"person/{kept}"
-        await audit.append(cx, [audit.Entry("record.access_log", kept, record)])
-        return [kept, *others], ()
+        try:
+            return await _ids(cx, person_id), ()
+        except PersonUnknown:
+            errors["person"] = words(NOBODY)
+            return None, ()
     await consent.require(cx, "person.search")
     found = await identity.search_persons(cx, asked.person, CANDIDATES_MAX)
+    if len(found) == 1:
+        return await _ids(cx, found[0].id), ()
     if not found:
-        errors["person"] = words("没有找到这个人。可以用证件号、手机尾号、姓名或拼音。")
+        errors["person"] = words(NOBODY)
     return None, tuple(
         Link(
             label=masked(one.name),
@@ -246,6 +250,14 @@ async def _persons(
     )
 
 
+async def _ids(cx: Context, person_id: UUID) -> list[UUID]:
+    """Return every number of a person; to look at their entries is an access, and written down."""
+    kept = await identity.resolve(cx, person_id)
+    others = (await identity.list_aliases(cx.db, {kept})).get(kept, frozenset())
+    await audit.append(cx, [audit.Entry("record.access_log", kept, f"person/{kept}")])
+    return [kept, *others]
+
+
 async def _account(
     cx: Context, asked: Asked, errors: dict[str, str], words: Words
 ) -> tuple[UUID | None, tuple[Link, ...]]:
@@ -255,6 +267,8 @@ async def _account(
     if account_id is not None:
         return account_id, ()
     found = (await identity.search_accounts(cx, asked.actor, limit=CANDIDATES_MAX)).items
+    if len(found) == 1:
+        return found[0].id, ()
     if not found:
         errors["actor"] = words("没有这个账号。可以用姓名或登录名的开头。")
     cards = {one.id: one for one in found}
@@ -286,7 +300,7 @@ async def _rows(
                     Cell(text=action_words(seen.action, words)),
                     Cell(text=name, note=role),
                     Cell(text=_record(seen.record)),
-                    Cell(tag=outcome_tag(seen.outcome, words)),
+                    Cell(tag=_refused(seen.outcome, words)),
                 ),
                 href=asked.url(f"{PATH}/{seen.lane}/{seen.seq}", page=token),
                 lead=1,
@@ -302,10 +316,9 @@ def _record(record: str) -> str:
     return f"{kind}{slash}{short(rest)}" if slash else record
 
 
-def outcome_tag(outcome: str, words: Words) -> Tag:
-    """Write how it ended."""
-    label = words(OUTCOMES.get(outcome, outcome))
-    return Tag(text=label, tone=Tone.GRAY if outcome == "ok" else Tone.DANGER)
+def _refused(outcome: str, words: Words) -> Tag | None:
+    """Mark what was refused; that something was done needs no mark."""
+    return None if outcome == "ok" else Tag(text=words(OUTCOMES["refused"]), tone=Tone.DANGER)
 
 
 async def _entry(cx: Context, found: Found, words: Words) -> EntryPanel:

@@ -104,7 +104,9 @@ async def _page(
         )
     heads = (mark("交上来"), mark("谁"), mark("为什么没有来"), mark("爽约"), mark("暂停到"))
     return AppealsPage(
-        columns=tuple(Column(label=words(head), is_number=head == "爽约") for head in heads),
+        columns=tuple(
+            Column(label=words(head), is_number=head in ("交上来", "爽约")) for head in heads
+        ),
         rows=tuple(
             Row(
                 cells=(
