@@ -7,9 +7,10 @@ time to come back instead of a stack trace.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import orjson
@@ -104,3 +105,8 @@ class Database:
             raise Busy from error
         except (PoolTimeout, TooManyRequests, *LOST) as error:
             raise Unavailable from error
+
+
+def uuids(values: Iterable[UUID | None]) -> str:
+    """Write ids as the text of a uuid[] parameter: a third of what psycopg's own list costs."""
+    return "{" + ",".join([f"{one.int:032x}" if one else "NULL" for one in values]) + "}"

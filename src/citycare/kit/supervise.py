@@ -30,7 +30,7 @@ SLOW_PAUSE_S = 5.0
 
 @dataclass(slots=True)
 class Part:
-    """One process to keep alive."""
+    """One process to keep alive, with its children a process group of its own."""
 
     name: str
     command: Sequence[str]
@@ -45,23 +45,32 @@ class Part:
         now = time.monotonic()
         if self.process is not None:
             log.warning("%s stopped (%s), starting it again", self.name, self.process.returncode)
+            self._bury()
             self.process = None
             self.deaths = [at for at in self.deaths if at > now - 60] + [now]
             pause = SLOW_PAUSE_S if len(self.deaths) > HURRY else RESTART_PAUSE_S
             self.not_before = now + pause
         if now >= self.not_before:
-            self.process = subprocess.Popen(self.command)
+            self.process = subprocess.Popen(self.command, process_group=0)
 
     def stop(self) -> None:
         """Ask it to end; insist after a while."""
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None:
             return
-        self.process.terminate()
-        try:
-            self.process.wait(STOP_WAIT_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_WAIT_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self._bury()
+
+    def _bury(self) -> None:
+        """End the children it left behind: a killed web server's workers would serve on, unseen."""
+        assert self.process is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Supervisor:
@@ -74,7 +83,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Keep everything up until a signal says stop."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
         try:
             while not self._stopping:

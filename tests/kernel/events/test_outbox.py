@@ -78,7 +78,7 @@ async def test_an_event_is_handled_once_however_often_it_is_delivered(database: 
     (sent,) = await announce(database)
     await events.drain(database, [visit.handler])
     async with database.transaction() as db:
-        await events.defer(context(db), "events.deliver", {"ids": [str(sent.id)]})
+        await events.defer(context(db), "events.deliver", {"ids": sent.id.hex})
     await events.drain(database, [visit.handler])
     assert visit.got == [sent]
 

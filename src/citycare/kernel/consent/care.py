@@ -17,13 +17,13 @@ from uuid import UUID
 from psycopg.rows import tuple_row
 
 from citycare.kernel.context import Context
-from citycare.kit.db import Connection
+from citycare.kit.db import Connection, uuids
 
 TREATED_MAX = 5_000
 
 OPEN_CARE = """
     INSERT INTO consent.care (person_id, organisation_id, practitioner_id, source, starts_at, ends_at)
-    SELECT * FROM unnest(%(persons)b::uuid[], %(organisations)b::uuid[], %(practitioners)b::uuid[],
+    SELECT * FROM unnest(%(persons)s::uuid[], %(organisations)s::uuid[], %(practitioners)s::uuid[],
                          %(sources)b::text[], %(starts)b::timestamptz[], %(ends)b::timestamptz[])
         ON CONFLICT (source, person_id) DO UPDATE
        SET organisation_id = excluded.organisation_id,
@@ -96,9 +96,9 @@ async def open_care(cx: Context, rows: Sequence[CareRow]) -> None:
     """
     if rows:
         parameters = {
-            "persons": [row.person_id for row in rows],
-            "organisations": [row.organisation_id for row in rows],
-            "practitioners": [row.practitioner_id for row in rows],
+            "persons": uuids(row.person_id for row in rows),
+            "organisations": uuids(row.organisation_id for row in rows),
+            "practitioners": uuids(row.practitioner_id for row in rows),
             "sources": [row.source for row in rows],
             "starts": [row.starts_at for row in rows],
             "ends": [row.ends_at for row in rows],

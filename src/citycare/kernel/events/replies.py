@@ -18,7 +18,7 @@ import orjson
 
 from citycare.kernel.context import Context
 from citycare.kernel.events.model import KeyReused
-from citycare.kit.db import Connection
+from citycare.kit.db import Connection, uuids
 
 ReplyKey = tuple[UUID, str]
 
@@ -36,7 +36,7 @@ class Reply:
 
 FIND = """
     SELECT reply.account_id, reply.key, reply.digest, reply.status, reply.body
-      FROM unnest(%(accounts)b::uuid[], %(keys)b::text[]) AS asked (account_id, key)
+      FROM unnest(%(accounts)s::uuid[], %(keys)b::text[]) AS asked (account_id, key)
       JOIN events.reply USING (account_id, key)
 """
 
@@ -46,7 +46,7 @@ async def find_replies(db: Connection, asked: Sequence[ReplyKey]) -> dict[ReplyK
     if not asked:
         return {}
     accounts, keys = zip(*asked, strict=True)
-    rows = await db.execute(FIND, {"accounts": list(accounts), "keys": list(keys)})
+    rows = await db.execute(FIND, {"accounts": uuids(accounts), "keys": list(keys)})
     return {(row["account_id"], row["key"]): Reply(**row) for row in await rows.fetchall()}
 
 
@@ -67,7 +67,7 @@ def reply_to(
 KEEP = """
     INSERT INTO events.reply (account_id, key, digest, status, body, at)
     SELECT account_id, key, digest, status, body::jsonb, %(now)s
-      FROM unnest(%(accounts)b::uuid[], %(keys)b::text[], %(digests)b::bytea[],
+      FROM unnest(%(accounts)s::uuid[], %(keys)b::text[], %(digests)b::bytea[],
                   %(statuses)b::smallint[], %(bodies)b::text[])
            AS new (account_id, key, digest, status, body)
      ORDER BY account_id, key
@@ -88,7 +88,7 @@ async def keep_replies(cx: Context, replies: Sequence[Reply]) -> set[ReplyKey]:
     rows = await cx.db.execute(
         KEEP,
         {
-            "accounts": [reply.account_id for reply in replies],
+            "accounts": uuids(reply.account_id for reply in replies),
             "keys": [reply.key for reply in replies],
             "digests": [reply.digest for reply in replies],
             "statuses": [reply.status for reply in replies],

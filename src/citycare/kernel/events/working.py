@@ -213,10 +213,8 @@ class Worker:
         app = App(connector=PsycopgConnector())
         runner = self._runner
 
-        async def deliver(
-            context: JobContext, ids: list[str], names: list[str] | None = None
-        ) -> None:
-            await runner.deliver(_number(context), ids, names)
+        async def deliver(context: JobContext, ids: str, names: list[str] | None = None) -> None:
+            await runner.deliver(_number(context), ids.split(), names)
 
         async def handle(context: JobContext, event: str, handler: str) -> None:
             await runner.handle(_number(context), event, handler)

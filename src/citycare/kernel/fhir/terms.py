@@ -62,6 +62,21 @@ def nodes(value: Any, steps: tuple[str, ...]) -> Iterator[Any]:
         yield from nodes(value[steps[0]], steps[1:])
 
 
+def picked(value: Any, steps: tuple[str, ...]) -> list[Any]:
+    """Walk a path like `nodes`, at once: the writing of terms is on the way of every booking."""
+    found = [value]
+    for step in steps:
+        deeper: list[Any] = []
+        for one in found:
+            below = one.get(step) if isinstance(one, dict) else None
+            if isinstance(below, list):
+                deeper += below
+            elif below is not None:
+                deeper.append(below)
+        found = deeper
+    return found
+
+
 def _token(name: str, value: Any) -> Iterator[str]:
     """Identifier, CodeableConcept, Coding."""
     if not isinstance(value, dict):
@@ -139,7 +154,7 @@ def _compile_param(param: Param) -> Extract:
 
     def extract(resource: dict[str, Any], into: set[str]) -> None:
         for path in paths:
-            for value in nodes(resource, path):
+            for value in picked(resource, path):
                 into.update(write(param.code, value))
 
     return extract

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from citycare.kernel.consent import Scope
 from citycare.kernel.context import Channel
-from citycare.kit.db import Connection, Row
+from citycare.kit.db import Connection, Row, uuids
 from citycare.scenarios.booking.model.core import Booking, Held, Pool, Source, State
 
 # What a booking copies from its window comes from there, in the same statement.
@@ -20,10 +20,10 @@ ADD = """
     SELECT n.id, n.slot_id, n.number, n.pool, s.clinic_id, s.organisation_id, s.department_code,
            n.person_id, s.starts_at, n.state, n.channel, n.acted_by, n.source, n.follows,
            n.created_at
-      FROM unnest(%(id)b::uuid[], %(slot_id)b::uuid[], %(number)b::int2[],
-                  %(pool)b::text[]::booking.pool[], %(person_id)b::uuid[], %(state)b::text[],
-                  %(channel)b::text[], %(acted_by)b::uuid[], %(source)b::text[],
-                  %(follows)b::uuid[], %(created_at)b::timestamptz[])
+      FROM unnest(%(id)s::uuid[], %(slot_id)s::uuid[], %(number)b::int2[],
+                  %(pool)b::text[]::booking.pool[], %(person_id)s::uuid[], %(state)b::text[],
+                  %(channel)b::text[], %(acted_by)s::uuid[], %(source)b::text[],
+                  %(follows)s::uuid[], %(created_at)b::timestamptz[])
            AS n (id, slot_id, number, pool, person_id, state, channel, acted_by, source, follows,
                  created_at)
       JOIN booking.slot AS s ON s.id = n.slot_id
@@ -45,21 +45,23 @@ ADDED = (
 
 async def add(db: Connection, bookings: Sequence[Booking]) -> None:
     """Add bookings in one statement. The unique indexes are the last word against doubles."""
-    parameters = {name: [getattr(one, name) for one in bookings] for name in ADDED}
+    parameters: dict[str, Any] = {name: [getattr(one, name) for one in bookings] for name in ADDED}
     for name in ("pool", "state", "channel", "source"):
-        parameters[name] = [str(value) for value in parameters[name]]
+        parameters[name] = [value.value for value in parameters[name]]
+    for name in ("id", "slot_id", "person_id", "acted_by", "follows"):
+        parameters[name] = uuids(parameters[name])
     await db.execute(ADD, parameters)
 
 
 STANDING = """
     SELECT id, person_id, starts_at, department_code
       FROM booking.booking
-     WHERE person_id = ANY(%(persons)b) AND state IN ('booked', 'arrived')
+     WHERE person_id = ANY(%(persons)s::uuid[]) AND state IN ('booked', 'arrived')
        AND starts_at > %(since)s
      UNION ALL
     SELECT NULL, person_id, NULL, NULL
       FROM booking.hold
-     WHERE person_id = ANY(%(persons)b) AND ends_at > %(now)s AND starts_at <= %(now)s
+     WHERE person_id = ANY(%(persons)s::uuid[]) AND ends_at > %(now)s AND starts_at <= %(now)s
        AND decision IS DISTINCT FROM 'lifted'
 """
 
@@ -68,7 +70,7 @@ async def standing(
     db: Connection, persons: Collection[UUID], since: datetime, now: datetime
 ) -> tuple[list[Held], list[UUID]]:
     """Return what these persons hold in windows after an instant, and which are paused now."""
-    parameters = {"persons": list(persons), "since": since, "now": now}
+    parameters = {"persons": uuids(persons), "since": since, "now": now}
     rows = await (await db.execute(STANDING, parameters)).fetchall()
     held = [Held(**row) for row in rows if row["id"] is not None]
     return held, [row["person_id"] for row in rows if row["id"] is None]

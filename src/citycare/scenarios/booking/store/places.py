@@ -9,13 +9,13 @@ from uuid import UUID
 from psycopg import AsyncCursor
 from psycopg.rows import class_row
 
-from citycare.kit.db import Connection, Row
+from citycare.kit.db import Connection, Row, uuids
 from citycare.scenarios.booking.model.core import Place, Pool, Slot
 
 LOCK_PERSONS = """
     SELECT pg_advisory_xact_lock(1, key)
       FROM (SELECT DISTINCT hashtext(p::text) AS key
-              FROM unnest(%(persons)b::uuid[]) AS p ORDER BY 1) AS keys
+              FROM unnest(%(persons)s::uuid[]) AS p ORDER BY 1) AS keys
 """
 
 
@@ -25,14 +25,14 @@ async def lock_persons(db: Connection, persons: Collection[UUID]) -> None:
     Locks are taken in the order of their keys, and always before slots, so two batches cannot
     wait for each other. A lock is by hash: a rare collision only waits needlessly.
     """
-    await db.execute(LOCK_PERSONS, {"persons": list(persons)})
+    await db.execute(LOCK_PERSONS, {"persons": uuids(persons)})
 
 
 LOCK_SLOTS = """
     SELECT id, clinic_id, organisation_id, department_code, practitioner_id, starts_at, ends_at,
            state, release, capacity, free
       FROM booking.slot
-     WHERE id = ANY(%(slots)b)
+     WHERE id = ANY(%(slots)s::uuid[])
      ORDER BY id
        FOR NO KEY UPDATE
 """
@@ -45,20 +45,20 @@ async def lock_slots(db: Connection, slots: Collection[UUID]) -> dict[UUID, Slot
     (READ COMMITTED), and so sees what the one before took.
     """
     async with db.cursor(row_factory=class_row(Slot)) as cursor:
-        await cursor.execute(LOCK_SLOTS, {"slots": list(slots)})
+        await cursor.execute(LOCK_SLOTS, {"slots": uuids(slots)})
         return {slot.id: slot async for slot in cursor}
 
 
 FREE_PLACES = """
     SELECT slot_id, number, pool, opens_at
       FROM booking.place
-     WHERE slot_id = ANY(%(slots)b) AND state = 'free'
+     WHERE slot_id = ANY(%(slots)s::uuid[]) AND state = 'free'
 """
 
 
 async def free_places(db: Connection, slots: Collection[UUID]) -> list[Place]:
     """Return the free places of locked slots, also those not yet open."""
-    cursor = await db.execute(FREE_PLACES, {"slots": list(slots)})
+    cursor = await db.execute(FREE_PLACES, {"slots": uuids(slots)})
     return [
         Place(row["slot_id"], row["number"], Pool(row["pool"]), row["opens_at"])
         for row in await cursor.fetchall()
@@ -68,7 +68,7 @@ async def free_places(db: Connection, slots: Collection[UUID]) -> list[Place]:
 TAKE = """
     UPDATE booking.place AS p
        SET state = %(state)s
-      FROM unnest(%(slots)b::uuid[], %(numbers)b::int[]) AS t (slot_id, number)
+      FROM unnest(%(slots)s::uuid[], %(numbers)b::int[]) AS t (slot_id, number)
      WHERE p.slot_id = t.slot_id AND p.number = t.number AND p.state = ANY(%(was)s)
 """
 
@@ -85,7 +85,7 @@ async def start_taking(
     The cursor comes back unread, so that a caller in a pipeline need not wait here.
     """
     parameters = {
-        "slots": [slot for slot, _ in places],
+        "slots": uuids(slot for slot, _ in places),
         "numbers": [number for _, number in places],
         "state": state,
         "was": list(was),
@@ -107,7 +107,7 @@ async def take(
 RELEASE = """
     UPDATE booking.place AS p
        SET state = 'free', opens_at = t.opens_at
-      FROM unnest(%(slots)b::uuid[], %(numbers)b::int[], %(opens)b::timestamptz[])
+      FROM unnest(%(slots)s::uuid[], %(numbers)b::int[], %(opens)b::timestamptz[])
            AS t (slot_id, number, opens_at)
      WHERE p.slot_id = t.slot_id AND p.number = t.number AND p.state <> 'free'
 """
@@ -116,7 +116,7 @@ RELEASE = """
 async def release(db: Connection, places: Sequence[tuple[UUID, int, datetime]]) -> int:
     """Free places again, to open at the given instants."""
     parameters = {
-        "slots": [slot for slot, _, _ in places],
+        "slots": uuids(slot for slot, _, _ in places),
         "numbers": [number for _, number, _ in places],
         "opens": [opens for _, _, opens in places],
     }
