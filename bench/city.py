@@ -109,8 +109,7 @@ def fill(url: str, *, people: int, slots: int, capacity: int, per_clinic: int = 
     made = [ids.new() for _ in range(slots)]
     first = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=1)
     starts = [
-        first + timedelta(days=n % per_clinic // 2, minutes=30 * (n % 2))
-        for n in range(slots)
+        first + timedelta(days=n % per_clinic // 2, minutes=30 * (n % 2)) for n in range(slots)
     ]
     with psycopg.connect(url) as connection:
         connection.execute(PEOPLE, {"persons": persons})
