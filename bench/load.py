@@ -15,10 +15,14 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Outcome:
-    """What came back: per request the status (0: connection lost) and the latency in ms."""
+    """What came back: per request the status (0: connection lost) and the latency in ms.
+
+    `answers` holds the whole answers, head and body, where they were asked for.
+    """
 
     statuses: list[int]
     latencies_ms: list[float]
+    answers: list[bytes] = field(default_factory=list)
     seconds: float = 0.0
     counts: Counter[int] = field(default_factory=Counter)
 
@@ -64,19 +68,23 @@ class _Client(asyncio.Protocol):
         outcome = self._run.outcome
         outcome.statuses[self._index] = int(self._buffer[9:12])
         outcome.latencies_ms[self._index] = (time.perf_counter() - self._started) * 1000
+        if outcome.answers:
+            outcome.answers[self._index] = self._buffer[: head + 4 + length]
         self._buffer = b""
         self._next()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._run.lost(self)
 
 
 class _Run:
-    def __init__(self, requests: Sequence[bytes], address: tuple[str, int]) -> None:
+    def __init__(self, requests: Sequence[bytes], address: tuple[str, int], *, keep: bool) -> None:
         self.requests = requests
         self.address = address
         self.indices: Iterator[int] = iter(range(len(requests)))
-        self.outcome = Outcome([0] * len(requests), [0.0] * len(requests))
+        count = len(requests)
+        kept = [b""] * count if keep else []
+        self.outcome = Outcome([0] * count, [0.0] * count, kept)
         self.done = asyncio.Event()
         self._open = 0
 
@@ -110,10 +118,13 @@ class _Run:
 
 
 async def run(
-    requests: Sequence[bytes], address: tuple[str, int], connections: int
+    requests: Sequence[bytes], address: tuple[str, int], connections: int, *, keep: bool = False
 ) -> Outcome:
-    """Send all requests, each once, over so many connections; return statuses and latencies."""
-    state = _Run(requests, address)
+    """Send all requests, each once, over so many connections; return statuses and latencies.
+
+    `keep` keeps the answers too.
+    """
+    state = _Run(requests, address, keep=keep)
     started = time.perf_counter()
     await asyncio.gather(*(state.connect() for _ in range(min(connections, len(requests)))))
     await state.done.wait()

@@ -81,12 +81,11 @@ async def run(
     logging.getLogger("procrastinate").setLevel(logging.WARNING)  # it logs every job
     limits = limits or Limits()
     database = Database(url, size_max=limits.concurrency + LANES, role=role)
-    await database.open()
-    rounds = [
-        asyncio.create_task(keep_up(name, go_round))
-        for name, go_round in rounds_of(database, home).items()
-    ]
-    try:
+    rounds: list[asyncio.Task[None]] = []
+    try:  # whatever ends it, the pool is closed: else the process hangs, and nobody starts another
+        await database.open()
+        for name, go_round in rounds_of(database, home).items():
+            rounds.append(asyncio.create_task(keep_up(name, go_round)))
         await build(database, limits=limits).run()
     finally:
         for task in rounds:
