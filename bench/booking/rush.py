@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -57,29 +58,32 @@ def raw_per_s(url: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Rush:
-    """What was measured."""
+    """What was measured: confirmed bookings a second, the latency, and the answers."""
 
     per_s: float
     p99_ms: float
-    statuses: dict[int, int]
+    outcome: load.Outcome
 
 
-def requests(stage: city.Stage, claims: int, seed: int) -> list[bytes]:
-    """Write one POST for each of the first `claims` residents, to windows in turn."""
+def requests(stage: city.Stage, slots: Sequence[object], claims: range, seed: int) -> list[bytes]:
+    """Write one POST for each resident of the range, to these windows in turn, shuffled."""
     dice = random.Random(seed)
-    order = [stage.slots[n % len(stage.slots)] for n in range(claims)]
+    order = [slots[n % len(slots)] for n in range(len(claims))]
     dice.shuffle(order)
-    made = []
-    for index, slot in enumerate(order):
-        body = orjson.dumps({"slot_id": slot, "person_id": stage.persons[index]})
-        key = f"bench-{seed}-{index}"
-        made.append(load.post("/api/v1/bookings", body, stage.tokens[index], key))
-    return made
+    return [
+        load.post(
+            "/api/v1/bookings",
+            orjson.dumps({"slot_id": slot, "person_id": stage.persons[person]}),
+            stage.tokens[person],
+            f"bench-{seed}-{person}",
+        )
+        for person, slot in zip(claims, order, strict=True)
+    ]
 
 
-def rush(stage: city.Stage, claims: int, port: int = PORT) -> Rush:
-    """Send claims that all find a place, over 256 connections."""
-    ready = requests(stage, claims, seed=1)
-    outcome = uvloop.run(load.run(ready, ("127.0.0.1", port), CONNECTIONS))
+def send(ready: Sequence[bytes], port: int = PORT, *, keep: bool = True) -> Rush:
+    """Send claims over 256 connections, each as soon as the one before it was answered."""
+    address = ("127.0.0.1", port)
+    outcome = uvloop.run(load.run(ready, address, CONNECTIONS, keep=keep))
     booked = outcome.counts[201]
-    return Rush(booked / outcome.seconds, outcome.percentile_ms(0.99), dict(outcome.counts))
+    return Rush(booked / outcome.seconds, outcome.percentile_ms(0.99), outcome)
