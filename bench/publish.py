@@ -34,7 +34,8 @@ def keep(result: dict[str, Any]) -> None:
     ]
     table = "\n".join(["| figure | value |", "|---|---:|", *rows])
     day = clock.day_of(clock.now())
-    body = f"{begin}\nMeasured {day} on {machine()}.\n\n{table}\n\n```json\n{json.dumps(result)}\n```\n{end}"
+    line = json.dumps(result)
+    body = f"{begin}\nMeasured {day} on {machine()}.\n\n{table}\n\n```json\n{line}\n```\n{end}"
     text = PAGE.read_text(encoding="utf8") if PAGE.exists() else "# Performance\n"
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
     text = pattern.sub(lambda _: body, text) if pattern.search(text) else f"{text}\n{body}\n"

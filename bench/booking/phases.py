@@ -112,9 +112,7 @@ def crash_phase(embedded: Embedded) -> Figures:
     with supervised(rush.PORT) as supervisor:
 
         def kill() -> None:
-            for pause, (name, pid) in zip(
-                (1.0, 1.0, 1.0), _victims(supervisor, embedded), strict=True
-            ):
+            for name, pid in _victims(supervisor, embedded):
                 time.sleep(1.0)
                 os.kill(pid, signal.SIGKILL)
                 killed = time.monotonic()
