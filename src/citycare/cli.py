@@ -120,15 +120,24 @@ def demo(
 
 
 async def _build_city(settings: Settings, scale: str) -> None:
+    """Build the city, or bring the one that is there up to today."""
     from citycare.journeys import demo as city  # noqa: PLC0415 - heavy, and only here
+    from citycare.scenarios.booking.service.draw import read_keys  # noqa: PLC0415
 
     database = knobs.database_of(settings, size_max=4)
     await database.open()
     try:
         with _bars() as bars:
-            await city.build(database, scale, _Tell(bars))
+            built = await city.build(database, scale, _Tell(bars), keys=read_keys(settings.home))
+        async with database.transaction() as db:
+            await city.extend(Context(db, SYSTEM, clock.now(), f"cli-{ids.new()}", purpose="demo"))
     finally:
         await database.close()
+    if built.fresh:
+        with psycopg.connect(knobs.owner_url(settings), autocommit=True) as connection:
+            connection.execute("ANALYZE")
+    elif built.scale != scale:
+        console.print(f"There is a city of scale {built.scale} already; --reset makes a new one.")
 
 
 def _sign_in_lines(base: str) -> None:

@@ -1,6 +1,6 @@
 """The worker: the composition root that knows every handler, job and periodic job.
 
-Start it with `citycare worker`; one process, one event loop. A supervisor starts it again if it
+Start it with `python -m citycare.worker`; one process, one event loop. A supervisor starts it again if it
 ever ends; a lost database it waits for by itself.
 """
 
@@ -14,8 +14,10 @@ from pathlib import Path
 
 from citycare import settings as knobs
 from citycare.kernel import audit, identity
+from citycare.kernel.context import SYSTEM, Context
 from citycare.kernel.events import Handler, Job, Limits, Periodic, Worker
 from citycare.kernel.fhir import handlers as fhir
+from citycare.kit import clock
 from citycare.kit.db import Database
 from citycare.kit.errors import Busy, Unavailable
 from citycare.scenarios.booking import tasks as booking
@@ -23,6 +25,7 @@ from citycare.scenarios.booking import tasks as booking
 log = logging.getLogger(__name__)
 
 FAILED_S = 15.0
+LIVE_S = 60.0
 LANES = 4  # connections beside those of jobs: a draw writes in three lanes, a queue moves
 HANDLERS: tuple[Handler, ...] = (*fhir.HANDLERS,)
 JOBS: tuple[Job, ...] = ()
@@ -74,8 +77,25 @@ def rounds_of(database: Database, home: Path) -> dict[str, Round]:
     }
 
 
+def demo_rounds_of(database: Database) -> dict[str, Round]:
+    """Return what keeps the demo city alive: its people arrive and are seen as the clock says."""
+    from citycare.journeys import demo  # noqa: PLC0415 - heavy, and only for the demo
+
+    async def live() -> float:
+        async with database.transaction() as db:
+            await demo.live(Context(db, SYSTEM, clock.now(), "demo-live", purpose="demo"))
+        return LIVE_S
+
+    return {"demo.live": live}
+
+
 async def run(
-    url: str, home: Path, *, role: str | None = None, limits: Limits | None = None
+    url: str,
+    home: Path,
+    *,
+    role: str | None = None,
+    limits: Limits | None = None,
+    demo: bool = False,
 ) -> None:
     """Work on a database until SIGTERM or SIGINT. `home` holds the secrets of this installation."""
     logging.getLogger("procrastinate").setLevel(logging.WARNING)  # it logs every job
@@ -84,7 +104,8 @@ async def run(
     rounds: list[asyncio.Task[None]] = []
     try:  # whatever ends it, the pool is closed: else the process hangs, and nobody starts another
         await database.open()
-        for name, go_round in rounds_of(database, home).items():
+        kept_up = rounds_of(database, home) | (demo_rounds_of(database) if demo else {})
+        for name, go_round in kept_up.items():
             rounds.append(asyncio.create_task(keep_up(name, go_round)))
         await build(database, limits=limits).run()
     finally:
@@ -94,12 +115,12 @@ async def run(
         await database.close()
 
 
-def main(url: str, home: Path, role: str | None = None) -> None:
+def main(url: str, home: Path, role: str | None = None, *, demo: bool = False) -> None:
     """Run the worker in this process."""
-    asyncio.run(run(url, home, role=role))
+    asyncio.run(run(url, home, role=role, demo=demo))
 
 
 if __name__ == "__main__":
     chosen = knobs.read()
     pool = knobs.database_of(chosen)
-    main(pool.url, chosen.home, pool.role)
+    main(pool.url, chosen.home, pool.role, demo=chosen.demo)
