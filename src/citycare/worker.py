@@ -1,7 +1,7 @@
 """The worker: the composition root that knows every handler, job and periodic job.
 
-Start it with `python -m citycare.worker`; one process, one event loop. A supervisor starts it again if it
-ever ends; a lost database it waits for by itself.
+Start it with `python -m citycare.worker`; one process, one event loop. A supervisor starts it
+again if it ever ends; a lost database it waits for by itself.
 """
 
 from __future__ import annotations
