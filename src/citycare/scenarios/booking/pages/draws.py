@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -18,7 +16,7 @@ from starlette.responses import Response
 from citycare.kernel.context import Context
 from citycare.kit import clock
 from citycare.kit.errors import AppError
-from citycare.scenarios.booking.model.draw import WISHES_MAX, Draw, DrawState, Keys
+from citycare.scenarios.booking.model.draw import WISHES_MAX, Draw, DrawState
 from citycare.scenarios.booking.pages.words import Words, place_of, when, words_of
 from citycare.scenarios.booking.service import draw as service
 from citycare.scenarios.booking.service import draw_list, lists
@@ -41,11 +39,6 @@ NTH = (mark("第一想要"), mark("第二想要"), mark("第三想要"))
 ASKING = (mark("最想要哪个时间？"), mark("要不要选一个备选？"), mark("再选一个备选？"))
 TWICE = mark("同一个时间选了两次，请换一个，或者留空。")
 SHOWN = 6
-
-
-@cache
-def _keys_in(home: Path) -> Keys:
-    return service.read_keys(home)
 
 
 class Stage(StrEnum):
@@ -278,7 +271,7 @@ async def enter(request: Request, cx: WriteContext, slot_id: UUID) -> Response:
         return await respond(request, cx, "booking/draw.html", page, status=422)
     card = await lists.get_slot(cx, slot_id)
     seen = await draw_list.look(cx, person.person_id, slot_id, card["clinic_id"])
-    keys = _keys_in(edge_of(request).site.home)
+    keys = service.keys_in(edge_of(request).site.home)
     try:
         async with cx.db.transaction():
             draw_id = seen.draw.id if seen is not None else slot_id

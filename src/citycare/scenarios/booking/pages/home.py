@@ -93,7 +93,7 @@ async def _page(request: Request, cx: Context, words: Words, person: persons.InH
 def _welcome(words: Words) -> NextStep:
     return NextStep(
         title=words("预约一个准确的时间"),
-        note=words("每个时段不超过半小时,到点来,少排队。"),
+        note=words("每个时段不超过半小时，到点来，少排队。"),
         action=Action(label=words("开始预约"), href="/book", icon="booking"),
         calm=True,
     )
@@ -115,7 +115,7 @@ def _next_step(request: Request, cx: Context, words: Words, upcoming: Any, offer
         arrived = row["state"] == State.ARRIVED
         return NextStep(
             where=where,
-            title=words("您已报到,等叫号") if arrived else when(request, row),
+            title=words("您已报到，等叫号") if arrived else when(request, row),
             note=words("%(place)s · 第 %(n)d 号", place=room, n=row["number"]),
             action=Action(label=words("查看预约"), href=f"/bookings/{row['id']}"),
         )

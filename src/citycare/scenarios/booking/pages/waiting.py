@@ -94,7 +94,7 @@ async def join(
     except AppError as error:
         page = await _join_page(request, cx, clinic_id, from_day, error)
         return await respond(request, cx, "booking/join.html", page, status=409)
-    text = words_of(request)("排上了。有号会留给您并通知您,不用一直刷。")
+    text = words_of(request)("排上了。有号会留给您并通知您，不用一直刷。")
     return redirect(request, f"/waiting/{entry.id}", notice=Toast(text=text))
 
 
@@ -155,17 +155,17 @@ async def leave(request: Request, cx: WriteContext, wait_id: UUID) -> Response:
 
 
 MESSAGES: dict[str, tuple[str, str, Tone]] = {
-    "offer": (mark("候补有号了,给您留着"), "/waiting/%(wait)s", Tone.OK),
-    "offer_expired": (mark("候补的号没有等到您答复,给了下一位"), "/bookings", Tone.SOON),
+    "offer": (mark("候补有号了，给您留着"), "/waiting/%(wait)s", Tone.OK),
+    "offer_expired": (mark("候补的号没有等到您答复，给了下一位"), "/bookings", Tone.SOON),
     "missed": (mark("您有一次预约没有来"), "/bookings/%(booking)s", Tone.SOON),
-    "hold": (mark("线上预约暂停了,可以申诉"), "/appeal", Tone.DANGER),
-    "hold_lifted": (mark("申诉通过,又可以预约了"), "/book", Tone.OK),
-    "hold_kept": (mark("申诉没有通过,可到窗口挂号"), "/appeal", Tone.SOON),
-    "replaced": (mark("医生停诊,已为您留了别的号"), "/bookings/%(booking)s", Tone.DANGER),
-    "stopped": (mark("医生停诊,您排在候补第一批"), "/bookings", Tone.DANGER),
-    "offer_withdrawn": (mark("候补的号因停诊收回,您仍在候补名单里"), "/bookings", Tone.SOON),
+    "hold": (mark("线上预约暂停了，可以申诉"), "/appeal", Tone.DANGER),
+    "hold_lifted": (mark("申诉通过，又可以预约了"), "/book", Tone.OK),
+    "hold_kept": (mark("申诉没有通过，可到窗口挂号"), "/appeal", Tone.SOON),
+    "replaced": (mark("医生停诊，已为您留了别的号"), "/bookings/%(booking)s", Tone.DANGER),
+    "stopped": (mark("医生停诊，您排在候补第一批"), "/bookings", Tone.DANGER),
+    "offer_withdrawn": (mark("候补的号因停诊收回，您仍在候补名单里"), "/bookings", Tone.SOON),
     "draw_won": (mark("摇中了"), "/bookings", Tone.OK),
-    "draw_lost": (mark("这次没有摇中,可以排候补"), "/bookings", Tone.SOON),
+    "draw_lost": (mark("这次没有摇中，可以排候补"), "/bookings", Tone.SOON),
 }
 
 
@@ -255,5 +255,5 @@ async def appeal(
     """Send the appeal."""
     person = await person_in_hand(request, cx)
     await holds.appeal(cx, person.person_id, text)
-    done = words_of(request)("申诉交上去了,有结果会通知您。急着看病可以到窗口挂号。")
+    done = words_of(request)("申诉交上去了，有结果会通知您。急着看病可以到窗口挂号。")
     return redirect(request, "/appeal", notice=Toast(text=done))
