@@ -27,9 +27,11 @@ from citycare.scenarios.booking.model.finder import (
 )
 from citycare.scenarios.booking.model.finder import Query as Asking
 from citycare.scenarios.booking.model.schedule import Clinic
+from citycare.scenarios.booking.pages import elder
 from citycare.scenarios.booking.pages.words import Words, words_of
 from citycare.scenarios.booking.service import finder, lists
 from citycare.web.edge.contexts import ReadContext, gate
+from citycare.web.manner import manner_of
 from citycare.web.parts import Chip, ChipState, Day, DayState, Doctor, Link, Option
 from citycare.web.portals import persons
 from citycare.web.respond import respond
@@ -105,8 +107,10 @@ async def choose(
     lat: Number = None,
     lon: Number = None,
     page: Annotated[str | None, Query(max_length=300)] = None,
+    step: Annotated[str, Query(pattern="^(department|type)?$")] = "",
+    skip: Annotated[int, Query(ge=0, le=1000)] = 0,
 ) -> Response:
-    """Search clinics and show the windows of one day."""
+    """Search clinics and show the windows of one day; in elder mode ask one question at a time."""
     near = (lat, lon) if lat is not None and lon is not None else None
     asked = Asked(q.strip(), clinic, day, half, move, near)
     words = words_of(request)
@@ -114,6 +118,10 @@ async def choose(
     me = person.person_id if person is not None else None
     history = (await lists.history_of(cx, me))[0] if me else finder.NOBODY
     answer = await _answer(cx, asked, history, page)
+    if manner_of(request).elder:
+        place = elder.Place(step=step, skip=skip, me=me)
+        ask = await elder.question(request, cx, asked, place, answer)
+        return await respond(request, cx, "booking/ask.html", ask)
     clinics = [found.clinic for found in answer.items]
     strip = await finder.days_of(cx, [one.id for one in clinics], answer.query, STRIP)
     shown = _day(asked, answer, strip, clock.day_of(cx.now))
