@@ -74,6 +74,7 @@ OTHER_WORDS: dict[str, str] = {
     "booking.moved": mark("改约"),
     "booking.no_show": mark("记为没有来"),
     "booking.places.give_back": mark("号源转为公开"),
+    "booking.queue": mark("排队进入预约"),
     "booking.read_draw": mark("查看摇号结果"),
     "booking.slots": mark("查找号源"),
     "booking.slots.make": mark("放号"),

@@ -1,0 +1,131 @@
+"""Who looked at my record: what a person reads about the accesses to their own record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from citycare import app as application
+from citycare.kernel import audit, consent, identity
+from citycare.kernel.context import Context, Role
+from citycare.kernel.identity import NewPerson, Person
+from citycare.kit.db import Database
+from citycare.settings import Settings
+from citycare.web.actions import ACTIONS, POLICY_WORDS
+from citycare.web.gates import list_routes
+from citycare.web.login.tokens import issue_token
+from tests.web.operator_city import acting, browser, committed, doctor, said, somebody
+
+
+@pytest.fixture
+def app(settings: Settings, database: Database) -> FastAPI:
+    return application.create(settings, database)
+
+
+@pytest.fixture
+async def me(database: Database) -> Person:
+    return await committed(database, somebody)
+
+
+@pytest.fixture
+async def client(app: FastAPI, database: Database, me: Person) -> AsyncIterator[httpx.AsyncClient]:
+    async with browser(app, await issue_token(database, Role.RESIDENT, me.id)) as opened:
+        yield opened
+
+
+async def test_nobody_looked_yet(client: httpx.AsyncClient) -> None:
+    page = await said(client, "/me/access")
+    assert "还没有别人看过" in page
+    assert "觉得哪一次不对" in page
+    assert "/me/access" in await said(client, "/me")
+
+
+async def test_who_why_through_what_and_from_where(
+    client: httpx.AsyncClient, database: Database, me: Person
+) -> None:
+    async def look(cx: Context) -> None:
+        who = await doctor(cx)
+        seen = audit.Entry("record.read", me.id, f"Patient/{me.id}")
+        await audit.append(acting(cx, who, "record.read"), [seen])
+        refused = audit.Entry("record.read", me.id, f"Patient/{me.id}", "refused")
+        await audit.append(acting(cx, who, "record.read"), [refused])
+        await consent.break_glass(acting(cx, who), me.id, "患者昏迷，需要马上知道过敏史")
+
+    await committed(database, look)
+    page = await said(client, "/me/access")
+    for words in ("陈立", "医生", "查看健康档案", "没有看成", "患者昏迷", "手机或网页"):
+        assert words in page, words
+    assert "urn:test" not in page  # name, role and workplace of staff, nothing else
+
+
+async def test_my_own_doings_are_left_out_until_asked_for(client: httpx.AsyncClient) -> None:
+    await said(client, "/bookings")
+    assert "您自己" not in await said(client, "/me/access")
+    assert "您自己" in await said(client, "/me/access?show=all")
+
+
+async def test_what_was_seen_under_a_merged_number_counts(
+    client: httpx.AsyncClient, database: Database, me: Person
+) -> None:
+    async def merge(cx: Context) -> None:
+        other = await identity.register_person(cx, NewPerson(me.name, me.sex, me.born_on))
+        who = acting(cx, await doctor(cx, "吴海"), "record.read")
+        await audit.append(who, [audit.Entry("record.read", other.id, f"Patient/{other.id}")])
+        await identity.merge(cx, me.id, other.id, "核对了证件")
+
+    await committed(database, merge)
+    assert "吴海" in await said(client, "/me/access")
+
+
+async def test_other_residents_are_masked(
+    client: httpx.AsyncClient, database: Database, me: Person
+) -> None:
+    async def look(cx: Context) -> None:
+        account = await identity.register_account(cx, "urn:test", "niece", name="林小静")
+        who = acting(cx, await doctor(cx))
+        actor = who.actor.__class__(account.id, None, (), None, account.name)
+        entry = audit.Entry("booking.read", me.id, "Appointment/1")
+        await audit.append(acting(cx, actor), [entry])
+
+    await committed(database, look)
+    page = await said(client, "/me/access")
+    assert "林**" in page
+    assert "林小静" not in page
+
+
+async def test_pages_follow_each_other(
+    client: httpx.AsyncClient, database: Database, me: Person
+) -> None:
+    async def many(cx: Context) -> None:
+        who = acting(cx, await doctor(cx), "record.read")
+        await audit.append(who, [audit.Entry("record.read", me.id, "Patient/1")] * 25)
+
+    await committed(database, many)
+    first = await said(client, "/me/access")
+    assert first.count("陈立") == 20
+    found = re.search(r'href="([^"]+)"[^>]*rel="next"', first)
+    assert found is not None
+    assert (await said(client, unescape(found[1]))).count("陈立") == 5
+    await said(client, "/me/access?page=bad", 400)
+
+
+async def test_somebody_elses_log_needs_the_door(app: FastAPI) -> None:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as nobody:
+        assert (await nobody.get("/me/access")).status_code == 401
+        page = await nobody.get("/me/access", headers={"accept": "text/html"})
+        assert page.headers["location"].startswith("/login?next=/me/access")
+
+
+def test_every_action_of_the_policy_has_its_words() -> None:
+    assert {action: rule.purpose for action, rule in consent.POLICY.items()} == POLICY_WORDS
+
+
+def test_the_rest_have_words_too(app: FastAPI) -> None:
+    declared = {one.gate.action for one in list_routes(app) if one.gate is not None}
+    assert sorted(declared - set(ACTIONS)) == []
