@@ -59,7 +59,7 @@ class Incorrect(AppError):
 
     category = Category.INCORRECT
     code = "request.incorrect"
-    words = "填写的内容不对,请检查后再试。"
+    words = "填写的内容不对，请检查后再试。"
 
 
 class Forbidden(AppError):
@@ -75,7 +75,7 @@ class NotFound(AppError):
 
     category = Category.NOT_FOUND
     code = "request.not_found"
-    words = "没有找到。它可能已经改动,请返回重新查找。"
+    words = "没有找到。它可能已经改动，请返回重新查找。"
 
 
 class Conflict(AppError):
@@ -83,7 +83,7 @@ class Conflict(AppError):
 
     category = Category.CONFLICT
     code = "request.conflict"
-    words = "情况刚刚有了变化,请刷新后再看一次。"
+    words = "情况刚刚有了变化，请刷新后再看一次。"
 
 
 class Busy(AppError):
@@ -91,7 +91,7 @@ class Busy(AppError):
 
     category = Category.BUSY
     code = "service.busy"
-    words = "现在办理的人很多,您的内容没有丢,请过几秒再试。"
+    words = "现在办理的人很多，您的内容没有丢，请过几秒再试。"
 
 
 class Unavailable(AppError):
@@ -99,4 +99,4 @@ class Unavailable(AppError):
 
     category = Category.UNAVAILABLE
     code = "service.unavailable"
-    words = "系统正在恢复,您的内容没有丢,请过几秒再试。"
+    words = "系统正在恢复，您的内容没有丢，请过几秒再试。"

@@ -20,7 +20,7 @@ class TokenBroken(Incorrect):
     """The page token is not one of ours; start again without it."""
 
     code = "page.token_broken"
-    words = "这一页的链接已经失效,请从第一页重新查看。"
+    words = "这一页的链接已经失效，请从第一页重新查看。"
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,7 @@ def demo_logins() -> list[Login]:
             "linxiuying",
             "resident",
             "林秀英",
-            "居民,67 岁,高血压复诊,女儿可代办",
+            "居民，67 岁，高血压复诊，女儿可代办",
             person_id("linxiuying"),
         ),
         Login(
@@ -152,13 +152,13 @@ def demo_logins() -> list[Login]:
             "linjing",
             "daughter",
             "林静",
-            "居民,替母亲林秀英和儿子周子安挂号",
+            "居民，替母亲林秀英和儿子周子安挂号",
             person_id("linjing"),
         ),
-        _staff(Role.CLINICIAN, "chenli", "陈立", "瑞金医院心血管内科,主任医师", ruijin, doctor),
-        _staff(Role.SCHEDULER, "wangmin", "王敏", "瑞金医院门诊办公室,排班", ruijin),
+        _staff(Role.CLINICIAN, "chenli", "陈立", "瑞金医院心血管内科，主任医师", ruijin, doctor),
+        _staff(Role.SCHEDULER, "wangmin", "王敏", "瑞金医院门诊办公室，排班", ruijin),
         _staff(Role.CLERK, "zhaofang", "赵芳", "瑞金医院挂号窗口", ruijin),
-        _staff(Role.COMMUNITY_GP, "wuhai", "吴海", "江宁路社区卫生服务中心,全科", community, gp),
+        _staff(Role.COMMUNITY_GP, "wuhai", "吴海", "江宁路社区卫生服务中心，全科", community, gp),
         _staff(Role.OPERATOR, "shenguoqiang", "沈国强", "城市平台管理员", None),
     ]
 

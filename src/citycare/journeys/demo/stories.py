@@ -17,7 +17,7 @@ from citycare.scenarios.booking.rules import schedule
 
 HOLD_DAYS = 90
 WAITING = 6
-APPEAL = "三次都是照顾住院的母亲,医院有住院证明,请恢复线上预约。"
+APPEAL = "三次都是照顾住院的母亲，医院有住院证明，请恢复线上预约。"
 
 
 def desk_of(city: Institutions, subject: str) -> Desk:

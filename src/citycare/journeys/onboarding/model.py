@@ -217,9 +217,9 @@ class Report:
         if more:
             lines.append(f"另有 {more} 处问题未列出 / {more} more faults not listed")
         if not self.ok:
-            lines.append(f"发现 {self.fault_count} 处问题,没有写入任何内容 / nothing was written")
+            lines.append(f"发现 {self.fault_count} 处问题，没有写入任何内容 / nothing was written")
         elif self.checked_only:
-            lines.append("检查通过,没有写入 / checked, nothing was written")
+            lines.append("检查通过，没有写入 / checked, nothing was written")
         else:
             counts = ", ".join(f"{name} {number}" for name, number in self.written.items())
             lines.append(f"导入完成 / imported: {counts}")
@@ -230,4 +230,4 @@ class NothingToImport(Incorrect):
     """There is no file to import at this path."""
 
     code = "onboarding.nothing_to_import"
-    words = "这个位置没有可以导入的文件,请检查路径;支持 .csv、.ndjson 和 .json。"
+    words = "这个位置没有可以导入的文件，请检查路径；支持 .csv、.ndjson 和 .json。"

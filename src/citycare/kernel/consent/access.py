@@ -78,7 +78,7 @@ class SignInNeeded(Forbidden):
     """Sign in first."""
 
     code = "access.sign_in_needed"
-    words = "请先登录,再继续办理。您填写的内容没有丢。"
+    words = "请先登录，再继续办理。您填写的内容没有丢。"
 
     def __init__(self, refusal: Refusal) -> None:
         """Keep what was refused for the audit trail."""

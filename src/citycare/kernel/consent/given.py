@@ -51,14 +51,14 @@ class PurposeUnknown(NotFound):
     """There is no such purpose to consent to."""
 
     code = "consent.purpose_unknown"
-    words = "没有这一项授权说明,请返回重新选择。"
+    words = "没有这一项授权说明，请返回重新选择。"
 
 
 class GuardianMustDecide(Forbidden):
     """A child under 14 cannot consent; the guardian does."""
 
     code = "consent.guardian_must_decide"
-    words = "未满14周岁,需要监护人登录后代为同意或撤回。"
+    words = "未满14周岁，需要监护人登录后代为同意或撤回。"
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class ReasonTooShort(Incorrect):
     """Say why, in at least ten characters."""
 
     code = "consent.reason_too_short"
-    words = "请写明紧急查阅的原因(至少10个字),例如“患者昏迷,急诊抢救需要了解过敏史”。"
+    words = "请写明紧急查阅的原因（至少10个字），例如“患者昏迷，急诊抢救需要了解过敏史”。"
 
 
 class GlassUnknown(NotFound):
@@ -78,14 +78,14 @@ class GlassReviewed(Conflict):
     """This emergency access has been reviewed already."""
 
     code = "consent.glass_reviewed"
-    words = "这次紧急查阅已经审核过了,请刷新列表。"
+    words = "这次紧急查阅已经审核过了，请刷新列表。"
 
 
 class OwnReview(Forbidden):
     """Nobody reviews their own emergency access."""
 
     code = "consent.own_review"
-    words = "不能审核自己的紧急查阅,请交给其他审核人员。"
+    words = "不能审核自己的紧急查阅，请交给其他审核人员。"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,14 +25,14 @@ class KeyReused(Conflict):
     """The idempotency key was used before for a different request."""
 
     code = "request.key_reused"
-    words = "这次提交与之前的一次编号相同但内容不同,请返回重新填写后再提交。"
+    words = "这次提交与之前的一次编号相同但内容不同，请返回重新填写后再提交。"
 
 
 class NoDeadLetter(NotFound):
     """There is no failed job under this number."""
 
     code = "events.no_dead_letter"
-    words = "没有找到这个失败的任务,它可能已经重新执行,请刷新列表。"
+    words = "没有找到这个失败的任务，它可能已经重新执行，请刷新列表。"
 
 
 @dataclass(frozen=True, slots=True)

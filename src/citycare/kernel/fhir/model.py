@@ -47,7 +47,7 @@ class Invalid(Incorrect):
     """A resource breaks the rules of FHIR R4; `violations` names each element."""
 
     code = "fhir.invalid"
-    words = "提交的健康数据格式不对,没有保存任何内容。请按提示改正所列的数据项后重新提交。"
+    words = "提交的健康数据格式不对，没有保存任何内容。请按提示改正所列的数据项后重新提交。"
 
     def __init__(self, violations: Sequence[Violation]) -> None:
         """Keep all faults; the facts show the first."""
@@ -65,49 +65,49 @@ class TypeUnknown(Incorrect):
     """FHIR R4 has no resource type of this name."""
 
     code = "fhir.type_unknown"
-    words = "没有这种健康数据类型,请核对类型名称(区分大小写)后再试。"
+    words = "没有这种健康数据类型，请核对类型名称（区分大小写）后再试。"
 
 
 class TooMany(Incorrect):
     """More resources in one call than the store takes."""
 
     code = "fhir.too_many"
-    words = "一次提交的数据太多,请分批提交。"
+    words = "一次提交的数据太多，请分批提交。"
 
 
 class ResourceNotFound(NotFound):
     """There is no such resource."""
 
     code = "fhir.not_found"
-    words = "没有找到这条健康数据,请核对编号后再试。"
+    words = "没有找到这条健康数据，请核对编号后再试。"
 
 
 class ResourceDeleted(NotFound):
     """The resource has been deleted; its history is kept."""
 
     code = "fhir.deleted"
-    words = "这条健康数据已经删除。如需查看以前的内容,请查看历史版本。"
+    words = "这条健康数据已经删除。如需查看以前的内容，请查看历史版本。"
 
 
 class ResourceExists(Conflict):
     """A resource with this id is there already."""
 
     code = "fhir.exists"
-    words = "这条健康数据已经存在,没有重复保存。请刷新后再看。"
+    words = "这条健康数据已经存在，没有重复保存。请刷新后再看。"
 
 
 class ParameterUnknown(Incorrect):
     """This search parameter does not exist for this type."""
 
     code = "fhir.search_parameter_unknown"
-    words = "不支持这个查询条件,请去掉它或换一个条件后再查。"
+    words = "不支持这个查询条件，请去掉它或换一个条件后再查。"
 
 
 class ValueBroken(Incorrect):
     """The value of a search parameter cannot be read."""
 
     code = "fhir.search_value_broken"
-    words = "查询条件的内容不对,请按格式改正后再查。"
+    words = "查询条件的内容不对，请按格式改正后再查。"
 
 
 Params = Mapping[str, str | Sequence[str]]

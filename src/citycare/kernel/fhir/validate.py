@@ -28,7 +28,7 @@ DEPTH_MAX = 50
 
 WORDS = {
     "type": ("没有这种资源类型", "is not a FHIR R4 resource type"),
-    "id": ("编号只能由字母、数字、“-”和“.”组成,最长64个字符", "is not a FHIR id"),
+    "id": ("编号只能由字母、数字、“-”和“.”组成，最长64个字符", "is not a FHIR id"),
     "required": ("缺少必填的数据项", "is missing"),
     "array": ("应当是数组", "must be an array"),
     "single": ("不能是数组", "must not be an array"),

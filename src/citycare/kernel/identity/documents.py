@@ -47,49 +47,49 @@ class DocumentRefused(Incorrect):
     """The document number cannot be right."""
 
     code = "identity.document_refused"
-    words = "证件号码不对,请对照证件原件再看一遍。"
+    words = "证件号码不对，请对照证件原件再看一遍。"
 
 
 class LengthWrong(DocumentRefused):
     """The number has too many or too few characters."""
 
     code = "identity.document_length"
-    words = "号码的位数不对,请对照证件数一数有没有多输或漏输。"
+    words = "号码的位数不对，请对照证件数一数有没有多输或漏输。"
 
 
 class CharacterWrong(DocumentRefused):
     """The number holds a character that does not belong in it."""
 
     code = "identity.document_character"
-    words = "号码里有不该出现的字符,请只输入证件上的数字和字母。"
+    words = "号码里有不该出现的字符，请只输入证件上的数字和字母。"
 
 
 class ChecksumWrong(DocumentRefused):
     """The check digit does not fit the rest: a digit is mistyped."""
 
     code = "identity.document_checksum"
-    words = "最后一位校验码不对,请对照身份证再看一遍。"
+    words = "最后一位校验码不对，请对照身份证再看一遍。"
 
 
 class DateImpossible(DocumentRefused):
     """The date of birth in the number is no real date, or lies ahead."""
 
     code = "identity.document_date"
-    words = "号码里的出生日期不存在,请对照证件第7位到第14位再看一遍。"
+    words = "号码里的出生日期不存在，请对照证件第7位到第14位再看一遍。"
 
 
 class KindWrong(DocumentRefused):
     """The number belongs to another kind of document."""
 
     code = "identity.document_kind"
-    words = "这个号码不像所选的证件,请看看证件类型有没有选错。"
+    words = "这个号码不像所选的证件，请看看证件类型有没有选错。"
 
 
 class CountryMissing(DocumentRefused):
     """A foreign passport needs its country: numbers repeat between countries."""
 
     code = "identity.passport_country"
-    words = "外国护照请在号码前加上签发国的三位字母,例如 USA/512345678。"
+    words = "外国护照请在号码前加上签发国的三位字母，例如 USA/512345678。"
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ class SecondFactorHeld(Conflict):
     """The account has a second factor; an operator resets it."""
 
     code = "identity.second_factor_held"
-    words = "这个账号已经绑定动态口令。手机丢失或更换时,请联系管理员重置。"
+    words = "这个账号已经绑定动态口令。手机丢失或更换时，请联系管理员重置。"
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,14 +148,14 @@ class BornAhead(Incorrect):
     """The date of birth lies in the future."""
 
     code = "identity.born_ahead"
-    words = "出生日期在今天之后,请检查年份。"
+    words = "出生日期在今天之后，请检查年份。"
 
 
 class DocumentContradicts(Incorrect):
     """The document says another date of birth or sex than the form."""
 
     code = "identity.document_contradicts"
-    words = "填写的出生日期或性别和证件号码对不上,请对照证件改正。"
+    words = "填写的出生日期或性别和证件号码对不上，请对照证件改正。"
 
 
 class DocumentUnknown(NotFound):
@@ -168,28 +168,28 @@ class DocumentNotPersonal(Incorrect):
     """This kind of document belongs to organisations."""
 
     code = "identity.document_not_personal"
-    words = "这是单位的代码,不是个人证件,请改用身份证等个人证件。"
+    words = "这是单位的代码，不是个人证件，请改用身份证等个人证件。"
 
 
 class DocumentsOfTwoPeople(Conflict):
     """The documents belong to two different people in the index."""
 
     code = "identity.documents_of_two_people"
-    words = "这几个证件登记在不同的人名下,请到窗口核对后合并。"
+    words = "这几个证件登记在不同的人名下，请到窗口核对后合并。"
 
 
 class DocumentNameDiffers(Conflict):
     """The document is registered under another name."""
 
     code = "identity.document_name_differs"
-    words = "这个证件登记的姓名和填写的不一样,请检查姓名,或带证件到窗口核对。"
+    words = "这个证件登记的姓名和填写的不一样，请检查姓名，或带证件到窗口核对。"
 
 
 class GuardianMissing(Incorrect):
     """A child under 14 is registered together with a guardian."""
 
     code = "identity.guardian_missing"
-    words = "未满14周岁的孩子需要监护人一起登记,请先填写监护人。"
+    words = "未满14周岁的孩子需要监护人一起登记，请先填写监护人。"
 
 
 class RelationUnknown(NotFound):
@@ -202,28 +202,28 @@ class RelationRefused(Incorrect):
     """The relation does not make sense: to oneself, without scope, or already over."""
 
     code = "identity.relation_refused"
-    words = "代办关系填写不完整:请选择另一位家人、至少一项代办内容和有效的截止日期。"
+    words = "代办关系填写不完整：请选择另一位家人、至少一项代办内容和有效的截止日期。"
 
 
 class MergeRefused(Conflict):
     """These two records cannot be merged."""
 
     code = "identity.merge_refused"
-    words = "这两份档案不能合并,请核对证件后再试。"
+    words = "这两份档案不能合并，请核对证件后再试。"
 
 
 class MergeBlocked(Conflict):
     """A visit is still open for one of the two; merge after it ends."""
 
     code = "identity.merge_blocked"
-    words = "其中一位正在就诊,请在就诊结束后再合并。"
+    words = "其中一位正在就诊，请在就诊结束后再合并。"
 
 
 class MergeNotLast(Conflict):
     """A later merge builds on this one; undo that one first."""
 
     code = "identity.merge_not_last"
-    words = "这份档案后来又合并过,请先撤销后来的那一次。"
+    words = "这份档案后来又合并过，请先撤销后来的那一次。"
 
 
 class MergeUnknown(NotFound):
@@ -248,4 +248,4 @@ class AccountClosed(Forbidden):
     """The account is closed."""
 
     code = "identity.account_closed"
-    words = "这个账号已经停用,请联系管理员。"
+    words = "这个账号已经停用，请联系管理员。"

@@ -138,14 +138,14 @@ class RequestTooMany(Conflict):
     """Too many requests wait for an answer, or were made today."""
 
     code = "identity.request_too_many"
-    words = "您提出的代办申请太多了。等对方答复,或者撤回一个,再提新的;急的话带双方证件到窗口办。"
+    words = "您提出的代办申请太多了。等对方答复，或者撤回一个，再提新的；急的话带双方证件到窗口办。"
 
 
 class ProxyTooYoung(Forbidden):
     """Only an adult may act for somebody."""
 
     code = "identity.proxy_too_young"
-    words = "满 18 岁才能替别人办理。请家里的大人来申请,或者带证件到窗口办。"
+    words = "满 18 岁才能替别人办理。请家里的大人来申请，或者带证件到窗口办。"
 
 
 class GuardianDecides(Forbidden):
@@ -173,7 +173,7 @@ class ChildrenTooMany(Conflict):
     """Several children registered online have not been checked yet."""
 
     code = "identity.children_too_many"
-    words = "有几个孩子的证件还没有核对,暂时不能再登记。带出生证或户口本到任一窗口核对后就可以。"
+    words = "有几个孩子的证件还没有核对，暂时不能再登记。带出生证或户口本到任一窗口核对后就可以。"
 
 
 COLUMNS = """q.id, q.way, q.asker_id, q.other_id, q.other_name, q.other_document, q.kind,

@@ -21,7 +21,7 @@ class SpecialtyUnknown(Incorrect):
     """The department's code is not in the list of specialties."""
 
     code = "identity.specialty_unknown"
-    words = "科室代码不在《医疗机构诊疗科目名录》里,请对照名录改正。"
+    words = "科室代码不在《医疗机构诊疗科目名录》里，请对照名录改正。"
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ class Fault(Refused, Conflict):
 
     status = 500
     code = "service.fault"
-    words = "系统出了问题，不是您的原因。请稍后再试;打电话时请报下面的编号。"
+    words = "系统出了问题，不是您的原因。请稍后再试；打电话时请报下面的编号。"
 
 
 BY_STATUS: dict[int, type[AppError]] = {

@@ -35,7 +35,7 @@ class ProviderAway(Unavailable):
     """The sign-in service does not answer; try again in a moment."""
 
     code = "login.provider_away"
-    words = "统一登录现在连不上，请过一会儿再试;急事请打电话或到窗口办理。"
+    words = "统一登录现在连不上，请过一会儿再试；急事请打电话或到窗口办理。"
 
 
 class SignInRefused(Forbidden):

@@ -21,7 +21,7 @@ class PersonNeeded(Incorrect):
     """A resident's token needs a person; staff tokens take none."""
 
     code = "login.person_needed"
-    words = "居民的令牌要写明是哪一位(--person),工作人员的不用写。"
+    words = "居民的令牌要写明是哪一位(--person)，工作人员的不用写。"
 
 
 async def issue_token(

@@ -140,7 +140,7 @@ class WindowTooLong(Incorrect):
     """A window may last 60 minutes at most."""
 
     code = "booking.window_too_long"
-    words = "一个时段最长60分钟(建议30分钟)。请把时段改短。"
+    words = "一个时段最长60分钟（建议30分钟）。请把时段改短。"
 
 
 class SharesWrong(Incorrect):
@@ -154,7 +154,7 @@ class TemplateWrong(Incorrect):
     """The template contradicts itself."""
 
     code = "booking.template_wrong"
-    words = "排班填写有误:结束要晚于开始,时长要能整除,号数在1到60之间。请改一改再保存。"
+    words = "排班填写有误：结束要晚于开始，时长要能整除，号数在1到60之间。请改一改再保存。"
 
 
 class TemplateClash(Incorrect):

@@ -101,18 +101,18 @@ class NothingToStop(Conflict):
     """No open windows of this clinic lie in this period."""
 
     code = "booking.nothing_to_stop"
-    words = "这段时间里没有可停的时段:可能还没有放号、已经停诊或已经过去。请看看日期。"
+    words = "这段时间里没有可停的时段：可能还没有放号、已经停诊或已经过去。请看看日期。"
 
 
 class StopTooMany(Incorrect):
     """Too many people for one action: stop the clinic in shorter periods."""
 
     code = "booking.stop_too_many"
-    words = "这段时间已预约的人太多,一次办不完。请分几段日期停诊,例如先停第一周。"
+    words = "这段时间已预约的人太多，一次办不完。请分几段日期停诊，例如先停第一周。"
 
 
 class ReasonMissing(Incorrect):
     """Say why the clinic is stopped; people are told."""
 
     code = "booking.reason_missing"
-    words = "请写明停诊原因,会告诉已预约的人。"
+    words = "请写明停诊原因，会告诉已预约的人。"

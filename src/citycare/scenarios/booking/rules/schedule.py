@@ -189,7 +189,7 @@ def plan_day(day: date, closures: Iterable[Closure]) -> Day:
         return Day(None, HOLIDAY_WORDS.get(holidays[day], "节假日"))
     stands_for = _made_up(day)
     if stands_for is not None:
-        return Day(stands_for.isoweekday(), f"调休上班,补{stands_for:%m月%d日}")
+        return Day(stands_for.isoweekday(), f"调休上班，补{stands_for:%m月%d日}")
     return Day(day.isoweekday())
 
 
