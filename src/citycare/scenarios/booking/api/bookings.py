@@ -17,12 +17,12 @@ from starlette.responses import Response
 
 from citycare.kernel import events
 from citycare.kernel.context import Channel, Context
-from citycare.kit.errors import Incorrect
+from citycare.kit.errors import AppError, Incorrect
 from citycare.scenarios.booking.api import schemas
 from citycare.scenarios.booking.api.rush import ACTION, Rush, Wanted
 from citycare.scenarios.booking.service import book, lists, wait
 from citycare.scenarios.booking.service.rush import body_of
-from citycare.web.edge import Json, cookies, edge_of, errors, exchange_of, forgery
+from citycare.web.edge import Json, answer, cookies, edge_of, errors, exchange_of, forgery
 from citycare.web.edge.contexts import ReadContext, WriteContext, gate
 from citycare.web.edge.lane import Call
 
@@ -74,7 +74,10 @@ async def create_booking(request: Request) -> Response:
         case.token, case.by_cookie = token, by_cookie
         await forgery.require(request, edge, case)
     call = Call(token, dict(request.headers.raw), await request.body(), case.request_id)
-    status, body = await book_plainly(rush_of(request.app), call)
+    try:
+        status, body = await book_plainly(rush_of(request.app), call)
+    except AppError as error:  # answered here: the batch has written the refusal down itself
+        return await answer(request, error)
     return Response(body, status, media_type="application/json")
 
 

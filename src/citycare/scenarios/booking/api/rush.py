@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from citycare.kernel import identity
+from citycare.kernel import consent, identity
 from citycare.kernel.context import SYSTEM, Actor, Channel, Context
 from citycare.kit.db import Database
 from citycare.scenarios.booking.model.core import Claim, Pool
@@ -45,13 +45,29 @@ def build(database: Database, now: Callable[[], datetime]) -> Rush:
             actors = await identity.actor_of(db, [one.token for one in batch], instant)
             cx = Context(db, SYSTEM, instant, batch[0].request_id, purpose=ACTION)
             signed_in = [one for one in batch if one.token in actors]
-            answers = iter(await rush.answer_many(cx, [_request(one, actors) for one in signed_in]))
+            asked = [_request(one, actors) for one in signed_in]
+            answered = await rush.answer_many(cx, asked)
+            await _keep_refusals(cx, asked, answered)
+            answers = iter(answered)
             return [
                 next(answers) if one.token in actors else Answer(None, SignInNeeded())
                 for one in batch
             ]
 
     return Batcher(serve)
+
+
+async def _keep_refusals(
+    cx: Context, asked: Sequence[rush.Request], answered: Sequence[Answer]
+) -> None:
+    """Write down who was refused: with the batch, since nothing of a refused one is rolled back."""
+    for one, answer in zip(asked, answered, strict=True):
+        if answer.error is not None:
+            claim = one.claim
+            mine = replace(
+                cx, actor=claim.actor, channel=claim.channel, request_id=claim.request_id
+            )
+            await consent.keep_refusals(mine, [answer.error])
 
 
 def _request(one: Wanted, actors: dict[str, Actor]) -> rush.Request:
