@@ -38,7 +38,8 @@ WISHES = tuple(f"wish{n}" for n in range(1, WISHES_MAX + 1))
 NTH = (mark("第一想要"), mark("第二想要"), mark("第三想要"))
 ASKING = (mark("最想要哪个时间？"), mark("要不要选一个备选？"), mark("再选一个备选？"))
 TWICE = mark("同一个时间选了两次，请换一个，或者留空。")
-SHOWN = 6
+SHOWN = 5
+Offers = tuple[dict[str, str], dict[str, int]]  # windows by id: when, and how many places
 
 
 class Stage(StrEnum):
@@ -137,6 +138,7 @@ async def _page(request: Request, cx: Context, slot_id: UUID, chosen: _Chosen) -
     wishes = chosen.wishes or (() if chosen.change else tuple(held))
     windows = seen.windows if seen is not None else ()
     names = {str(row["id"]): _window(request, row, card, words) for row in windows}
+    places = {str(row["id"]): row["places"] for row in windows}
     asking = stage is Stage.OPEN and manner_of(request).elder and (chosen.change or not held)
     won = seen.outcome if seen is not None and stage is Stage.WON else None
     day = clock.day_of(card["starts_at"])
@@ -147,8 +149,8 @@ async def _page(request: Request, cx: Context, slot_id: UUID, chosen: _Chosen) -
         place=place_of(card, words),
         person=person.name,
         facts=_facts(request, seen, person.name, words),
-        pickers=_pickers(wishes or (str(slot_id),), names, chosen, words),
-        question=_question(slot_id, chosen, names, words) if asking else None,
+        pickers=_pickers(wishes or (str(slot_id),), (names, places), chosen, words),
+        question=_question(slot_id, chosen, (names, places), words) if asking else None,
         wishes=tuple((one, names.get(one, "")) for one in wishes),
         entered=bool(held),
         changing=chosen.change or not held,
@@ -178,8 +180,8 @@ def _stage(cx: Context, seen: Look | None) -> Stage:
 
 
 def _window(request: Request, row: Any, card: Any, words: Words) -> str:
-    """Write a window to choose: time and places; the doctor too when it is another's."""
-    text = words("%(when)s，%(n)d 个号", when=when(request, row), n=row["places"])
+    """Write a window to choose: its time, and the doctor when it is another's."""
+    text = when(request, row)
     return text if row["clinic_id"] == card["clinic_id"] else f"{text} · {place_of(row, words)}"
 
 
@@ -213,15 +215,20 @@ def _moment(draw: Draw, words: Words) -> str:
 
 
 def _pickers(
-    wishes: Sequence[str], names: dict[str, str], chosen: _Chosen, words: Words
+    wishes: Sequence[str], offers: Offers, chosen: _Chosen, words: Words
 ) -> tuple[Picker, ...]:
+    names, places = offers
     errors = dict(chosen.errors)
     made = []
     for n, name in enumerate(WISHES):
         picked = wishes[n] if n < len(wishes) else ""
         options = [Option(value="", label=words("不选"), selected=not picked)] if n else []
         options += [
-            Option(value=value, label=label, selected=value == picked)
+            Option(
+                value=value,
+                label=words("%(when)s，%(n)d 个号", when=label, n=places[value]),
+                selected=value == picked,
+            )
             for value, label in names.items()
         ]
         error = words(errors[name]) if name in errors else ""
@@ -229,10 +236,9 @@ def _pickers(
     return tuple(made)
 
 
-def _question(
-    slot_id: UUID, chosen: _Chosen, names: dict[str, str], words: Words
-) -> Question | None:
+def _question(slot_id: UUID, chosen: _Chosen, offers: Offers, words: Words) -> Question | None:
     """Ask for the next wish; None once there are enough: then the page asks 'sure?'."""
+    names, places = offers
     got = [one for one in chosen.wishes if one in names]
     if chosen.sure or len(got) == WISHES_MAX or len(got) == len(names):
         return None
@@ -245,7 +251,14 @@ def _question(
     shown = left[chosen.skip : chosen.skip + SHOWN]
     return Question(
         title=words(ASKING[len(got)]),
-        rows=tuple(Link(label=label, href=href(w=[*got, value])) for value, label in shown),
+        rows=tuple(
+            Link(
+                label=label,
+                note=words("%(n)d 个号", n=places[value]),
+                href=href(w=[*got, value]),
+            )
+            for value, label in shown
+        ),
         enough=href(sure="true") if got else "",
         more=href(skip=chosen.skip + SHOWN) if len(left) > chosen.skip + SHOWN else "",
     )

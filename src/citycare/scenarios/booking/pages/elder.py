@@ -27,13 +27,13 @@ from citycare.scenarios.booking.service import finder, lists
 from citycare.web.i18n import mark
 from citycare.web.manner import manner_of
 from citycare.web.parts import Action, Link
-from citycare.web.rendering import local_day, window, yuan
+from citycare.web.rendering import local_day, local_time, window, yuan
 
 if TYPE_CHECKING:
     from citycare.scenarios.booking.pages.choose import Asked
 
 AGAIN_MAX = 2
-ROWS_MAX = 6
+ROWS_MAX = 5
 STRIP = 14
 DEPARTMENTS: tuple[tuple[str, str], ...] = (
     (mark("心血管内科"), mark("血压高、心慌、胸闷")),
@@ -135,13 +135,10 @@ async def _next(
         rows = await _open_windows(cx, clinic, day)
         if rows:
             lang = manner_of(request).lang
-            first = rows[0]
-            span = window(first["starts_at"], first["ends_at"])
+            at = f"{local_day(day, lang)} {local_time(rows[0]['starts_at'])}"
             return Link(
                 label=name_of(clinic, words),
-                note=words(
-                    "%(place)s，最近 %(when)s", place=place, when=f"{local_day(day, lang)} {span}"
-                ),
+                note=words("%(place)s，最早 %(when)s", place=place, when=at),
                 href=asked.href(clinic=clinic.id),
                 icon="doctor",
             )
@@ -257,7 +254,7 @@ async def _doctors(
         if first is not None:
             about = (
                 clinic.organisation_short,
-                words("最早 %(time)s", time=window(first["starts_at"], first["ends_at"])),
+                words("最早 %(time)s", time=local_time(first["starts_at"])),
                 yuan(Money(clinic.fee_fen), lang),
             )
             rows.append(
@@ -308,7 +305,7 @@ def _time_row(asked: Asked, row: Any, words: Words) -> Link:
     label = window(row["starts_at"], row["ends_at"])
     if row.get("queue_id"):
         return Link(label=label, note=words("先排个队"), href=f"/queue/{row['clinic_id']}")
-    if not row["open"]:
+    if row["release"] == "draw":
         return Link(label=label, note=words("摇号，不用抢"), href=f"/draws/of/{row['id']}")
     href = f"/book/{row['id']}" + (f"?move={asked.move}" if asked.move else "")
     return Link(label=label, note=words("还有 %(n)d 个号", n=row["open"]), href=href)
