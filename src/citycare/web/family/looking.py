@@ -75,7 +75,8 @@ async def family(request: Request, cx: WriteContext) -> Response:
             for one in waiting
         ),
         acts_for=tuple(
-            _link(request, one, names.get(one.person_id, ""), words) for one in mine.acts_for
+            _link(request, one, names.get(one.person_id, ""), words, mine=True)
+            for one in mine.acts_for
         ),
         groups=tuple(
             _group(request, name, [one for one in found if one.proxy_id != me], names, words)
@@ -96,13 +97,14 @@ def _question(asked: identity.Request, names: dict[UUID, str], words: Words) -> 
     return words("%(name)s 想替%(whom)s办理", name=asker, whom=asked.other_name)
 
 
-def _link(request: Request, one: Relation, name: str, words: Words) -> Link:
+def _link(request: Request, one: Relation, name: str, words: Words, *, mine: bool = False) -> Link:
     about = (scope_words(one.scopes, words), until(request, one.ends_at, words))
+    kind = words(KINDS[one.kind])
     return Link(
         label=name,
         href=f"{HOME}/relations/{one.id}",
         note=" · ".join(about),
-        tag=Tag(text=words(KINDS[one.kind]), tone=Tone.GRAY),
+        tag=Tag(text=words("我是%(kind)s", kind=kind) if mine else kind, tone=Tone.GRAY),
     )
 
 

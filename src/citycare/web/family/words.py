@@ -72,7 +72,7 @@ def scopes_in_full(scopes: Iterable[ProxyScope], words: Words) -> str:
 def until(request: Request, ends_at: datetime | None, words: Words) -> str:
     """Say until when a relation holds: the last whole day."""
     if ends_at is None:
-        return words("一直有效，随时可以结束")
+        return words("一直有效")
     last = ends_at - timedelta(seconds=1)
     year = last.year
     day = local_day(last, manner_of(request).lang)
