@@ -27,6 +27,7 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "_": None,
     "gettext": None,
     "mark": None,
+    "words": None,
     "ngettext": (1, 2),
 }
 METHODS = [("**.html", "jinja2"), ("**.py", "python")]

@@ -36,7 +36,8 @@ GATE = operator_gate(ACTION)
 PATH = "/operator/audit"
 CANDIDATES_MAX = 10
 NOBODY = mark("没有找到这个人。可以用证件号、手机尾号、姓名或拼音。")
-OUTCOMES = {"ok": mark("做了"), "refused": mark("被拒绝")}
+REFUSED = mark("被拒绝")
+OUTCOMES = {"ok": mark("做了"), "refused": REFUSED}
 
 
 class EntryUnknown(NotFound):
@@ -318,7 +319,7 @@ def _record(record: str) -> str:
 
 def _refused(outcome: str, words: Words) -> Tag | None:
     """Mark what was refused; that something was done needs no mark."""
-    return None if outcome == "ok" else Tag(text=words(OUTCOMES["refused"]), tone=Tone.DANGER)
+    return None if outcome == "ok" else Tag(text=words(REFUSED), tone=Tone.DANGER)
 
 
 async def _entry(cx: Context, found: Found, words: Words) -> EntryPanel:
