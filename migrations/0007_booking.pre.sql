@@ -22,6 +22,7 @@ CREATE TABLE booking.clinic (
     good_at text NOT NULL DEFAULT '',
     kind text NOT NULL CHECK (kind IN ('general', 'expert', 'special')),
     release text NOT NULL DEFAULT 'first_come' CHECK (release IN ('first_come', 'draw')),
+    queued boolean NOT NULL DEFAULT false,   -- first come with a queue around each release
     room text NOT NULL DEFAULT '',
     fee_fen integer NOT NULL CHECK (fee_fen >= 0),
     search_text text NOT NULL DEFAULT '', -- words, nicknames, pinyin, initials (scenarios/booking/finder.py)
@@ -30,6 +31,7 @@ CREATE TABLE booking.clinic (
 CREATE INDEX clinic_department ON booking.clinic (department_code);
 CREATE INDEX clinic_practitioner ON booking.clinic (practitioner_id);
 CREATE INDEX clinic_organisation ON booking.clinic (organisation_id, department_id);
+CREATE INDEX clinic_queued ON booking.clinic (id) WHERE queued;
 
 CREATE TABLE booking.template (          -- weekly rule from which windows are made
     id uuid PRIMARY KEY,
@@ -71,8 +73,11 @@ CREATE TABLE booking.slot (              -- one window of one clinic
     free smallint NOT NULL,              -- kept by trigger from the places
     has_free boolean GENERATED ALWAYS AS (free > 0) STORED, -- indexed instead of `free`: HOT updates
     busy smallint NOT NULL,              -- offered, taken
+    queue_id uuid,                       -- the queue of its release, once there is one (booking.queue)
+    queue_until timestamptz,             -- so long only who was let in by it may take a public place
     CHECK (ends_at > starts_at AND ends_at <= starts_at + interval '60 minutes'),
     CHECK (free >= 0 AND busy >= 0 AND free + busy = capacity),
+    CHECK ((queue_id IS NULL) = (queue_until IS NULL)),
     UNIQUE (clinic_id, starts_at)
 ) WITH (fillfactor = 70);
 CREATE INDEX slot_starts ON booking.slot (starts_at, id) WHERE has_free;

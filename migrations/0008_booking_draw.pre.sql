@@ -79,18 +79,26 @@ CREATE TABLE booking.draw_lane (
     PRIMARY KEY (draw_id, lane)
 );
 
--- First come: a rush is one queue; tickets are ranked second by second, at random within one.
+-- First come: a release of a clinic is one queue; tickets are ranked second by second, at random
+-- within one. As many people are let in as there are places for, so their order is that of booking.
 CREATE TABLE booking.queue (
     id uuid PRIMARY KEY,
+    clinic_id uuid NOT NULL REFERENCES booking.clinic (id),
     opens_at timestamptz NOT NULL,
+    ends_at timestamptz NOT NULL,
     rate_per_s integer NOT NULL CHECK (rate_per_s BETWEEN 1 AND 100000),
     use_s integer NOT NULL CHECK (use_s BETWEEN 10 AND 3600),
     gather_s integer NOT NULL CHECK (gather_s BETWEEN 1 AND 600),   -- one random order for the first seconds
     ranked_to bigint NOT NULL DEFAULT 0,       -- the last second (Unix time) whose tickets have positions
     ranked integer NOT NULL DEFAULT 0,         -- how many tickets have positions
     admitted integer NOT NULL DEFAULT 0 CHECK (admitted <= ranked),
-    advanced_at timestamptz NOT NULL
+    places_left integer NOT NULL DEFAULT 0 CHECK (places_left >= 0),   -- as of advanced_at
+    choosing integer NOT NULL DEFAULT 0 CHECK (choosing >= 0),         -- let in, neither done nor expired
+    advanced_at timestamptz NOT NULL,
+    CHECK (ends_at > opens_at)
 );
+CREATE INDEX queue_ends ON booking.queue (ends_at);
+CREATE INDEX queue_clinic ON booking.queue (clinic_id, ends_at);
 CREATE TABLE booking.queue_ticket (
     queue_id uuid NOT NULL REFERENCES booking.queue (id),
     person_id uuid NOT NULL,
@@ -104,13 +112,19 @@ CREATE TABLE booking.queue_ticket (
 CREATE INDEX queue_ticket_unranked ON booking.queue_ticket (queue_id, second) WHERE position IS NULL;
 CREATE INDEX queue_ticket_position ON booking.queue_ticket (queue_id, position)
     WHERE position IS NOT NULL AND admitted_at IS NULL;
+CREATE INDEX queue_ticket_choosing ON booking.queue_ticket (queue_id, admitted_at)
+    WHERE admitted_at IS NOT NULL AND used_at IS NULL;
 
 GRANT SELECT, INSERT, UPDATE ON booking.draw, booking.draw_slot, booking.draw_request,
     booking.draw_result, booking.draw_lane, booking.queue, booking.queue_ticket TO citycare_app;
 GRANT SELECT, INSERT ON booking.draw_secret TO citycare_app;
+GRANT DELETE ON booking.queue, booking.queue_ticket TO citycare_app;   -- old ones name people for nothing
 
 INSERT INTO policy.parameter (key, effective_from, value, unit, source, status, note) VALUES
 ('booking.draw.wishes_max', '2026-01-01', '3', '个', '平台设计', 'UNVERIFIED', '一次登记最多几个志愿时段,不超过3'),
+('booking.queue.before_min', '2026-01-01', '10', 'min', '平台设计', 'UNVERIFIED', '放号前多久可以开始排队'),
+('booking.queue.after_min', '2026-01-01', '15', 'min', '平台设计', 'UNVERIFIED', '放号后多久之内凭排队选号'),
+('booking.queue.kept_days', '2026-01-01', '30', '天', '平台设计', 'UNVERIFIED', '排队记录保留多久'),
 ('booking.queue.use_s', '2026-01-01', '300', 's', '平台设计', 'UNVERIFIED', '排到后多久内要选好号'),
 ('booking.queue.gather_s', '2026-01-01', '30', 's', '平台设计;依据 bench/scalpers.py 的模拟', 'UNVERIFIED', '放号后头多少秒内到的人视为同时到,随机排序'),
 ('booking.queue.rate_per_s', '2026-01-01', '200', '人/s', '平台设计', 'UNVERIFIED', '每秒放行人数,按实测能力调整');

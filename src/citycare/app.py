@@ -12,7 +12,7 @@ from citycare import settings as knobs
 from citycare.journeys.demo.cast import demo_logins
 from citycare.kit.db import Database
 from citycare.scenarios import booking
-from citycare.scenarios.booking.api import bookings, draw, rush, slots
+from citycare.scenarios.booking.api import bookings, draw, queue, rush, slots
 from citycare.scenarios.booking.pages import (
     appeals,
     choose,
@@ -28,7 +28,9 @@ from citycare.scenarios.booking.pages import (
     mine,
     replaced,
     waiting,
+    waiting_room,
 )
+from citycare.scenarios.booking.service.draw import keys_in
 from citycare.settings import Settings
 from citycare.web import access, assembly, design_pages, family, operator
 from citycare.web.assembly import Parts
@@ -56,6 +58,8 @@ PARTS = Parts(
         bookings.router,
         slots.router,
         draw.router,
+        queue.router,
+        waiting_room.router,
         access.router,
         family.router,
         *operator.routers(charts=(figures.today,)),
@@ -103,7 +107,7 @@ def create(settings: Settings, database: Database, parts: Parts = PARTS) -> Fast
         redoc_url=None,
     )
     assembly.install(app, _site(settings), database, parts)
-    app.state.rush = rush.build(database, parts.now)
+    app.state.rush = rush.build(database, parts.now, lambda: keys_in(settings.home))
     return app
 
 

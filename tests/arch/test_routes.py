@@ -32,6 +32,7 @@ ANONYMOUS: Mapping[str, str] = {
     "GET /api/v1/draws/{draw_id}": "same",
     "GET /api/v1/draws/{draw_id}/list.ndjson": "same; the list names nobody",
     "GET /draws/{draw_id}": "a draw is public so that anybody can check it; it names nobody",
+    "GET /api/v1/queues/standing": "the signed token in the header is the permission",
     "POST /logout": "signing out twice is no error; the form token is still asked for",
 }
 BY_THEMSELVES: Mapping[str, str] = {

@@ -6,22 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from citycare.kernel.context import SYSTEM, Channel, Context
+from citycare.kernel.context import Context
 from citycare.kit import clock, ids
-from citycare.kit.db import Database
-from citycare.kit.errors import AppError
-from citycare.scenarios.booking.model.draw import (
-    Keys,
-    Standing,
-    TicketNotAdmitted,
-    TicketSpent,
-    TicketWrong,
-)
+from citycare.kit.db import Database, Row
+from citycare.scenarios.booking.model.core import Pool
+from citycare.scenarios.booking.model.queue import QueueNotOpen, Standing, TicketWrong
 from citycare.scenarios.booking.rules import queue as rules
 from citycare.scenarios.booking.service import queue as service
+from citycare.scenarios.booking.store import queue as store
+from tests.scenarios.booking.conftest import open_slot
+from tests.scenarios.booking.queueing import (
+    KEY,
+    KEYS,
+    Release,
+    context,
+    let_all_in,
+    make_release,
+    open_now,
+    run,
+)
 
-KEY = b"\x05" * 32
-KEYS = Keys(b"\x01" * 32, b"\x02" * 32, KEY)
 QUEUE = UUID(int=0x9E0E)
 OPENS = datetime(2026, 11, 22, 0, 0, tzinfo=UTC)
 
@@ -90,135 +94,202 @@ def test_a_ticket_is_bound_to_its_person_and_key() -> None:
 @given(
     st.integers(0, 1_000),
     st.integers(0, 1_000),
-    st.lists(st.floats(0, 3), max_size=20),
+    st.lists(st.tuples(st.floats(0, 3), st.integers(-5, 1_000)), max_size=20),
     st.integers(1, 500),
 )
-def test_admission_keeps_the_rate_and_never_passes_the_ranked(
-    admitted: int, waiting: int, ticks: list[float], rate: int
+def test_admission_keeps_rate_and_room_and_never_passes_the_ranked(
+    admitted: int, waiting: int, ticks: list[tuple[float, int]], rate: int
 ) -> None:
     ranked, start, credit = admitted + waiting, admitted, 0.0
-    for tick in ticks:
+    for tick, room in ticks:
         credit += tick
-        reached, used = rules.admit(admitted, ranked, credit, rate)
-        assert admitted <= reached <= ranked
+        reached, used = rules.admit(admitted, ranked, credit, rate, room)
+        assert admitted <= reached <= min(ranked, admitted + max(0, room))
         admitted, credit = reached, credit - used
-    assert admitted - start <= sum(ticks) * rate + 1e-6
+    assert admitted - start <= sum(tick for tick, _ in ticks) * rate + 1e-6
 
 
 def test_after_a_standstill_there_is_no_flood() -> None:
-    reached, _ = rules.admit(0, 1_000_000, 3_600.0, 200)
+    reached, _ = rules.admit(0, 1_000_000, 3_600.0, 200, 1_000_000)
     assert reached == 1_000
 
 
-@pytest.mark.parametrize(("position", "seconds"), [(1, 1), (10, 1), (11, 2), (0, 0)])
-def test_wait_is_rounded_up(position: int, seconds: int) -> None:
-    assert rules.wait_s(position, 0, 10) == seconds
+@pytest.mark.parametrize(
+    ("ahead", "room", "choosing", "seconds"),
+    [
+        (0, 20, 0, 1),
+        (9, 20, 0, 1),
+        (10, 20, 0, 2),
+        (20, 20, 5, 300),
+        (24, 20, 5, 300),
+        (25, 20, 5, 600),
+        (0, 0, 0, None),
+        (0, -3, 2, 300),
+    ],
+)
+def test_a_wait_is_told_as_the_longest(
+    ahead: int, room: int, choosing: int, seconds: int | None
+) -> None:
+    assert rules.wait_s(ahead, 10, room, choosing, 300) == seconds
 
 
-@pytest.fixture
-async def queue(database: Database) -> UUID:
-    async with database.transaction() as db:
-        opens = clock.now() - timedelta(seconds=30)
-        await service.open_queue(context(db), QUEUE, opens)
-        await db.execute(
-            "UPDATE booking.queue SET rate_per_s = 2, gather_s = 1, advanced_at = now()"
-        )
-    return QUEUE
+@pytest.mark.parametrize(("wait", "poll"), [(None, 30), (0, 3), (40, 10), (600, 30)])
+def test_who_waits_long_asks_seldom(wait: int | None, poll: int) -> None:
+    assert rules.poll_s(wait) == poll
 
 
-def context(db: object, now: datetime | None = None) -> Context:
-    return Context(db, SYSTEM, now or clock.now(), "test", Channel.PHONE, "test")  # type: ignore[arg-type]
+def test_nobody_looks_each_second_at_nothing() -> None:
+    assert rules.pause_s([], OPENS) == 15.0
+    assert rules.pause_s([OPENS + timedelta(minutes=9)], OPENS) == 15.0
+    assert rules.pause_s([OPENS + timedelta(seconds=4)], OPENS) == 4.0
+    assert rules.pause_s([OPENS - timedelta(minutes=1), OPENS + timedelta(hours=1)], OPENS) == 1.0
 
 
-async def joined(database: Database, queue: UUID, *numbers: int, ago_s: int = 10) -> list[Standing]:
+async def joined(
+    database: Database, release: Release, *numbers: int, ago_s: int = 10
+) -> list[Standing]:
     async with database.transaction() as db:
         cx = context(db, clock.now() - timedelta(seconds=ago_s))
+        queue = await store.of_clinic(db, release.clinic_id, clock.now())
+        assert queue is not None
         return await service.join_many(cx, KEYS, queue, [person(n) for n in numbers])
 
 
-async def wind_back(database: Database, seconds: int) -> None:
-    async with database.transaction() as db:
-        await db.execute(
-            "UPDATE booking.queue SET advanced_at = now() - make_interval(secs => %(s)s)",
-            {"s": seconds},
+async def stand(database: Database, token: str) -> Standing:
+    async with database.autocommit() as db:
+        return await service.standing(context(db), KEYS, token)
+
+
+async def test_a_queue_opens_before_the_release_of_a_clinic_that_wants_one(
+    database: Database,
+) -> None:
+    release = await make_release(database)
+
+    async def plain(cx: Context) -> None:
+        await open_slot(
+            cx, starts_at=cx.now + timedelta(days=2), opens_at=cx.now + timedelta(minutes=5)
         )
 
+    await run(database, plain)
+    assert await run(database, service.open_due) == 0  # made by make_release; the plain one not
+    rows = await run(database, lambda cx: _rows(cx, "SELECT id FROM booking.queue"))
+    assert [row["id"] for row in rows] == [release.queue_id]
+    marked = "SELECT id FROM booking.slot WHERE queue_id IS NOT NULL ORDER BY id"
+    assert [row["id"] for row in await run(database, lambda cx: _rows(cx, marked))] == sorted(
+        release.slots
+    )
 
-async def verdicts(
-    database: Database, queue: UUID, claims: list[tuple[UUID, str]]
-) -> list[AppError | None]:
-    async with database.autocommit() as db:
-        return await service.check_many(context(db), KEYS, queue, claims)
+
+async def _rows(cx: Context, query: str) -> list[Row]:
+    return await (await cx.db.execute(query.encode())).fetchall()
 
 
-async def test_people_are_ranked_let_in_at_the_rate_and_book_once(
-    database: Database, queue: UUID
-) -> None:
-    tickets = await joined(database, queue, *range(10))
+async def test_long_before_the_release_there_is_nothing_to_queue_for(database: Database) -> None:
+    release = await make_release(database, opens_in=timedelta(hours=3))
+    assert release.queue_id is None
+    with pytest.raises(QueueNotOpen):
+        await run(database, lambda cx: service.join(cx, KEYS, release.clinic_id, person(1)))
+
+
+async def test_joining_opens_the_queue_when_the_clock_has_not_yet(database: Database) -> None:
+    release = await make_release(database, due=False)
+    found = await run(database, lambda cx: service.join(cx, KEYS, release.clinic_id, person(1)))
+    assert (found.position, found.admitted, found.poll_s) == (None, False, 30)
+
+
+async def test_as_many_are_let_in_as_there_are_places(database: Database) -> None:
+    release = await make_release(database, places=4)
+    await open_now(database, release)
+    tickets = await joined(database, release, *range(10))
     assert all(ticket.position is None for ticket in tickets)
-    await wind_back(database, 2)
-    assert await service.advance(database, queue) == 4
-    async with database.autocommit() as db:
-        now = [await service.standing(context(db), KEYS, ticket.token) for ticket in tickets]
+    assert await let_all_in(database, release) == 4
+    assert await let_all_in(database, release) == 4
+    now = [await stand(database, ticket.token) for ticket in tickets]
     assert sorted(one.position or 0 for one in now) == list(range(1, 11))
-    assert sum(one.admitted for one in now) == 4
-    last = max(now, key=lambda one: one.position or 0)
-    assert (last.ahead, last.wait_s) == (5, 3)
-    claims = [(person(n), ticket.token) for n, ticket in enumerate(tickets)]
-    refused = await verdicts(database, queue, claims)
-    assert sum(one is None for one in refused) == 4
-    assert sum(isinstance(one, TicketNotAdmitted) for one in refused) == 6
-    winner = refused.index(None)
-    async with database.transaction() as db:
-        await service.spend_many(context(db), queue, [person(winner)])
-    with pytest.raises(TicketSpent):
-        async with database.transaction() as db:
-            await service.spend_many(context(db), queue, [person(winner)])
-    assert isinstance((await verdicts(database, queue, [claims[winner]]))[0], TicketSpent)
+    assert {one.position for one in now if one.admitted} == {1, 2, 3, 4}
+    fifth = next(one for one in now if one.position == 5)
+    last = next(one for one in now if one.position == 10)
+    assert (fifth.ahead, fifth.wait_s, fifth.left) == (0, 300, 4)
+    assert (last.ahead, last.wait_s) == (5, 600)
+    await run(
+        database,
+        lambda cx: cx.db.execute(
+            "UPDATE booking.queue_ticket SET admitted_at = now() - interval '1 h'"
+            " WHERE position <= 2"
+        ),
+    )
+    assert await let_all_in(database, release) == 6
+    assert (await stand(database, fifth.token)).admitted
 
 
-async def test_a_second_device_stands_at_the_same_place(database: Database, queue: UUID) -> None:
-    first = (await joined(database, queue, 1, ago_s=10))[0]
-    assert (await joined(database, queue, 1, ago_s=5))[0].token == first.token
+async def test_the_rate_holds_when_there_is_room(database: Database) -> None:
+    release = await make_release(database, places=10)
+    await open_now(database, release, rate=2)
+    await joined(database, release, *range(10))
+    assert await let_all_in(database, release, elapsed_s=2) == 4
 
 
-async def test_a_ticket_runs_out_and_the_person_may_queue_again(
-    database: Database, queue: UUID
-) -> None:
-    ticket = (await joined(database, queue, 1))[0]
-    await wind_back(database, 2)
-    await service.advance(database, queue)
-    async with database.transaction() as db:
-        await db.execute("UPDATE booking.queue_ticket SET admitted_at = now() - interval '1 h'")
-    claim = (person(1), ticket.token)
-    assert isinstance((await verdicts(database, queue, [claim]))[0], TicketSpent)
-    again = (await joined(database, queue, 1, ago_s=2))[0]
+async def test_a_second_device_stands_at_the_same_place(database: Database) -> None:
+    release = await make_release(database)
+    await open_now(database, release)
+    first = (await joined(database, release, 1, ago_s=10))[0]
+    assert (await joined(database, release, 1, ago_s=5))[0].token == first.token
+
+
+async def test_a_ticket_runs_out_and_the_person_may_queue_again(database: Database) -> None:
+    release = await make_release(database)
+    await open_now(database, release)
+    ticket = (await joined(database, release, 1))[0]
+    await let_all_in(database, release)
+    await run(
+        database,
+        lambda cx: cx.db.execute(
+            "UPDATE booking.queue_ticket SET admitted_at = now() - interval '1 h'"
+        ),
+    )
+    assert (await stand(database, ticket.token)).expired
+    again = (await joined(database, release, 1, ago_s=2))[0]
     assert (again.position, again.token == ticket.token) == (None, False)
-    assert isinstance((await verdicts(database, queue, [claim]))[0], TicketWrong)
+    with pytest.raises(TicketWrong):
+        await stand(database, ticket.token)
+
+
+async def test_an_idle_city_is_looked_at_seldom_and_with_one_statement(
+    database: Database,
+) -> None:
+    assert await service.advance_all(database) == 15.0
+    release = await make_release(database)
+    assert 1.0 < await service.advance_all(database) <= 15.0
+    await open_now(database, release)
+    await joined(database, release, 1)
+    assert await service.advance_all(database) == 1.0
+    assert (await joined(database, release, 1))[0].position == 1
+
+
+async def test_old_queues_are_forgotten_with_who_stood_in_them(database: Database) -> None:
+    release = await make_release(database)
+    await joined(database, release, 1, 2, 3)
+    assert await run(database, service.forget_old) == 0
+    await run(
+        database,
+        lambda cx: cx.db.execute(
+            "UPDATE booking.queue SET opens_at = now() - interval '41 days',"
+            " ends_at = now() - interval '40 days'"
+        ),
+    )
+    assert await run(database, service.forget_old) == 3
+    assert await run(database, lambda cx: _rows(cx, "SELECT id FROM booking.queue")) == []
 
 
 @pytest.mark.race
-async def test_one_ticket_is_spent_by_one_of_many(database: Database, queue: UUID) -> None:
-    await joined(database, queue, 1)
-    await wind_back(database, 2)
-    await service.advance(database, queue)
-
-    async def spend() -> bool:
-        async with database.transaction() as db:
-            await service.spend_many(context(db), queue, [person(1)])
-        return True
-
-    outcomes = await asyncio.gather(*(spend() for _ in range(20)), return_exceptions=True)
-    assert sum(outcome is True for outcome in outcomes) == 1
-
-
-@pytest.mark.race
-async def test_many_devices_and_many_clocks_make_one_order(database: Database, queue: UUID) -> None:
-    await asyncio.gather(*(joined(database, queue, n % 5) for n in range(40)))
-    await wind_back(database, 5)
-    await asyncio.gather(*(service.advance(database, queue) for _ in range(10)))
-    async with database.autocommit() as db:
-        rows = await (
-            await db.execute("SELECT position FROM booking.queue_ticket ORDER BY position")
-        ).fetchall()
+async def test_many_devices_and_many_clocks_make_one_order(database: Database) -> None:
+    release = await make_release(database, shares={Pool.PUBLIC: 10})
+    await open_now(database, release)
+    await asyncio.gather(*(joined(database, release, n % 5) for n in range(40)))
+    assert release.queue_id is not None
+    await asyncio.gather(*(service.advance(database, release.queue_id) for _ in range(10)))
+    rows = await run(
+        database,
+        lambda cx: _rows(cx, "SELECT position FROM booking.queue_ticket ORDER BY position"),
+    )
     assert [row["position"] for row in rows] == [1, 2, 3, 4, 5]

@@ -26,12 +26,12 @@ from citycare.scenarios.booking.service import (
 
 FURTHEST_DAYS = 14  # follow-up places are released up to this much before the horizon
 DRAWS_S = 60.0
-QUEUE_S, IDLE_S = 1.0, 15.0
 read_keys = draw.read_keys
 
 
 async def tick(cx: Context) -> None:
-    """Each minute: unused reserved places turn public, unanswered offers move on."""
+    """Each minute: queues open, unused reserved places turn public, unanswered offers move on."""
+    await queue.open_due(cx)
     await schedule.give_back_due(cx)
     await wait.expire_offers(cx)
     await stop.settle_replacements(cx)
@@ -40,6 +40,11 @@ async def tick(cx: Context) -> None:
 async def mark_no_shows(cx: Context) -> None:
     """Each ten minutes: windows long over without arrival are no-shows."""
     await holds.mark_no_shows(cx)
+
+
+async def forget_queues(cx: Context) -> None:
+    """Each night: queues that are long over are deleted, with who stood in them."""
+    await queue.forget_old(cx)
 
 
 async def extend_schedules(cx: Context) -> None:
@@ -63,11 +68,12 @@ async def advance_queues(database: Database) -> float:
 
     Returns the seconds until the next look.
     """
-    return QUEUE_S if await queue.advance_all(database) else IDLE_S
+    return await queue.advance_all(database)
 
 
 PERIODICS = (
     Periodic("booking.tick", "* * * * *", tick),
     Periodic("booking.no_shows", "*/10 * * * *", mark_no_shows),
     Periodic("booking.extend_schedules", "30 17 * * *", extend_schedules),  # 1:30 in the city
+    Periodic("booking.forget_queues", "50 17 * * *", forget_queues),
 )

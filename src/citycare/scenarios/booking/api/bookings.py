@@ -38,7 +38,7 @@ class KeyMissing(Incorrect):
     """Send an Idempotency-Key header (1 to 200 characters) so that a repetition is known."""
 
     code = "request.key_missing"
-    words = "这次提交缺少编号,请刷新页面后再试,内容不会丢。"
+    words = "这次提交缺少编号，请刷新页面后再试，内容不会丢。"
 
 
 BODY_DOC: dict[str, Any] = {
@@ -48,7 +48,14 @@ BODY_DOC: dict[str, Any] = {
             "in": "header",
             "required": True,
             "schema": {"type": "string", "minLength": 1, "maxLength": KEY_CHARS_MAX},
-        }
+        },
+        {
+            "name": "Queue-Token",
+            "in": "header",
+            "required": False,
+            "description": "while a release is queued for: from POST /api/v1/queues/{clinic}/join",
+            "schema": {"type": "string"},
+        },
     ],
     "requestBody": {
         "required": True,
@@ -65,7 +72,11 @@ BODY_DOC: dict[str, Any] = {
     openapi_extra=BODY_DOC,
 )
 async def create_booking(request: Request) -> Response:
-    """Book a place. 409 `booking.slot_unavailable` when it has gone."""
+    """Book a place. 409 `booking.slot_unavailable` when it has gone.
+
+    While the release of a window is queued for: `booking.queue_token_missing`, `_wrong`, `_early`
+    (not your turn yet) or `_used`; outside that time the token is ignored.
+    """
     edge, case = edge_of(request), exchange_of(request)
     token, by_cookie = cookies.find_token(request, edge)
     if token is None:
@@ -123,6 +134,7 @@ def _wanted(call: Call) -> Wanted:
         call.request_id,
         key,
         digest,
+        call.header(b"queue-token"),
     )
 
 

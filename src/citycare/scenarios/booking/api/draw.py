@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -36,14 +34,9 @@ SLOTS_MAX = 20_000
 PUBLIC = gate("booking.read_draw", anonymous=True)
 
 
-@cache
-def _keys_in(home: Path) -> Keys:
-    return service.read_keys(home)
-
-
 def keys_of(request: Request) -> Keys:
     """Return the secrets of this installation, read from its home once."""
-    return _keys_in(edge_of(request).site.home)
+    return service.keys_in(edge_of(request).site.home)
 
 
 class DrawOut(BaseModel):

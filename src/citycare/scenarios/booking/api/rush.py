@@ -11,6 +11,8 @@ from citycare.kernel import consent, identity
 from citycare.kernel.context import SYSTEM, Actor, Channel, Context
 from citycare.kit.db import Database
 from citycare.scenarios.booking.model.core import Claim, Pool
+from citycare.scenarios.booking.model.draw import Keys
+from citycare.scenarios.booking.rules.queue import claimed
 from citycare.scenarios.booking.service import rush
 from citycare.scenarios.booking.service.rush import Answer
 from citycare.web.batch import Batcher
@@ -31,13 +33,14 @@ class Wanted:
     request_id: str
     key: str
     digest: bytes
+    queue_token: str = ""
 
 
 Rush = Batcher[Wanted, Answer]
 
 
-def build(database: Database, now: Callable[[], datetime]) -> Rush:
-    """Make the batcher of one process."""
+def build(database: Database, now: Callable[[], datetime], keys: Callable[[], Keys]) -> Rush:
+    """Make the batcher of one process. `keys` are asked for when the first queue token comes."""
 
     async def serve(batch: Sequence[Wanted]) -> list[Answer]:
         instant = now()
@@ -45,7 +48,7 @@ def build(database: Database, now: Callable[[], datetime]) -> Rush:
             actors = await identity.actor_of(db, [one.token for one in batch], instant)
             cx = Context(db, SYSTEM, instant, batch[0].request_id, purpose=ACTION)
             signed_in = [one for one in batch if one.token in actors]
-            asked = [_request(one, actors) for one in signed_in]
+            asked = [_request(one, actors, keys) for one in signed_in]
             answered = await rush.answer_many(cx, asked)
             await _keep_refusals(cx, asked, answered)
             answers = iter(answered)
@@ -70,8 +73,17 @@ async def _keep_refusals(
             await consent.keep_refusals(mine, [answer.error])
 
 
-def _request(one: Wanted, actors: dict[str, Actor]) -> rush.Request:
+def _request(one: Wanted, actors: dict[str, Actor], keys: Callable[[], Keys]) -> rush.Request:
     actor = actors[one.token]
-    claim = Claim(one.slot_id, one.person_id, one.pool, actor, one.channel, one.request_id)
+    ticket = claimed(keys().queue, one.queue_token, one.person_id) if one.queue_token else None
+    claim = Claim(
+        one.slot_id,
+        one.person_id,
+        one.pool,
+        actor,
+        one.channel,
+        one.request_id,
+        ticket=ticket,
+    )
     assert actor.account_id is not None
     return rush.Request(actor.account_id, claim, one.key, one.digest)

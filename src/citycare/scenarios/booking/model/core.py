@@ -9,6 +9,7 @@ from uuid import UUID
 
 from citycare.kernel.context import Actor, Channel
 from citycare.kit.errors import Conflict, Forbidden, Incorrect, NotFound
+from citycare.scenarios.booking.model.queue import Ticket
 
 
 class Pool(StrEnum):
@@ -45,7 +46,10 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One window of one clinic; instants are UTC."""
+    """One window of one clinic; instants are UTC.
+
+    Until `queue_until` its public places are given in the order of the queue `queue_id`.
+    """
 
     id: UUID
     clinic_id: UUID
@@ -58,6 +62,8 @@ class Slot:
     release: str
     capacity: int
     free: int
+    queue_id: UUID | None = None
+    queue_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Somebody wants a place in a window for a person."""
+    """Somebody wants a place in a window for a person; `ticket` is for a queue in force."""
 
     slot_id: UUID
     person_id: UUID
@@ -82,6 +88,7 @@ class Claim:
     request_id: str
     source: Source = Source.BOOK
     follows: UUID | None = None
+    ticket: Ticket | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +182,7 @@ class SlotUnavailable(Conflict):
     """No place is left in this window."""
 
     code = "booking.slot_unavailable"
-    words = "这个时段刚刚约满了。您可以选别的时间,或者排候补。"
+    words = "这个时段刚刚约满了。您可以选别的时间，或者排候补。"
 
 
 class SlotPast(Conflict):
@@ -196,14 +203,14 @@ class NotYetOpen(Conflict):
     """These places are not released yet."""
 
     code = "booking.not_yet_open"
-    words = "这个时段还没有放号。请到放号时间再来,不用一直守着。"
+    words = "这个时段还没有放号。请到放号时间再来，不用一直守着。"
 
 
 class DrawOnly(Conflict):
     """Places of this clinic are given by draw."""
 
     code = "booking.draw_only"
-    words = "这个门诊用摇号放号。请先登记,人人机会相同,结果会通知您。"
+    words = "这个门诊用摇号放号。请先登记，人人机会相同，结果会通知您。"
 
 
 class PoolClosed(Forbidden):
@@ -217,7 +224,7 @@ class AlreadyBooked(Conflict):
     """This person already holds a place at this time."""
 
     code = "booking.already_booked"
-    words = "这个时间您已经有一个预约了,可以在“我的预约”里查看。"
+    words = "这个时间您已经有一个预约了，可以在“我的预约”里查看。"
 
 
 class TooManyBookings(Conflict):
@@ -231,14 +238,14 @@ class OnHold(Forbidden):
     """Booking online is paused after missed appointments."""
 
     code = "booking.on_hold"
-    words = "因多次没有按时就诊,线上预约暂停。您可以申诉,也可以到医院窗口现场挂号。"
+    words = "因多次没有按时就诊，线上预约暂停。您可以申诉，也可以到医院窗口现场挂号。"
 
 
 class TooLate(Conflict):
     """It is too late to change this booking."""
 
     code = "booking.too_late"
-    words = "快到就诊时间了,已经不能改约或取消。如果来不了,请打医院电话。"
+    words = "快到就诊时间了，已经不能改约或取消。如果来不了，请打医院电话。"
 
 
 class WrongState(Conflict):
@@ -259,18 +266,18 @@ class AlreadyWaiting(Conflict):
     """This person already waits for this clinic."""
 
     code = "booking.already_waiting"
-    words = "您已经在这个门诊的候补名单里了,有空位会通知您。"
+    words = "您已经在这个门诊的候补名单里了，有空位会通知您。"
 
 
 class OfferGone(Conflict):
     """This offer has run out or was answered."""
 
     code = "booking.offer_gone"
-    words = "这个候补名额已经过期,让给下一位了。您仍可以重新候补或选别的时间。"
+    words = "这个候补名额已经过期，让给下一位了。您仍可以重新候补或选别的时间。"
 
 
 class PeriodWrong(Incorrect):
     """The last day lies before the first, or too far ahead."""
 
     code = "booking.period_wrong"
-    words = "日期不对:结束日期要在开始日期之后,并在可预约的天数之内。"
+    words = "日期不对：结束日期要在开始日期之后，并在可预约的天数之内。"

@@ -1,4 +1,4 @@
-"""Draws: requests gather, then one lottery places them; and the queue of first come."""
+"""Draws: requests gather, then one lottery places them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from citycare.kit.errors import Conflict, Forbidden, Incorrect, NotFound, Unavailable
+from citycare.kit.errors import Conflict, Incorrect, NotFound, Unavailable
 from citycare.scenarios.booking.model.core import Pool
 
 WISHES_MAX = 3
@@ -120,95 +120,46 @@ class DrawNotOpen(Conflict):
     """This draw takes requests only between its opening and its closing."""
 
     code = "booking.draw_not_open"
-    words = "这次摇号不在登记时间内。您可以看下一次摇号,或者排候补。"
+    words = "这次摇号不在登记时间内。您可以看下一次摇号，或者排候补。"
 
 
 class DrawStep(Conflict):
     """The draw is not at the step at which this can be done."""
 
     code = "booking.draw_step"
-    words = "摇号还没有到这一步,或者已经过了这一步。请刷新后再看。"
+    words = "摇号还没有到这一步，或者已经过了这一步。请刷新后再看。"
 
 
 class DrawEmpty(Incorrect):
     """A draw needs windows of one organisation released by draw, each in no other draw."""
 
     code = "booking.draw_slots_wrong"
-    words = "摇号的时段不对:要选同一家医院、按摇号放号、还没有进别的摇号的时段。"
+    words = "摇号的时段不对：要选同一家医院、按摇号放号、还没有进别的摇号的时段。"
 
 
 class DrawPeriod(Incorrect):
     """A draw must close after it opens, and in the future."""
 
     code = "booking.draw_period_wrong"
-    words = "登记时间不对:结束要在开始之后,并且还没有过去。"
+    words = "登记时间不对：结束要在开始之后，并且还没有过去。"
 
 
 class WishesWrong(Incorrect):
     """Name one to three different windows of this draw."""
 
     code = "booking.draw_wishes_wrong"
-    words = "请选一到三个不同的时段,都要在这次摇号里。"
+    words = "请选一到三个不同的时段，都要在这次摇号里。"
 
 
 class BeaconMissing(Conflict):
     """The public number announced for this draw has not been entered yet."""
 
     code = "booking.draw_beacon_missing"
-    words = "还没有录入公布的公开号码,录入以后才能摇号。"
+    words = "还没有录入公布的公开号码，录入以后才能摇号。"
 
 
 class SeedUnreadable(Unavailable):
     """The sealed seed cannot be opened with the key of this installation."""
 
     code = "booking.draw_seed_unreadable"
-    words = "摇号的密钥文件不对,请平台管理员从备份恢复密钥文件。"
-
-
-class QueueUnknown(NotFound):
-    """There is no such queue."""
-
-    code = "booking.queue_unknown"
-    words = "没有找到这个排队。请返回重新选择医生和时间。"
-
-
-class TicketWrong(Incorrect):
-    """This queue ticket is not one of ours, or belongs to somebody else."""
-
-    code = "booking.ticket_wrong"
-    words = "排队凭证不对,请重新进入排队。"
-
-
-class TicketNotAdmitted(Conflict):
-    """It is not your turn yet; your position is kept."""
-
-    code = "booking.ticket_not_admitted"
-    words = "还没有排到您。位置一直给您留着,请稍等,不用反复刷新。"
-
-
-class TicketSpent(Forbidden):
-    """This queue ticket has been used or has expired."""
-
-    code = "booking.ticket_spent"
-    words = "这个排队凭证已经用过或过期了,请重新排队。"
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """A person's place in a rush. `position` counts from 1, None until its second is over."""
-
-    queue_id: UUID
-    person_id: UUID
-    second: int
-    tie: int
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What the waiting person is told."""
-
-    token: str
-    position: int | None
-    ahead: int | None
-    wait_s: int | None
-    admitted: bool
+    words = "摇号的密钥文件不对，请平台管理员从备份恢复密钥文件。"

@@ -29,7 +29,7 @@ from citycare.scenarios.booking.model.finder import Query as Asking
 from citycare.scenarios.booking.model.schedule import Clinic
 from citycare.scenarios.booking.pages import elder
 from citycare.scenarios.booking.pages.words import Words, words_of
-from citycare.scenarios.booking.service import finder, lists
+from citycare.scenarios.booking.service import finder, lists, queue
 from citycare.web.edge.contexts import ReadContext, gate
 from citycare.web.manner import manner_of
 from citycare.web.parts import Chip, ChipState, Day, DayState, Doctor, Link, Option
@@ -126,6 +126,7 @@ async def choose(
     strip = await finder.days_of(cx, [one.id for one in clinics], answer.query, STRIP)
     shown = _day(asked, answer, strip, clock.day_of(cx.now))
     windows = await lists.windows_of(cx, [one.id for one in clinics], shown, (Pool.PUBLIC,))
+    await _mark_queued(cx, me, windows)
     waiting = await lists.waiting_lengths(cx, [one.id for one in clinics], me)
     found = ChoosePage(
         asked=asked.q,
@@ -144,6 +145,17 @@ async def choose(
         anything=bool(answer.items),
     )
     return await respond(request, cx, "booking/choose.html", found)
+
+
+async def _mark_queued(
+    cx: Context, me: UUID | None, windows: Mapping[UUID, Sequence[dict[str, Any]]]
+) -> None:
+    """Forget the queues in which it is this person's turn; the others stay on their windows."""
+    rows = [row for found in windows.values() for row in found if row["queue_id"]]
+    passed = await queue.passed(cx, me, {row["queue_id"] for row in rows}) if me and rows else set()
+    for row in rows:
+        if row["queue_id"] in passed:
+            row["queue_id"] = None
 
 
 async def _answer(cx: Context, asked: Asked, history: History, page: str | None) -> finder.Answer:
@@ -225,6 +237,9 @@ def _chip(asked: Asked, clinic: Clinic, row: Any, waiting: int) -> Chip:
         href += f"?move={asked.move}"
     if row["state"] == "stopped":
         state, href = ChipState.STOPPED, ""
+    elif row["queue_id"]:
+        state = ChipState.FREE if row["open"] else ChipState.UNOPENED
+        href = f"/queue/{clinic.id}"
     elif row["release"] == "draw" and not row["open"]:
         state, href = ChipState.DRAW, f"/draws/of/{row['id']}"
     elif not row["open"] and row["first_opens_at"]:

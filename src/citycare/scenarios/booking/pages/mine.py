@@ -17,6 +17,7 @@ from citycare.kit import clock
 from citycare.kit.errors import AppError
 from citycare.kit.money import Money
 from citycare.scenarios.booking.model.core import Pool, Source, State
+from citycare.scenarios.booking.model.queue import TicketMissing, TicketNotAdmitted, TicketSpent
 from citycare.scenarios.booking.pages.replaced import Story, story_of
 from citycare.scenarios.booking.pages.words import (
     SOURCES,
@@ -28,7 +29,7 @@ from citycare.scenarios.booking.pages.words import (
     words_of,
 )
 from citycare.scenarios.booking.rules.calendar import as_calendar
-from citycare.scenarios.booking.service import book, draw_list, lists
+from citycare.scenarios.booking.service import book, draw_list, lists, queue
 from citycare.web import i18n
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.errors import SignInNeeded
@@ -109,12 +110,15 @@ async def confirmed(
     """Book it, or move the old booking here; say so and show it."""
     words = words_of(request)
     person = await person_in_hand(request, cx)
+    ticket = await queue.ticket_for(cx, slot_id, person.person_id)
     try:
         async with cx.db.transaction():
             if move:
-                made = await book.reschedule(cx, UUID(move), slot_id)
+                made = await book.reschedule(cx, UUID(move), slot_id, ticket)
             else:
-                made = await book.book(cx, slot_id, person.person_id, Pool.PUBLIC)
+                made = await book.book(cx, slot_id, person.person_id, Pool.PUBLIC, ticket)
+    except (TicketMissing, TicketNotAdmitted, TicketSpent) as error:
+        return redirect(request, f"/queue/{error.facts['clinic']}")
     except AppError as error:
         page = await _confirm_page(request, cx, slot_id, UUID(move) if move else None, error)
         return await respond(request, cx, "booking/confirm.html", page, status=409)

@@ -21,12 +21,14 @@ from citycare.scenarios.booking.model.core import (
     State,
     WrongState,
 )
+from citycare.scenarios.booking.model.queue import Ticket
 from citycare.scenarios.booking.model.stop import Answer
 from citycare.scenarios.booking.rules import limits as limit_rules
 from citycare.scenarios.booking.rules import places as place_rules
 from citycare.scenarios.booking.rules.limits import Limits, Standing
 from citycare.scenarios.booking.rules.places import Desk, People, Taken
 from citycare.scenarios.booking.service import wait
+from citycare.scenarios.booking.service.queue import Turnstile
 from citycare.scenarios.booking.service.records import (
     end,
     limits_in_force,
@@ -40,14 +42,22 @@ from citycare.scenarios.booking.store import stop as stop_store
 LOOK_BACK = timedelta(days=1)
 
 
-async def book(cx: Context, slot_id: UUID, person_id: UUID, pool: Pool = Pool.PUBLIC) -> Booking:
-    """Book one place in a window for one person. See `book_many`.
+async def book(
+    cx: Context,
+    slot_id: UUID,
+    person_id: UUID,
+    pool: Pool = Pool.PUBLIC,
+    ticket: Ticket | None = None,
+) -> Booking:
+    """Book one place in a window for one person, with a ticket if it is queued for.
+
+    See `book_many`.
 
     Raises:
         Forbidden, NotFound: the actor may not book for this person.
         SlotUnavailable and its siblings: see model.core.
     """
-    claim = Claim(slot_id, person_id, pool, cx.actor, cx.channel, cx.request_id)
+    claim = Claim(slot_id, person_id, pool, cx.actor, cx.channel, cx.request_id, ticket=ticket)
     outcome = (await book_many(cx, [claim]))[0]
     if isinstance(outcome, AppError):
         raise outcome
@@ -60,7 +70,8 @@ async def book_many(
     """Book for many at once, in one transaction and a fixed number of statements.
 
     Written together: the places, the bookings, the Appointments, the care relationships, one
-    event each and one audit entry each. Claims are served in the order given. `locked` says that
+    event each and one audit entry each; where a queue is in force, the tickets are used up (two
+    statements more, for any number). Claims are served in the order given. `locked` says that
     the caller holds the locks on the persons already.
 
     Returns:
@@ -80,17 +91,20 @@ async def book_many(
     allowed = [claim for claim, refused in zip(claims, verdicts, strict=True) if refused is None]
     limits = await limits_in_force(cx)
     desk = await _desk(cx, allowed, slots, limits)
+    turnstile = await Turnstile.before(cx, allowed, slots)
     outcomes: list[Booking | AppError] = []
     granted: list[tuple[Booking, Slot]] = []
     for claim, refused in zip(claims, verdicts, strict=True):
-        decision = refused if refused is not None else desk.decide(claim)
+        decision = refused or turnstile.refusal(claim) or desk.decide(claim)
         if isinstance(decision, Taken):
+            turnstile.let_through(claim)
             booking = new_booking(cx, claim, decision)
             granted.append((booking, decision.slot))
             outcomes.append(booking)
         else:
             outcomes.append(decision)
     if granted:
+        await turnstile.close()
         async with cx.db.pipeline():  # nobody needs an answer before the last of them
             places = [(one.slot_id, one.number) for one, _ in granted]
             took = await place_store.start_taking(cx.db, places)
@@ -189,7 +203,9 @@ async def cancel(cx: Context, booking_id: UUID, reason: str = "") -> Booking:
     return ended
 
 
-async def reschedule(cx: Context, booking_id: UUID, slot_id: UUID) -> Booking:
+async def reschedule(
+    cx: Context, booking_id: UUID, slot_id: UUID, ticket: Ticket | None = None
+) -> Booking:
     """Move a booking to another window: the new place is taken before the old one is let go.
 
     Raises:
@@ -218,6 +234,7 @@ async def reschedule(cx: Context, booking_id: UUID, slot_id: UUID) -> Booking:
         cx.request_id,
         Source.RESCHEDULE,
         booking.id,
+        ticket,
     )
     outcome = (await book_many(cx, [claim]))[0]
     if isinstance(outcome, AppError):

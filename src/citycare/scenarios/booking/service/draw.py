@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -46,6 +47,7 @@ TELL_BYTES = 1 << 20
 Tell = Callable[[str, int, int | None], None]
 
 read_keys = key_store.read_keys
+keys_in = cache(read_keys)  # once a process
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,14 +28,14 @@ async def lock_persons(db: Connection, persons: Collection[UUID]) -> None:
     await db.execute(LOCK_PERSONS, {"persons": uuids(persons)})
 
 
-LOCK_SLOTS = """
+READ_SLOTS = """
     SELECT id, clinic_id, organisation_id, department_code, practitioner_id, starts_at, ends_at,
-           state, release, capacity, free
+           state, release, capacity, free, queue_id, queue_until
       FROM booking.slot
      WHERE id = ANY(%(slots)s::uuid[])
      ORDER BY id
-       FOR NO KEY UPDATE
 """
+LOCK_SLOTS = f"{READ_SLOTS} FOR NO KEY UPDATE"
 
 
 async def lock_slots(db: Connection, slots: Collection[UUID]) -> dict[UUID, Slot]:
@@ -46,6 +46,13 @@ async def lock_slots(db: Connection, slots: Collection[UUID]) -> dict[UUID, Slot
     """
     async with db.cursor(row_factory=class_row(Slot)) as cursor:
         await cursor.execute(LOCK_SLOTS, {"slots": uuids(slots)})
+        return {slot.id: slot async for slot in cursor}
+
+
+async def read_slots(db: Connection, slots: Collection[UUID]) -> dict[UUID, Slot]:
+    """Read slots without locking them."""
+    async with db.cursor(row_factory=class_row(Slot)) as cursor:
+        await cursor.execute(READ_SLOTS, {"slots": uuids(slots)})
         return {slot.id: slot async for slot in cursor}
 
 

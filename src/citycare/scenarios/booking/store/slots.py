@@ -87,6 +87,7 @@ async def cards(db: Connection, ids: Collection[UUID]) -> list[Row]:
 
 OF_CLINIC = """
     SELECT s.id, s.clinic_id, s.starts_at, s.ends_at, s.state, s.release, s.capacity,
+           CASE WHEN s.queue_until > %(now)s THEN s.queue_id END AS queue_id,
            count(p.number) FILTER (WHERE p.opens_at <= %(now)s) AS open,
            min(p.opens_at) AS first_opens_at
       FROM booking.slot AS s

@@ -1,0 +1,87 @@
+"""The queue of first come: tickets, where somebody stands, and what can be refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from citycare.kit.errors import Conflict, Forbidden, Incorrect, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A person's place in a rush: the second that counts as arrival, and the lot within it."""
+
+    queue_id: UUID
+    person_id: UUID
+    second: int
+    tie: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the waiting person is told.
+
+    `position` counts from 1 and is None until the seconds that are put in one order are over.
+    `wait_s` is at most how long it takes, None while nobody can say. `left`: places not yet taken.
+    `until`: an admitted ticket works so long. `poll_s`: when it is worth asking again.
+    """
+
+    token: str
+    opens_at: datetime
+    position: int | None
+    ahead: int | None
+    wait_s: int | None
+    left: int
+    admitted: bool
+    used: bool
+    until: datetime | None
+    poll_s: int
+
+    @property
+    def expired(self) -> bool:
+        """Tell whether the ticket was admitted and its time is over."""
+        return self.until is not None and not self.admitted and not self.used
+
+
+class QueueUnknown(NotFound):
+    """There is no such queue."""
+
+    code = "booking.queue_unknown"
+    words = "没有找到这个排队。请返回重新选择医生和时间。"
+
+
+class QueueNotOpen(Conflict):
+    """Nobody needs to queue for this clinic now: choose a time, or come back near the release."""
+
+    code = "booking.queue_not_open"
+    words = "这个门诊现在不用排队，直接选时间就行。要放新号时，提前十分钟来排就可以。"
+
+
+class TicketMissing(Conflict):
+    """These places are being released: join the queue first and book when it is your turn."""
+
+    code = "booking.queue_token_missing"
+    words = "正在放号，要先排队。请进入排队，轮到您再选时间，不用抢。"
+
+
+class TicketWrong(Incorrect):
+    """This queue token is not one of ours, of another queue, or belongs to somebody else."""
+
+    code = "booking.queue_token_wrong"
+    words = "排队凭证不对，请重新进入排队。"
+
+
+class TicketNotAdmitted(Conflict):
+    """It is not your turn yet; your position is kept."""
+
+    code = "booking.queue_token_early"
+    words = "还没有排到您。位置一直给您留着，请稍等，不用反复刷新。"
+
+
+class TicketSpent(Forbidden):
+    """This queue token has been used or has expired; join again."""
+
+    code = "booking.queue_token_used"
+    words = "这个排队凭证已经用过或过期了，请重新排队。"
