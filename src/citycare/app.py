@@ -27,6 +27,11 @@ from citycare.scenarios.booking.pages import (
     home,
     mine,
     replaced,
+    scheduler,
+    scheduler_closures,
+    scheduler_draws,
+    scheduler_stop,
+    scheduler_templates,
     waiting,
     waiting_room,
 )
@@ -55,6 +60,11 @@ PARTS = Parts(
         desk_book.router,
         desk_register.router,
         desk_wait.router,
+        scheduler.router,
+        scheduler_closures.router,
+        scheduler_draws.router,
+        scheduler_stop.router,
+        scheduler_templates.router,
         bookings.router,
         slots.router,
         draw.router,
@@ -68,6 +78,28 @@ PARTS = Parts(
     ),
     templates=(BOOKING / "templates",),
     entries={
+        "scheduler": (
+            Entry(
+                key="templates",
+                label=mark("排班模板"),
+                href="/scheduler/templates",
+                icon="calendar",
+                shortcut="2",
+            ),
+            Entry(
+                key="closures",
+                label=mark("不出诊的日子"),
+                href="/scheduler/closures",
+                icon="calendar-x",
+                shortcut="3",
+            ),
+            Entry(
+                key="stop", label=mark("停诊"), href="/scheduler/stop", icon="stop", shortcut="4"
+            ),
+            Entry(
+                key="draws", label=mark("摇号"), href="/scheduler/draws", icon="draw", shortcut="5"
+            ),
+        ),
         "resident": (
             Entry(key="book", label=mark("预约挂号"), href="/book", icon="booking"),
             Entry(key="mine", label=mark("我的预约"), href="/bookings", icon="list"),

@@ -29,7 +29,7 @@ from citycare.web.shell import Toast
 
 router = APIRouter(include_in_schema=False)
 CLERK = [Role.CLERK]
-SHOWN = 8
+SHOWN = 6
 Text = Annotated[str, Query(max_length=100)]
 
 
