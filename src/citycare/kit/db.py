@@ -20,7 +20,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from citycare.kit.errors import Busy, Unavailable
+from citycare.kit.errors import Busy, Incorrect, Unavailable
 
 Connection = AsyncConnection[DictRow]
 Row = DictRow
@@ -36,6 +36,13 @@ set_json_loads(orjson.loads)
 
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, errors.AdminShutdown)
 CROWDED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
+
+
+class TextUnreadable(Incorrect):
+    """A text holds a character that cannot be kept (NUL)."""
+
+    code = "request.text_unreadable"
+    words = "内容里有无法保存的字符,请删掉后重新输入。"
 
 
 class Database:
@@ -101,6 +108,12 @@ class Database:
                 yield connection
         except CROWDED as error:
             raise Busy from error
+        except errors.UntranslatableCharacter as error:  # in JSON
+            raise TextUnreadable from error
+        except psycopg.DataError as error:  # in text; any other one is a fault of ours
+            if error.sqlstate is not None or "NUL" not in str(error):
+                raise
+            raise TextUnreadable from error
         except errors.QueryCanceled as error:
             raise Busy from error
         except (PoolTimeout, TooManyRequests, *LOST) as error:

@@ -116,7 +116,10 @@ def _wanted(call: Call) -> Wanted:
     try:
         wanted = NEW_BOOKING.validate_json(call.body)
     except ValidationError as error:
-        facts = {".".join(map(str, item["loc"])) or "body": item["msg"] for item in error.errors()}
+        found = error.errors(include_input=False, include_url=False)
+        if found[0]["type"] == "json_invalid":
+            raise errors.BodyBroken from error
+        facts = {".".join(("body", *map(str, item["loc"]))): item["msg"] for item in found}
         raise errors.RequestInvalid(**facts) from error
     try:
         channel = Channel(call.header(b"x-channel", Channel.PHONE))
