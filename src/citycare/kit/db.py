@@ -42,7 +42,7 @@ class TextUnreadable(Incorrect):
     """A text holds a character that cannot be kept (NUL)."""
 
     code = "request.text_unreadable"
-    words = "内容里有无法保存的字符,请删掉后重新输入。"
+    words = "内容里有无法保存的字符，请删掉后重新输入。"
 
 
 class Database:
