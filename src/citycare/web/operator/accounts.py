@@ -41,7 +41,7 @@ class AccountGone(NotFound):
     """There is no such account."""
 
     code = "operator.account_unknown"
-    words = "没有这个账号，请从列表重新打开。"
+    words = "没有这个账号。请从列表重新打开。"
 
 
 class OwnAccess(Conflict):

@@ -44,7 +44,7 @@ class EntryUnknown(NotFound):
     """There is no such entry in the trail."""
 
     code = "operator.entry_unknown"
-    words = "审计里没有这一条，请从列表重新打开。"
+    words = "审计里没有这一条。请从列表重新打开。"
 
 
 @dataclass(frozen=True, slots=True)
