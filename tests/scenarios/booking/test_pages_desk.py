@@ -66,7 +66,8 @@ class Keys:
         """Enter in the search box, which has the cursor; an ID reader sends the same."""
         assert re.search(r'name="q"[^>]*autofocus', self.page)
         self.pressed += 1
-        answer = await self.client.get("/desk", params={"q": typed})
+        answer = await self.client.post("/desk/find", data={"q": typed}, follow_redirects=True)
+        assert typed not in str(answer.url)
         self.page = answer.text
 
     async def number(self, key: str) -> None:
@@ -159,7 +160,7 @@ async def test_own_doctors_come_first_then_today_on_site_then_the_soonest(
 
 async def test_a_card_number_that_cannot_be_right_is_told_with_its_code(enter: Enter) -> None:
     wrong = NUMBER.number[:-1] + ("0" if NUMBER.number[-1] != "0" else "1")
-    page = await (await enter(Role.CLERK)).get("/desk", params={"q": wrong})
+    page = await (await enter(Role.CLERK)).post("/desk/find", data={"q": wrong})
     assert "identity.document_checksum" in page.text
     assert wrong in page.text
 
@@ -282,6 +283,18 @@ async def test_the_clerk_puts_somebody_on_the_waiting_list_and_takes_them_off(
 
 
 async def test_nobody_found_leads_to_registering(enter: Enter) -> None:
-    page = await (await enter(Role.CLERK)).get("/desk", params={"q": "查无此人"})
+    client = await enter(Role.CLERK)
+    page = await client.post("/desk/find", data={"q": "查无此人"})
     assert "没有找到" in page.text
-    assert "/desk/register" in page.text
+    form = await client.post("/desk/register/start", data={"typed": "查无此人"})
+    assert 'value="查无此人"' in form.text
+
+
+async def test_broken_hidden_fields_break_nothing(
+    enter: Enter, person_id: UUID, today: NewSlot
+) -> None:
+    client = await enter(Role.CLERK)
+    broken = {"person": str(person_id), "move": "x", "org": "y", "clinic": "z", "q": "王大爷"}
+    for path in ("/desk/find", "/desk/wait", "/desk/register", f"/desk/book/{today.id}"):
+        answer = await client.post(path, data=broken)
+        assert answer.status_code < 500, path

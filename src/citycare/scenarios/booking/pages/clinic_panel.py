@@ -128,7 +128,7 @@ def _way(booking: Row, more: str, words: Words) -> str:
 
 
 def _contacts(known: day_service.Contacts, words: Words) -> tuple[Fact, ...]:
-    own = Fact(name=words("本人"), text=known.phone or words("没有留电话"))
+    own = Fact(name=words("手机"), text=known.phone or words("没有留电话"))
     return (
         own,
         *(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Form, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -26,7 +26,7 @@ from citycare.web.i18n import mark
 from citycare.web.manner import manner_of
 from citycare.web.parts import Fact, Option, Tag, Tone
 from citycare.web.rendering import local_day, mask, window, yuan
-from citycare.web.respond import respond
+from citycare.web.respond import redirect, respond
 
 router = APIRouter(include_in_schema=False)
 CLERK = [Role.CLERK]
@@ -115,7 +115,6 @@ class DeskPage:
     customer: CustomerPart | None
     offers: tuple[OfferLine, ...]
     hidden: tuple[tuple[str, str], ...]
-    register_href: str
     back: str
 
 
@@ -130,8 +129,9 @@ class Asked:
     org: UUID | None = None
 
     def href(self, path: str = "/desk", **changes: object) -> str:
-        """Return the address with something changed."""
-        values: dict[str, object] = {"q": self.q, "person": self.person, "want": self.want}
+        """Return the address with something changed. Numbers of people stay out of addresses."""
+        q = "" if has_digit(self.q) else self.q
+        values: dict[str, object] = {"q": q, "person": self.person, "want": self.want}
         values |= {"move": self.move, "org": self.org}
         return staff.address(path, **(values | changes))
 
@@ -151,6 +151,27 @@ async def desk(
     asked = Asked(q.strip(), person, want.strip(), move, org)
     page = await _page(request, cx, asked)
     return await respond(request, cx, "booking/desk.html", page)
+
+
+@router.post("/desk/find", dependencies=[gate("booking.book", roles=CLERK)])
+async def find(
+    request: Request,
+    cx: WriteContext,
+    q: Annotated[str, Form(max_length=100)] = "",
+    org: Annotated[str, Form(max_length=36)] = "",
+) -> Response:
+    """Find by what was typed or scanned; sent in the body, because it may be a card's number."""
+    cx = staff.at_window(cx)
+    asked = Asked(q=q.strip(), org=staff.id_of(org))
+    page = await _page(request, cx, asked)
+    if page.customer is not None and len(page.people) == 1:
+        return redirect(request, asked.href(person=page.customer.id, q=""))
+    return await respond(request, cx, "booking/desk.html", page)
+
+
+def has_digit(text: str) -> bool:
+    """Tell whether a text may be the number of a card or a telephone."""
+    return any(sign.isdigit() for sign in text)
 
 
 async def _page(request: Request, cx: Context, asked: Asked) -> DeskPage:
@@ -184,14 +205,13 @@ async def _page(request: Request, cx: Context, asked: Asked) -> DeskPage:
         hidden=tuple(
             (name, str(value))
             for name, value in (
-                ("q", asked.q),
+                ("q", "" if has_digit(asked.q) else asked.q),
                 ("person", asked.person),
                 ("move", asked.move),
                 ("org", asked.org),
             )
             if value
         ),
-        register_href=staff.address("/desk/register", number=asked.q, org=asked.org),
         back=asked.href(move=None),
     )
 

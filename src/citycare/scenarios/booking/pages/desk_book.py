@@ -127,7 +127,7 @@ async def confirmed(
 ) -> Response:
     """Book it and show the slip; pressed twice, the same slip."""
     cx = staff.at_window(cx)
-    moved = UUID(move) if move else None
+    moved = staff.id_of(move)
     card = await lists.get_slot(cx, slot_id)
     held = await service.held_in(cx, person, slot_id, card["organisation_id"])
     if held is not None:
@@ -136,7 +136,7 @@ async def confirmed(
         async with cx.db.transaction():
             made = await service.book(cx, slot_id, person, pool, moved)
     except AppError as error:
-        asked = Asked(q, person, "", moved, UUID(org) if org else None)
+        asked = Asked(q, person, "", moved, staff.id_of(org))
         page = await _confirm(request, cx, slot_id, pool, asked, error)
         status = status_of(error)
         return await respond(request, cx, "booking/desk_confirm.html", page, status=status)

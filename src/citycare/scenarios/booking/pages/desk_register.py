@@ -8,7 +8,7 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Form
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,6 +18,7 @@ from citycare.kernel.identity import documents
 from citycare.kernel.identity.documents import Document
 from citycare.kit.errors import AppError
 from citycare.scenarios.booking.pages import staff
+from citycare.scenarios.booking.pages.desk import has_digit
 from citycare.scenarios.booking.pages.words import Words, words_of
 from citycare.scenarios.booking.service import desk as service
 from citycare.web import forms
@@ -63,17 +64,23 @@ class RegisterPage:
 
 
 @router.get("/desk/register", dependencies=[gate("person.register", roles=CLERK)])
-async def ask(
+async def ask(request: Request, cx: WriteContext, org: UUID | None = None) -> Response:
+    """Show the empty form."""
+    form = forms.Form()
+    form.values["org"] = str(org or "")
+    return await respond(request, cx, "booking/desk_register.html", _page(request, form))
+
+
+@router.post("/desk/register/start", dependencies=[gate("person.register", roles=CLERK)])
+async def start(
     request: Request,
     cx: WriteContext,
-    number: Annotated[str, Query(max_length=100)] = "",
-    org: UUID | None = None,
+    typed: Annotated[str, Form(max_length=100)] = "",
+    org: Annotated[str, Form(max_length=36)] = "",
 ) -> Response:
-    """Show the form; what was searched for goes where it fits."""
+    """Show the form with what was searched for where it fits; writes nothing."""
     form = forms.Form()
-    packed = documents.normalise(number)
-    field = "number" if any(sign.isdigit() for sign in packed) else "name"
-    form.values |= {field: number.strip(), "org": str(org or "")}
+    form.values |= {"number" if has_digit(typed) else "name": typed.strip(), "org": org}
     return await respond(request, cx, "booking/desk_register.html", _page(request, form))
 
 

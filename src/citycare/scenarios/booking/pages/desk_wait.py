@@ -79,9 +79,10 @@ async def _page(
     words = words_of(request)
     houses = await staff.workplaces(cx, Role.CLERK)
     asked = form.values.get("org", "")
-    house = staff.chosen(houses, UUID(asked) if asked else None)
+    house = staff.chosen(houses, staff.id_of(asked))
     want, chosen = form.values.get("want", ""), form.values.get("clinic", "")
-    clinics = await lists.get_clinics(cx, [UUID(chosen)]) if chosen else []
+    wanted = staff.id_of(chosen)
+    clinics = await lists.get_clinics(cx, [wanted]) if wanted else []
     if house is not None:
         answer = await finder.find_clinics(cx, want, Filters(organisation_id=house.id), limit=SHOWN)
         known = {one.id for one in clinics}

@@ -111,7 +111,7 @@ async def _page(request: Request, cx: Context, org: UUID | None, form: forms.For
         lines=tuple(line for _, line in sorted(lines, key=lambda pair: pair[0])),
         clinics=(
             Option(value="", label=words("全院"), selected=not chosen),
-            *options_of(place.clinics, UUID(chosen) if chosen else None, words),
+            *options_of(place.clinics, staff.id_of(chosen), words),
         ),
         kinds=tuple(
             Option(value=str(one), label=words(label), selected=one == form.values.get("kind"))

@@ -187,7 +187,7 @@ async def _read(cx: Context, form: forms.Form, org: UUID | None) -> service.NewD
     opens_at, closes_at = _instant(form, "opens_at"), _instant(form, "closes_at")
     first, last = form.day("from_day"), form.day("to_day")
     source = form.text("beacon_source", required=False, chars_max=200)
-    clinics = [one for one in map(_uuid, form.many.get("clinics", ())) if one]
+    clinics = [one for one in map(staff.id_of, form.many.get("clinics", ())) if one]
     if not clinics:
         form.errors.setdefault("clinics", NONE_CHOSEN)
     if form.errors or org is None or not (opens_at and closes_at and first and last):
@@ -205,13 +205,6 @@ async def _read(cx: Context, form: forms.Form, org: UUID | None) -> service.NewD
         slots=[row["id"] for row in rows],
         beacon_source=source,
     )
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _instant(form: forms.Form, name: str) -> datetime | None:
@@ -284,7 +277,7 @@ async def _page(request: Request, cx: Context, draw_id: UUID, error: AppError | 
             Fact(name=words("登记的人"), text=str(await _entrants(cx, found))),
             Fact(
                 name=words("摇中的人"),
-                text=words("还没有摇") if found.won is None else str(found.won),
+                text=words("还没到") if found.won is None else str(found.won),
             ),
         ),
         commitment=found.commitment.hex(),

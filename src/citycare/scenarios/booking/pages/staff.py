@@ -89,6 +89,14 @@ def error_words(request: Request, error: AppError) -> str:
     return f"{i18n.words_of(error, manner_of(request).lang)} [{error.code}]"
 
 
+def id_of(text: str | None) -> UUID | None:
+    """Read an id that stood in a hidden field; None when it is empty or none at all."""
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
+
+
 def address(path: str, **query: object) -> str:
     """Write an address, leaving out what is empty."""
     kept = {name: str(value) for name, value in query.items() if value not in (None, "")}

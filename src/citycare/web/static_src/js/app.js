@@ -9,6 +9,8 @@ import { start as suggest } from "./suggest.js";
 import { start as toast } from "./toast.js";
 import { start as waiting } from "./waiting.js";
 
+const ROOM_ABOVE_PX = 120; // so that the window before the chosen row is still seen
+
 Object.assign(htmx.config, {
   allowEval: false,
   allowScriptTags: false,
@@ -44,6 +46,8 @@ function small() {
     block: "nearest",
     inline: "center",
   });
+  const chosen = document.querySelector(".table-frame .is-selected");
+  if (chosen !== null) chosen.closest(".table-frame").scrollTop = chosen.offsetTop - ROOM_ABOVE_PX;
 }
 
 /** The row whose thing is on its way to the panel is the selected one, at once. */
