@@ -196,7 +196,7 @@ async def _panel(request: Request, cx: Context, key: str, form: RuleForm | None)
         hint=words(SHAPES[shape_of(now.value)]),
         form=form or RuleForm(value=written(now.value)),
         columns=tuple(
-            Column(label=words(head), is_number=head == "生效")
+            Column(label=words(head), is_number=head != "出处")
             for head in (mark("生效"), mark("值"), mark("出处"))
         ),
         history=tuple(
