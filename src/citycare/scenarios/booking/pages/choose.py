@@ -28,6 +28,7 @@ from citycare.scenarios.booking.model.finder import (
 from citycare.scenarios.booking.model.finder import Query as Asking
 from citycare.scenarios.booking.model.schedule import Clinic
 from citycare.scenarios.booking.pages import elder
+from citycare.scenarios.booking.pages.asked import Asked
 from citycare.scenarios.booking.pages.words import Words, words_of
 from citycare.scenarios.booking.service import finder, lists, queue
 from citycare.web.edge.contexts import ReadContext, gate
@@ -67,32 +68,6 @@ class ChoosePage:
     ignored: tuple[str, ...]
     more: str
     anything: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The address of the page, to write variants of it."""
-
-    q: str
-    clinic: UUID | None
-    day: date | None
-    half: str
-    move: UUID | None
-    near: tuple[float, float] | None
-
-    def href(self, **changes: object) -> str:
-        """Return the address with something changed."""
-        values: dict[str, object] = {
-            "q": self.q,
-            "clinic": self.clinic,
-            "day": self.day,
-            "half": self.half,
-            "move": self.move,
-        }
-        if self.near:
-            values |= {"lat": self.near[0], "lon": self.near[1]}
-        kept = {name: value for name, value in (values | changes).items() if value}
-        return "/book?" + urlencode(kept, doseq=True)
 
 
 @router.get("/book", dependencies=[gate("booking.slots", anonymous=True)])
@@ -240,7 +215,7 @@ def _chip(asked: Asked, clinic: Clinic, row: Any, waiting: int) -> Chip:
     elif row["queue_id"]:
         state = ChipState.FREE if row["open"] else ChipState.UNOPENED
         href = f"/queue/{clinic.id}"
-    elif row["release"] == "draw" and not row["open"]:
+    elif row["release"] == "draw":
         state, href = ChipState.DRAW, f"/draws/of/{row['id']}"
     elif not row["open"] and row["first_opens_at"]:
         state, href = ChipState.UNOPENED, ""

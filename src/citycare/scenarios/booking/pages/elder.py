@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
@@ -22,15 +22,13 @@ from citycare.scenarios.booking.model.core import Pool
 from citycare.scenarios.booking.model.finder import DayCount, Found
 from citycare.scenarios.booking.model.finder import Query as Asking
 from citycare.scenarios.booking.model.schedule import Clinic
+from citycare.scenarios.booking.pages.asked import Asked
 from citycare.scenarios.booking.pages.words import Words, words_of
 from citycare.scenarios.booking.service import finder, lists
 from citycare.web.i18n import mark
 from citycare.web.manner import manner_of
 from citycare.web.parts import Action, Link
 from citycare.web.rendering import local_day, local_time, window, yuan
-
-if TYPE_CHECKING:
-    from citycare.scenarios.booking.pages.choose import Asked
 
 AGAIN_MAX = 2
 ROWS_MAX = 5

@@ -1,0 +1,286 @@
+"""Every page of a resident: stranger, empty, full, wrong, elder, English, without script."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from citycare.kernel.context import Context, Role
+from citycare.kit import clock, ids
+from citycare.kit.db import Database
+from citycare.scenarios.booking.model.core import Booking, Pool
+from citycare.scenarios.booking.model.schedule import NewSlot
+from citycare.scenarios.booking.service import book, clinics, schedule, stop
+from tests.conftest import NOW
+from tests.scenarios.booking.conftest import (
+    HOSPITAL,
+    acting,
+    clinic_of,
+    make_person,
+    resident,
+    slot_of,
+    staff,
+)
+from tests.scenarios.booking.resident import Browser, House, must_sign_in, needs_token
+
+CLINIC = clinic_of()
+DAY = timedelta(days=1)
+MORNING = NOW + DAY
+NAMES = ("陈立", "主任医师", "心血管内科", "示例一院", "示例第一医院", "林秀英", "医生外出", "林")
+ELDER_DAY = clock.day_of(MORNING)
+
+
+@pytest.fixture
+async def house(database: Database, tmp_path: Path) -> House:
+    return House(database, tmp_path)
+
+
+async def windows(house: House, *places: int) -> list[NewSlot]:
+    """Windows of one clinic from tomorrow 9:00, half an hour apart, with so many places."""
+    slots = [
+        slot_of(CLINIC, MORNING + timedelta(minutes=30 * n), {Pool.PUBLIC: count})
+        for n, count in enumerate(places)
+    ]
+
+    async def make(cx: Context) -> None:
+        await clinics.save_clinics(cx, [CLINIC])
+        await schedule.load_slots(cx, slots)
+
+    await house.within(make)
+    return slots
+
+
+async def booked(house: House, slot: NewSlot, person: UUID) -> Booking:
+    def run(cx: Context) -> Awaitable[Booking]:
+        return book.book(acting(cx, resident(person)), slot.id, person)
+
+    return await house.within(run)  # type: ignore[no-any-return]
+
+
+async def somebody(house: House) -> tuple[UUID, Browser]:
+    person = await house.within(make_person)
+    return person, await house.signed_in(person)
+
+
+async def stopped(house: House, slot: NewSlot) -> None:
+    async def run(cx: Context) -> Any:
+        by = acting(cx, staff(Role.SCHEDULER, HOSPITAL))
+        window = slot.window
+        return await stop.stop_clinic(by, CLINIC.id, window.starts_at, window.ends_at, "医生外出")
+
+    await house.within(run)
+
+
+async def test_strangers_sign_in_where_it_is_about_a_person(house: House) -> None:
+    slot, *_ = await windows(house, 1)
+    id_ = ids.new()
+    await must_sign_in(
+        house,
+        [
+            f"/book/{slot.id}",
+            "/bookings",
+            f"/bookings/{id_}",
+            f"/bookings/{id_}/cancel",
+            f"/bookings/{id_}/slip",
+            f"/wait/{CLINIC.id}",
+            f"/waiting/{id_}",
+            "/messages",
+            "/appeal",
+        ],
+    )
+    stranger = house.stranger()
+    assert "登录" in await stranger.page("/")
+    assert "陈立" in await stranger.page(f"/book?clinic={CLINIC.id}")
+
+
+async def test_no_form_works_without_its_token(house: House) -> None:
+    slot, *_ = await windows(house, 1)
+    _, browser = await somebody(house)
+    id_ = ids.new()
+    paths = [f"/book/{slot.id}", f"/bookings/{id_}/keep", f"/bookings/{id_}/cancel"]
+    await needs_token(browser, [*paths, f"/wait/{CLINIC.id}", f"/waiting/{id_}/leave", "/appeal"])
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/", "预约一个准确的时间"),
+        ("/bookings", "还没有预约"),
+        ("/messages", "还没有消息"),
+        ("/appeal", "没有暂停"),
+        ("/book?q=没有这种门诊", "没有找到"),
+    ],
+)
+async def test_an_empty_page_says_what_will_be_there(house: House, path: str, said: str) -> None:
+    _, browser = await somebody(house)
+    assert said in await browser.page(path)
+    await browser.english(path, (*NAMES, "没有这种门诊"))
+
+
+async def test_book_look_and_cancel_without_script(house: House) -> None:
+    slot, *_ = await windows(house, 1)
+    _, browser = await somebody(house)
+    path = f"/book/{slot.id}"
+    answer = await browser.post(path, path, move="")
+    assert answer.status_code == 303
+    at = answer.headers["location"]
+    page = await browser.page(at)
+    assert "约好了" in page
+    assert "您的号" in page
+    for part in ("/cancel", "/slip"):
+        await browser.page(at + part)
+    answer = await browser.post(f"{at}/cancel", f"{at}/cancel", reason="")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/bookings")
+    assert "已取消" in await browser.page("/bookings")
+
+
+async def test_full_pages_in_both_languages_and_manners(house: House) -> None:
+    first, second, *_ = await windows(house, 2, 1, 1)
+    person, browser = await somebody(house)
+    made = await booked(house, first, person)
+    await booked(house, second, await house.within(make_person))
+    paths = [
+        "/",
+        f"/book?clinic={CLINIC.id}",
+        f"/book?clinic={CLINIC.id}&day={ELDER_DAY}",
+        f"/book/{second.id}",
+        "/bookings",
+        f"/bookings/{made.id}",
+        f"/bookings/{made.id}/cancel",
+        f"/wait/{CLINIC.id}",
+        "/messages",
+    ]
+    for path in paths:
+        await browser.english(path, NAMES)
+    await browser.page("/?elder=1")
+    for path in paths:
+        page = await browser.page(path)
+        assert "找人帮忙" in page, path
+        assert "呼救 120" in page, path
+
+
+async def test_a_full_window_says_so_and_keeps_everything(house: House) -> None:
+    slot, *_ = await windows(house, 1)
+    _, browser = await somebody(house)
+    shown = await browser.page(f"/book/{slot.id}")
+    await booked(house, slot, await house.within(make_person))
+    answer = await browser.post(f"/book/{slot.id}", f"/book/{slot.id}", move="")
+    assert answer.status_code == 409
+    assert "这个时段刚刚约满了" in answer.text
+    assert f'href="/wait/{CLINIC.id}' in answer.text
+    assert "林秀英" in answer.text
+    assert "林秀英" in shown
+
+
+async def test_what_is_not_there_has_a_stable_code(house: House) -> None:
+    _, browser = await somebody(house)
+    other = await house.within(make_person)
+    slot, *_ = await windows(house, 1)
+    theirs = await booked(house, slot, other)
+    for path, code in (
+        (f"/bookings/{ids.new()}", "booking.unknown"),
+        (f"/bookings/{theirs.id}", "booking.unknown"),
+        (f"/waiting/{ids.new()}", "booking.unknown"),
+        (f"/book/{ids.new()}", "booking.slot_unknown"),
+        (f"/wait/{ids.new()}", "booking.clinic_unknown"),
+    ):
+        answer = await browser.get(path)
+        assert answer.status_code == 404, path
+        assert code in answer.text, path
+
+
+async def test_after_a_stop_the_replacement_comes_first_and_can_be_kept(house: House) -> None:
+    slot, *_ = await windows(house, 1, 1)
+    person, browser = await somebody(house)
+    old = await booked(house, slot, person)
+    await stopped(house, slot)
+    home = await browser.page("/")
+    found = re.search(r'href="(/bookings/[^"]+)"[^>]*>看看行不行', home)
+    assert found is not None
+    at = found.group(1)
+    page = await browser.page(at)
+    assert "停诊了：医生外出。" in page
+    assert "保留这个号" in page
+    assert f"move={at.rpartition('/')[2]}" in page
+    assert f"{at}/cancel" in page
+    await browser.english(at, NAMES)
+    assert f'href="{at}"' in await browser.page(f"/bookings/{old.id}")
+    answer = await browser.post(f"{at}/keep", at)
+    assert (answer.status_code, answer.headers["location"]) == (303, at)
+    assert "保留这个号" not in await browser.page(at)
+    assert "看看行不行" not in await browser.page("/")
+    again = await browser.post(f"{at}/keep", "/me")
+    assert again.status_code == 303
+
+
+async def test_only_the_person_answers_for_a_replacement(house: House) -> None:
+    slot, *_ = await windows(house, 1, 1)
+    person, browser = await somebody(house)
+    old = await booked(house, slot, person)
+    await stopped(house, slot)
+    instead = await house.within(lambda cx: stop.replaced_by(cx, old.id))
+    _, other = await somebody(house)
+    answer = await other.post(f"/bookings/{instead}/keep", "/me")
+    assert answer.status_code == 404
+    plain = await browser.post(f"/bookings/{old.id}/keep", "/me")
+    assert plain.status_code == 404
+
+
+async def test_without_a_replacement_one_is_first_in_line(house: House) -> None:
+    slot, *_ = await windows(house, 1)
+    person, browser = await somebody(house)
+    old = await booked(house, slot, person)
+    await stopped(house, slot)
+    assert "您排在候补第一批" in await browser.page(f"/bookings/{old.id}")
+
+
+async def test_elders_answer_one_question_after_the_other(house: House) -> None:
+    slot, *_ = await windows(house, 2, 1)
+    person, browser = await somebody(house)
+    page = await browser.page("/book?elder=1")
+    assert "要看哪个科" in page
+    assert page.count("<h1") == 1
+    page = await browser.page("/book?q=心血管内科")
+    assert "哪天方便" in page
+    assert "明天" in page
+    page = await browser.page(f"/book?q=心血管内科&day={ELDER_DAY}")
+    assert "找哪位医生" in page
+    page = await browser.page(f"/book?clinic={CLINIC.id}&day={ELDER_DAY}")
+    assert "几点来" in page
+    assert f'href="/book/{slot.id}"' in page
+    assert "<input" not in page.partition("</main>")[0]
+    await booked(house, slot, person)
+    assert "想找哪里" in await browser.page("/book?step=type")
+    assert "想找哪里" in await browser.page(f"/book?clinic={ids.new()}")
+
+
+async def test_elders_are_offered_the_doctor_they_know(house: House) -> None:
+    slot, *_ = await windows(house, 1, 1)
+    person, browser = await somebody(house)
+    await booked(house, slot, person)
+    await house.within(
+        lambda cx: cx.db.execute(
+            "UPDATE booking.booking SET state = 'fulfilled' WHERE person_id = %s", [person]
+        )
+    )
+    page = await browser.page("/book?elder=1")
+    assert "还找上次的医生吗" in page
+    assert f"clinic={CLINIC.id}" in page
+    assert "不，看别的科" in page
+
+
+async def test_nothing_left_leads_to_the_waiting_list(house: House) -> None:
+    slot, *_ = await windows(house, 1)
+    await booked(house, slot, await house.within(make_person))
+    _, browser = await somebody(house)
+    path = f"/book?clinic={CLINIC.id}&day={ELDER_DAY}"
+    assert f'href="/wait/{CLINIC.id}' in await browser.page(path)
+    page = await browser.page(f"{path}&elder=1")
+    assert "这天没有号了" in page
+    assert f'href="/wait/{CLINIC.id}' in page
