@@ -14,13 +14,20 @@ from typing import Annotated, Any, cast
 from fastapi import Depends
 from starlette.requests import Request
 
-from citycare.kernel.context import ANONYMOUS, Channel, Context, Role
+from citycare.kernel.context import ANONYMOUS, Actor, Channel, Context, Role
 from citycare.kernel.identity import accounts, sessions
 from citycare.kit.db import Connection
 from citycare.web.edge import cookies, forgery
-from citycare.web.edge.errors import HeaderWrong, RoleMissing, SecondFactorNeeded, SignInNeeded
+from citycare.web.edge.errors import (
+    ChannelNotYours,
+    HeaderWrong,
+    RoleMissing,
+    SecondFactorNeeded,
+    SignInNeeded,
+)
 from citycare.web.edge.exchange import Edge, Gate, edge_of, exchange_of
 
+PLAIN = frozenset({Role.RESIDENT})  # what everybody with a person is
 NO_CONNECTION = cast("Connection", None)  # until one is taken from the pool
 
 
@@ -83,10 +90,21 @@ async def _admit(request: Request, edge: Edge, cx: Context) -> Context:
     gate = case.gate or Gate(cx.purpose)
     if cx.actor.account_id is None and not gate.anonymous:
         raise SignInNeeded(gate.action)
+    if not may_speak_for(cx.actor, cx.channel):
+        raise ChannelNotYours(channel=cx.channel)
     if request.method in forgery.UNSAFE:
         await forgery.require(request, edge, case)
     await _require_role(cx, gate)
     return cx
+
+
+def may_speak_for(actor: Actor, channel: Channel) -> bool:
+    """Tell whether a caller may name this channel.
+
+    On-site places and the window's mercy after missed visits hang on it, so a phone's word is not
+    enough: beside the phone, the account must be that of staff (or of the kiosk, as a clerk's).
+    """
+    return channel is Channel.PHONE or any(grant.role not in PLAIN for grant in actor.grants)
 
 
 async def _require_role(cx: Context, gate: Gate) -> None:

@@ -114,6 +114,13 @@ class HeaderWrong(Incorrect):
     words = "请求头的值不对，请检查后再试。"
 
 
+class ChannelNotYours(Forbidden):
+    """Windows, kiosks, telephones and volunteers are spoken for by staff; leave X-Channel out."""
+
+    code = "request.channel_not_yours"
+    words = "这个渠道要由工作人员办理。请直接用手机办理,或者请窗口工作人员帮忙。"
+
+
 class Fault(Refused, Conflict):
     """Something broke on our side; it is logged under the request id."""
 

@@ -10,13 +10,15 @@ from uuid import UUID
 from citycare.kernel import consent, identity
 from citycare.kernel.context import SYSTEM, Actor, Channel, Context
 from citycare.kit.db import Database
+from citycare.kit.errors import AppError
 from citycare.scenarios.booking.model.core import Claim, Pool
 from citycare.scenarios.booking.model.draw import Keys
 from citycare.scenarios.booking.rules.queue import claimed
 from citycare.scenarios.booking.service import rush
 from citycare.scenarios.booking.service.rush import Answer
 from citycare.web.batch import Batcher
-from citycare.web.edge.errors import SignInNeeded
+from citycare.web.edge.contexts import may_speak_for
+from citycare.web.edge.errors import ChannelNotYours, SignInNeeded
 
 ACTION = "booking.book"
 
@@ -47,17 +49,30 @@ def build(database: Database, now: Callable[[], datetime], keys: Callable[[], Ke
         async with database.transaction() as db:
             actors = await identity.actor_of(db, [one.token for one in batch], instant)
             cx = Context(db, SYSTEM, instant, batch[0].request_id, purpose=ACTION)
-            signed_in = [one for one in batch if one.token in actors]
-            asked = [_request(one, actors, keys) for one in signed_in]
+            turned_away = [_turned_away(one, actors) for one in batch]
+            asked = [
+                _request(one, actors, keys)
+                for one, error in zip(batch, turned_away, strict=True)
+                if error is None
+            ]
             answered = await rush.answer_many(cx, asked)
             await _keep_refusals(cx, asked, answered)
             answers = iter(answered)
             return [
-                next(answers) if one.token in actors else Answer(None, SignInNeeded())
-                for one in batch
+                next(answers) if error is None else Answer(None, error) for error in turned_away
             ]
 
     return Batcher(serve)
+
+
+def _turned_away(one: Wanted, actors: dict[str, Actor]) -> AppError | None:
+    """Tell who is not even asked what they want."""
+    actor = actors.get(one.token)
+    if actor is None:
+        return SignInNeeded()
+    if not may_speak_for(actor, one.channel):
+        return ChannelNotYours(channel=one.channel)
+    return None
 
 
 async def _keep_refusals(
