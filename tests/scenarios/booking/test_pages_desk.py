@@ -298,3 +298,18 @@ async def test_broken_hidden_fields_break_nothing(
     for path in ("/desk/find", "/desk/wait", "/desk/register", f"/desk/book/{today.id}"):
         answer = await client.post(path, data=broken)
         assert answer.status_code < 500, path
+
+
+async def test_what_the_limits_forbid_is_not_offered_and_the_reason_is_told(
+    enter: Enter, person_id: UUID, today: NewSlot, database: Database
+) -> None:
+    async def hold(cx: Context) -> None:
+        other = clinic_of(practitioner_name="同科另一位")
+        slot = await open_slot(cx, clinic=other, starts_at=SOON + timedelta(hours=2))
+        await book.book(acting(cx, staff(Role.CLERK), Channel.WINDOW), slot.id, person_id)
+
+    await committed(database, hold)
+    page = await (await enter(Role.CLERK)).get("/desk", params={"person": str(person_id)})
+    assert 'data-key="1"' not in page.text
+    assert "booking.too_many" in page.text
+    assert today

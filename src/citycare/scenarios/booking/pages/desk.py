@@ -17,7 +17,7 @@ from citycare.kit import clock
 from citycare.kit.db import Row
 from citycare.kit.errors import AppError
 from citycare.kit.money import Money
-from citycare.scenarios.booking.model.core import Pool, State
+from citycare.scenarios.booking.model.core import State
 from citycare.scenarios.booking.pages import staff
 from citycare.scenarios.booking.pages.words import Words, is_today, state_tag, words_of
 from citycare.scenarios.booking.service import desk as service
@@ -114,6 +114,7 @@ class DeskPage:
     people: tuple[Found, ...]
     customer: CustomerPart | None
     offers: tuple[OfferLine, ...]
+    refused: str
     hidden: tuple[tuple[str, str], ...]
     back: str
 
@@ -182,11 +183,12 @@ async def _page(request: Request, cx: Context, asked: Asked) -> DeskPage:
     current = asked.person or (found[0].id if found else None)
     customer: CustomerPart | None = None
     offers: tuple[OfferLine, ...] = ()
+    refused: AppError | None = None
     if current is not None and house is not None:
         served = await service.customer(cx, current, house.id)
         asked = Asked(asked.q, served.person.id, asked.want, asked.move, asked.org)
         customer = _customer(request, cx, served, asked)
-        offers = await _offers(request, cx, served, asked, house.id)
+        offers, refused = await _offers(request, cx, served, asked, house.id)
     moving = next((one for one in customer.bookings if one.id == asked.move), None) if (
         customer) else None  # fmt: skip
     return DeskPage(
@@ -202,6 +204,7 @@ async def _page(request: Request, cx: Context, asked: Asked) -> DeskPage:
         people=tuple(_found(one, cx, words, asked) for one in found),
         customer=customer,
         offers=offers,
+        refused=staff.error_words(request, refused) if refused else "",
         hidden=tuple(
             (name, str(value))
             for name, value in (
@@ -296,12 +299,12 @@ def _booking(request: Request, cx: Context, row: Row, asked: Asked) -> BookingLi
 
 async def _offers(
     request: Request, cx: Context, served: service.Customer, asked: Asked, house: UUID
-) -> tuple[OfferLine, ...]:
+) -> tuple[tuple[OfferLine, ...], AppError | None]:
     words = words_of(request)
     moved = next((row for row in served.bookings if row["id"] == asked.move), None)
-    pool = Pool(moved["pool"]) if moved is not None else None
-    found = await service.offers(cx, house, served.person, asked.want, pool)
-    return tuple(_offer(request, cx, n, one, asked, words) for n, one in enumerate(found, 1))
+    found, refused = await service.offers(cx, house, served.person, asked.want, moved)
+    lines = tuple(_offer(request, cx, n, one, asked, words) for n, one in enumerate(found, 1))
+    return lines, refused
 
 
 def _offer(

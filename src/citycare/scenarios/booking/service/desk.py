@@ -12,12 +12,15 @@ from citycare.kernel.context import Context, policy
 from citycare.kernel.identity.documents import Document
 from citycare.kit import clock
 from citycare.kit.db import Row
-from citycare.scenarios.booking.model.core import Booking, Hold, Pool
+from citycare.kit.errors import AppError
+from citycare.scenarios.booking.model.core import Booking, Claim, Hold, Pool, Slot
 from citycare.scenarios.booking.model.finder import Filters
+from citycare.scenarios.booking.rules.limits import Limits, Standing, check_limits
 from citycare.scenarios.booking.rules.places import is_elder
 from citycare.scenarios.booking.rules.stop import half_day
 from citycare.scenarios.booking.service import book as booking
 from citycare.scenarios.booking.service import finder
+from citycare.scenarios.booking.service.records import limits_in_force
 from citycare.scenarios.booking.store import bookings as booking_store
 from citycare.scenarios.booking.store import desk as desk_store
 from citycare.scenarios.booking.store import holds as hold_store
@@ -32,6 +35,7 @@ BOOKINGS_MAX = 10
 CLINICS_MAX = 20
 LOOK_BACK = timedelta(days=180)
 HORIZON = timedelta(days=31)
+DAY = timedelta(days=1)
 PARTS = {"morning": 0, "afternoon": 1, "evening": 2}
 
 
@@ -99,13 +103,21 @@ async def offers(
     organisation_id: UUID,
     person: identity.Person,
     wanted: str = "",
-    pool: Pool | None = None,
-) -> list[Offer]:
+    moved: Row | None = None,
+) -> tuple[list[Offer], AppError | None]:
     """Return at most nine windows to offer: own doctors, today's on-site places, then the soonest.
 
-    `wanted` narrows by department, doctor or day, as people say it; `pool` to one pool, for a
-    booking that is moved.
+    What the person could not book anyway, by the limits, is left out; where that leaves nothing,
+    the reason is returned too.
+
+    Args:
+        cx: of a clerk.
+        organisation_id: where the window is.
+        person: who stands there.
+        wanted: narrows by department, doctor or day, as people say it.
+        moved: the booking that is moved; then only its own pool counts.
     """
+    pool = Pool(moved["pool"]) if moved is not None else None
     await consent.require(cx, "booking.book", person.id, organisation_id)
     today = clock.day_of(cx.now)
     elder = int(await policy.value(cx, "booking.elder.age"))
@@ -115,20 +127,62 @@ async def offers(
     pools = [pool] if pool is not None else plain
     history = await booking_store.last_clinics(cx.db, person.id)
     own = [row["clinic_id"] for row in history if row["organisation_id"] == organisation_id]
+    fit = await _limits(cx, person.id, moved)
     if wanted:
-        return await _wanted(cx, organisation_id, pools, wanted, frozenset(own))
+        return fit.of(await _wanted(cx, organisation_id, pools, wanted, frozenset(own)))
     found: list[Offer] = []
     if own:
         first = pools if pool is not None else [Pool.FOLLOWUP, *pools]
         rows = await _read(cx, organisation_id, first, clinics=own)
-        found += [_offer(row, "own") for row in _few(rows, PER_CLINIC)[:OWN_MAX]]
+        found += [_offer(row, "own") for row in _few(fit.rows(rows), PER_CLINIC)[:OWN_MAX]]
     if Pool.ONSITE in pools:
         rows = await _read(cx, organisation_id, [Pool.ONSITE])
-        found += [_offer(row, "today") for row in _few(rows, 1)[:TODAY_MAX]]
+        found += [_offer(row, "today") for row in _few(fit.rows(rows), 1)[:TODAY_MAX]]
     rows = await _read(cx, organisation_id, pools)
-    found += [_offer(row, "soon") for row in _few(rows, 1)]
+    found += [_offer(row, "soon") for row in _few(fit.rows(rows), 1)]
     first_of = {one.row["id"]: one for one in reversed(found)}
-    return [one for one in found if first_of[one.row["id"]] is one][:OFFERS_MAX]
+    return fit.of([one for one in found if first_of[one.row["id"]] is one])
+
+
+@dataclass(slots=True)
+class _Fit:
+    """Which windows the limits let one person have; remembers why one was refused."""
+
+    cx: Context
+    person_id: UUID
+    standing: Standing
+    limits: Limits
+    follows: UUID | None
+    refused: AppError | None = None
+
+    def rows(self, rows: Sequence[Row]) -> list[Row]:
+        """Keep the windows the person may still book."""
+        return [row for row in rows if self._admits(row)]
+
+    def of(self, offers: Sequence[Offer]) -> tuple[list[Offer], AppError | None]:
+        """Return the first nine that fit; with none of them, why."""
+        fitting = [one for one in offers if self._admits(one.row)][:OFFERS_MAX]
+        return fitting, None if fitting else self.refused
+
+    def _admits(self, row: Row) -> bool:
+        cx = self.cx
+        claim = Claim(
+            row["id"], self.person_id, Pool(row["pool"]), cx.actor, cx.channel, cx.request_id,
+            follows=self.follows,
+        )  # fmt: skip
+        slot = Slot(
+            row["id"], row["clinic_id"], row["organisation_id"], row["department_code"],
+            row["practitioner_id"], row["starts_at"], row["ends_at"], "open", "first_come", 0, 0,
+        )  # fmt: skip
+        error = check_limits(claim, slot, self.standing, self.limits, cx.now)
+        self.refused = self.refused or error
+        return error is None
+
+
+async def _limits(cx: Context, person_id: UUID, moved: Row | None) -> _Fit:
+    held = await booking_store.held(cx.db, [person_id], cx.now - DAY)
+    follows = moved["id"] if moved is not None else None
+    return _Fit(cx, person_id, Standing(held, ()), await limits_in_force(cx), follows)
 
 
 async def _read(
@@ -172,7 +226,7 @@ async def _wanted(
         rows = [row for row in rows if half_day(row["starts_at"])[1] == part]
     rows = _few(rows, PER_CLINIC) if len(clinics) > 1 else list(rows)
     rows.sort(key=lambda row: (row["clinic_id"] not in own, row["starts_at"], row["id"]))
-    return [_offer(row, "own" if row["clinic_id"] in own else "soon") for row in rows[:OFFERS_MAX]]
+    return [_offer(row, "own" if row["clinic_id"] in own else "soon") for row in rows]
 
 
 def _few(rows: Sequence[Row], each: int) -> list[Row]:

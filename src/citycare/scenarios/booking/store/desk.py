@@ -13,8 +13,8 @@ from citycare.scenarios.booking.model.core import Pool
 
 OFFERS = """
     SELECT s.id, s.clinic_id, s.starts_at, s.ends_at, p.pool, p.open, c.organisation_id,
-           c.organisation_short, c.department_name, c.practitioner_id, c.practitioner_name,
-           c.title, c.room, c.fee_fen
+           c.organisation_short, c.department_code, c.department_name, c.practitioner_id,
+           c.practitioner_name, c.title, c.room, c.fee_fen
       FROM booking.slot AS s
       JOIN booking.clinic AS c ON c.id = s.clinic_id
       JOIN LATERAL (
