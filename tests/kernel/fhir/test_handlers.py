@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.conftest import NOW
 
 from citycare import worker
 from citycare.kernel import events, fhir, identity
@@ -16,6 +15,7 @@ from citycare.kernel.context import SYSTEM, Channel, Context
 from citycare.kernel.fhir.handlers import HANDLERS
 from citycare.kernel.identity import NewPerson, ProxyScope, RelationKind, Sex, documents
 from citycare.kit.db import Database
+from tests.conftest import NOW
 
 MOTHER = NewPerson("林秀英", Sex.FEMALE, date(1959, 3, 12), phone="13800001111")
 DAUGHTER = NewPerson("林静", Sex.FEMALE, date(1986, 6, 20))

@@ -122,7 +122,9 @@ async def confirmed(
     except AppError as error:
         page = await _confirm_page(request, cx, slot_id, UUID(move) if move else None, error)
         return await respond(request, cx, "booking/confirm.html", page, status=409)
-    text = words("改好了,原来的号已经退回。") if move else words("约好了。到时提前 15 分钟到就行。")
+    text = (
+        words("改好了，原来的号已经退回。") if move else words("约好了。到时提前 15 分钟到就行。")
+    )
     return redirect(request, f"/bookings/{made.id}", notice=Toast(text=text))
 
 
@@ -159,7 +161,7 @@ async def mine(request: Request, cx: WriteContext, page: str | None = None) -> R
 
 def _wait_link(request: Request, row: Any, words: Words) -> Link:
     if row["state"] == "offered":
-        note = words("有号了:%(when)s", when=when(request, row))
+        note = words("有号了：%(when)s", when=when(request, row))
         tag = Tag(text=words("等您答复"))
     else:
         note = words("候补第 %(n)d 位", n=row["position"])
@@ -268,7 +270,7 @@ async def calendar(request: Request, cx: WriteContext, booking_id: UUID) -> Resp
         starts_at=card["starts_at"],
         ends_at=card["ends_at"],
         stamp=stamp,
-        title=words("看病:%(place)s", place=place_of(card, words)),
+        title=words("看病：%(place)s", place=place_of(card, words)),
         location=" ".join(filter(None, (card["organisation_name"], card["room"]))),
         cancelled=State(booking["state"]) not in (State.BOOKED, State.ARRIVED),
     )
