@@ -44,7 +44,7 @@ class StandingOut(BaseModel):
     position: int | None
     ahead: int | None
     wait_s: int | None
-    left: int = Field(description="places not yet taken, as of about a second ago")
+    left: int = Field(description="places nobody has or is choosing, as of about a second ago")
     admitted: bool
     used: bool
     until: datetime | None = Field(description="an admitted token works until then")

@@ -24,7 +24,8 @@ class Standing:
     """What the waiting person is told.
 
     `position` counts from 1 and is None until the seconds that are put in one order are over.
-    `wait_s` is at most how long it takes, None while nobody can say. `left`: places not yet taken.
+    `wait_s` is at most how long it takes, None while nobody can say. `left`: places nobody has and
+    nobody is choosing.
     `until`: an admitted ticket works so long. `poll_s`: when it is worth asking again.
     """
 

@@ -191,7 +191,7 @@ def _standing(keys: Keys, row: Row, now: datetime) -> Standing:
         position=position,
         ahead=ahead,
         wait_s=wait_s,
-        left=row["places_left"],
+        left=max(0, row["places_left"] - row["choosing"]),
         admitted=admitted,
         used=held.used,
         until=held.until,
