@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Coroutine
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -334,9 +335,9 @@ async def _verify_draw(settings: Settings, draw_id: UUID, noted: dict[str, bytes
 @jobs_app.command("dead")
 def jobs_dead(*, as_json: Json = False) -> None:
     """List jobs that failed for good."""
-    page = _run(_in_transaction(knobs.read(), events.list_dead_letters))
-    found = [{"id": one.id, "name": one.name, "error": one.error} for one in page.items]
-    text = "\n".join(f"{one['id']} {one['name']} {one['error']}" for one in found) or "none"
+    letters = _run(_in_transaction(knobs.read(), events.list_dead_letters))
+    found = [asdict(one) for one in letters]
+    text = "\n".join(f"{one.job_id} {one.name} {one.error}" for one in letters) or "none"
     _say({"dead": found}, as_json=as_json, text=text)
 
 

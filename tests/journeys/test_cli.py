@@ -1,0 +1,72 @@
+"""The command line as a person types it: a process of its own on a database of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from citycare.kit.embedded import Embedded
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def cli(server: Embedded, own_database: str, tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Run `citycare …` against the test's database; return the finished process."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "src"),
+        "PYTHONWARNINGS": "ignore",
+        "CITYCARE_HOME": str(tmp_path),
+        "CITYCARE_DATABASE_URL": server.url(own_database),
+    }
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "citycare.cli", *words]
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    return run
+
+
+def test_a_token_opens_the_door_and_leaves_a_trail_that_verifies(cli) -> None:  # type: ignore[no-untyped-def]
+    token = json.loads(cli("token", "--as", "operator", "--json").stdout)["token"]
+    assert len(token) > 30
+    verdict = cli("audit", "verify", "--json")
+    report = json.loads(verdict.stdout)
+    assert (verdict.returncode, report["ok"], report["first_broken"]) == (0, True, None)
+    assert report["checked"] > 0
+
+
+def test_a_changed_line_is_named_and_the_exit_code_says_so(  # type: ignore[no-untyped-def]
+    cli, server: Embedded, own_database: str
+) -> None:
+    cli("token", "--as", "operator")
+    with psycopg.connect(server.url(own_database)) as superuser:
+        superuser.execute("SET session_replication_role = replica")
+        superuser.execute("UPDATE audit.entry SET line = replace(line, 'ok', 'ko')")
+    verdict = cli("audit", "verify", "--json")
+    report = json.loads(verdict.stdout)
+    assert (verdict.returncode, report["ok"]) == (1, False)
+    assert report["first_broken"].startswith("lane ")
+
+
+def test_there_are_no_dead_jobs_in_a_new_city(cli) -> None:  # type: ignore[no-untyped-def]
+    assert json.loads(cli("jobs", "dead", "--json").stdout) == {"dead": []}
+
+
+def test_a_broken_file_is_refused_with_file_row_and_field(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    broken = tmp_path / "organisations.csv"
+    broken.write_text("name,kind\n示例医院,hospital\n", encoding="gb18030")
+    done = cli("import", str(broken), "--json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert report["faults"]
+    assert "organisations.csv" in json.dumps(report["faults"], ensure_ascii=False)
