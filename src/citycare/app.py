@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -78,6 +79,11 @@ PARTS = Parts(
     ),
     templates=(BOOKING / "templates",),
     entries={
+        "resident": (
+            Entry(key="book", label=mark("预约挂号"), href="/book", icon="booking"),
+            Entry(key="mine", label=mark("我的预约"), href="/bookings", icon="list"),
+            Entry(key="messages", label=mark("消息"), href="/messages", icon="mail"),
+        ),
         "scheduler": (
             Entry(
                 key="templates",
@@ -99,11 +105,6 @@ PARTS = Parts(
             Entry(
                 key="draws", label=mark("摇号"), href="/scheduler/draws", icon="draw", shortcut="5"
             ),
-        ),
-        "resident": (
-            Entry(key="book", label=mark("预约挂号"), href="/book", icon="booking"),
-            Entry(key="mine", label=mark("我的预约"), href="/bookings", icon="list"),
-            Entry(key="messages", label=mark("消息"), href="/messages", icon="mail"),
         ),
         "operator": (
             *operator.ENTRIES,
@@ -155,7 +156,12 @@ def with_lane(app: FastAPI) -> Lane:
 def create_from_environment() -> Lane:
     """Build the application from the environment: the factory granian calls in each worker."""
     settings = knobs.read()
-    return with_lane(create(settings, knobs.database_of(settings)))
+    lane = with_lane(create(settings, knobs.database_of(settings)))
+    # What is loaded now stays: the collector need not walk it again with every batch of bookings.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    return lane
 
 
 def _site(settings: Settings) -> Site:
