@@ -48,7 +48,6 @@ def test_without_a_build_the_command_is_told(tmp_path: Path) -> None:
         assets.read(tmp_path / "nothing")
 
 
-@pytest.mark.skipif(not assets.DIST.exists(), reason="not built: npm ci && npm run build")
 def test_the_build_has_what_the_frames_ask_for() -> None:
     real = assets.read()
     for name in ("app.css", "work.css", "app.js", "icons.svg", "favicon.svg"):

@@ -25,11 +25,7 @@ CSP = (
 SLOW_S = 0.9
 LONG_NAME = "阿卜杜热合曼·买买提吐尔逊江·伊布拉音"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no chromium here"),
-    pytest.mark.skipif(not assets.DIST.exists(), reason="not built: npm ci && npm run build"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 
 @cache
