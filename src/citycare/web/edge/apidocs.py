@@ -6,9 +6,11 @@ from html import escape
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from citycare.kernel.context import Channel
 from citycare.kit.http import PROBLEM_TYPE
 
 router = APIRouter(include_in_schema=False)
@@ -27,9 +29,28 @@ PROBLEM: dict[str, Any] = {
         "request_id": {"type": "string"},
     },
 }
-ANSWER = {
-    "description": "Any refusal or fault",
-    "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+REFUSALS = {
+    "400": "what was sent is not right; `code` says what",
+    "401": "sign in first, or give the second factor",
+    "403": "you may see it, but may not do this",
+    "404": "there is no such thing, or none that you may know of",
+    "405": "the address does not answer this method",
+    "409": "things have changed since you looked, or the key came before with another content",
+    "413": "the body is too large",
+    "415": "the body has another content type than this address takes",
+    "422": "some fields are missing or wrong; `facts` names them",
+    "429": "too many attempts; come back after `Retry-After` seconds",
+    "500": "a fault of ours, logged under `request_id`",
+    "503": "busy, or something we need is away; come back after `Retry-After` seconds",
+}
+CONTENT = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+ANSWERS = {status: {"description": text, "content": CONTENT} for status, text in REFUSALS.items()}
+CHANNEL: dict[str, Any] = {
+    "name": "X-Channel",
+    "in": "header",
+    "required": False,
+    "description": "through what the person came to us; all but phone are for staff to say",
+    "schema": {"enum": [channel.value for channel in Channel], "default": Channel.PHONE.value},
 }
 
 
@@ -47,13 +68,27 @@ def describe(app: FastAPI) -> None:
             schemas.pop(name, None)
         schemas["Problem"] = PROBLEM
         parts["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
-        for methods in schema.get("paths", {}).values():
-            for operation in methods.values():
-                operation["responses"].pop("422", None)
-                operation["responses"]["4XX"] = operation["responses"]["5XX"] = ANSWER
+        signed_in = _signed_in(app)
+        for path, methods in schema.get("paths", {}).items():
+            for method, operation in methods.items():
+                operation["responses"].update(ANSWERS)
+                if (path, method.upper()) in signed_in:
+                    operation.setdefault("parameters", []).append(CHANNEL)
+                    operation["security"] = [{"bearer": []}]
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way
+
+
+def _signed_in(app: FastAPI) -> set[tuple[str, str]]:
+    """Return the operations whose gate asks for somebody who is signed in."""
+    found = set()
+    for route in iter_route_contexts(app.routes):
+        dependencies = getattr(getattr(route, "dependant", None), "dependencies", ())
+        gates = [getattr(one.call, "gate", None) for one in dependencies]
+        if any(gate is not None and not gate.anonymous for gate in gates):
+            found |= {(route.path or "", method) for method in route.methods or ()}
+    return found
 
 
 @router.get("/api/docs")
@@ -66,6 +101,9 @@ async def docs(request: Request) -> HTMLResponse:
         f"<title>{escape(schema['info']['title'])} API</title></head><body><main>",
         f"<h1>{escape(schema['info']['title'])} API</h1>",
         "<p>Machine-readable: <a href='/api/openapi.json'>/api/openapi.json</a></p>",
+        "<p>Every operation may refuse with a problem (RFC 9457):</p><ul>",
+        *(f"<li>{status} {escape(text)}</li>" for status, text in REFUSALS.items()),
+        "</ul>",
     ]
     for path, methods in sorted(schema.get("paths", {}).items()):
         for method, operation in methods.items():
@@ -86,6 +124,7 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
     answers = [
         f"<li>{escape(status)} {escape(answer.get('description', ''))}</li>"
         for status, answer in operation.get("responses", {}).items()
+        if status not in REFUSALS
     ]
     text = operation.get("description") or operation.get("summary", "")
     return (

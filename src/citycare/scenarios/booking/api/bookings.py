@@ -7,12 +7,13 @@ route that a whole city presses in the same second (api/rush.py).
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Annotated, Any, cast
 from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, FastAPI, Header, Request
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from citycare.kernel import events
@@ -41,6 +42,12 @@ class KeyMissing(Incorrect):
     words = "这次提交缺少编号，请刷新页面后再试，内容不会丢。"
 
 
+def _described(shape: type[BaseModel]) -> dict[str, Any]:
+    """Describe a body that FastAPI does not parse; the parts it names are among the others."""
+    found = shape.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {name: part for name, part in found.items() if name != "$defs"}
+
+
 BODY_DOC: dict[str, Any] = {
     "parameters": [
         {
@@ -59,7 +66,7 @@ BODY_DOC: dict[str, Any] = {
     ],
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": schemas.NewBooking.model_json_schema()}},
+        "content": {"application/json": {"schema": _described(schemas.NewBooking)}},
     },
 }
 
@@ -197,16 +204,23 @@ async def reschedule_booking(
 async def get_booking(booking_id: UUID, cx: WriteContext) -> Any:
     """Return one booking the actor may see; the reading is audited."""
     booking, _ = await lists.get_booking(cx, booking_id)
-    return Json({**booking, "appointment": f"Appointment/{booking['id']}"})
+    row = {**booking, "appointment": f"Appointment/{booking['id']}"}
+    return Json(_only(schemas.BookingOut, row))
 
 
-@router.get("/bookings", dependencies=[gate("booking.read")])
+@router.get("/bookings", response_model=schemas.BookingsOut, dependencies=[gate("booking.read")])
 async def list_bookings(
     person_id: UUID, cx: WriteContext, *, upcoming: bool = True, page: str | None = None
 ) -> Any:
     """Return a person's bookings, coming ones or past ones, keyset-paged; audited."""
     found = await lists.list_mine(cx, person_id, upcoming=upcoming, token=page)
-    return Json({"items": found.items, "next": found.next})
+    items = [_only(schemas.BookingCard, row) for row in found.items]
+    return Json({"items": items, "next": found.next})
+
+
+def _only(shape: type[BaseModel], row: Mapping[str, Any]) -> dict[str, Any]:
+    """Give out what the description promises, and nothing more."""
+    return {name: row[name] for name in shape.model_fields}
 
 
 @router.post(
@@ -227,10 +241,11 @@ async def join_waitlist(body: schemas.NewWait, key: KeyHeader, cx: WriteContext)
     return await _once(cx, key, ["wait", body.model_dump(mode="json")], run)
 
 
-@router.get("/waitlist", dependencies=[gate("booking.wait")])
+@router.get("/waitlist", response_model=schemas.WaitsOut, dependencies=[gate("booking.wait")])
 async def list_waitlist(person_id: UUID, cx: ReadContext) -> Any:
     """Return where a person waits, at which position, and any open offer."""
-    return Json({"items": await lists.list_waits(cx, person_id)})
+    rows = await lists.list_waits(cx, person_id)
+    return Json({"items": [_only(schemas.WaitCard, row) for row in rows]})
 
 
 @router.post(

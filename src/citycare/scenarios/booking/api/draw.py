@@ -152,7 +152,12 @@ async def get_draw(draw_id: UUID, cx: ReadContext) -> Any:
     return _draw_out(await service.get_draw(cx.db, draw_id))
 
 
-@router.get("/{draw_id}/list.ndjson", response_class=StreamingResponse, dependencies=[PUBLIC])
+@router.get(
+    "/{draw_id}/list.ndjson",
+    response_class=StreamingResponse,
+    responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}}},
+    dependencies=[PUBLIC],
+)
 async def get_list(request: Request, draw_id: UUID, cx: ReadContext) -> StreamingResponse:
     """Read the published list, a JSON object a line; docs/scenarios/draw.md tells how to check it.
 

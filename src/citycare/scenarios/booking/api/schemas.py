@@ -63,6 +63,42 @@ class BookingOut(BaseModel):
     appointment: str
 
 
+class BookingCard(BaseModel):
+    """A booking as a list shows it, with the clinic's card. Instants are UTC, the fee is in fen."""
+
+    id: UUID
+    slot_id: UUID
+    person_id: UUID
+    number: int
+    pool: Pool
+    state: State
+    starts_at: datetime
+    ends_at: datetime
+    channel: Channel
+    source: Source
+    follows: UUID | None
+    created_at: datetime
+    ended_at: datetime | None
+    reason: str
+    clinic_id: UUID
+    organisation_id: UUID
+    organisation_name: str
+    department_code: str
+    department_name: str
+    practitioner_name: str
+    title: str
+    room: str
+    kind: str
+    fee_fen: int
+
+
+class BookingsOut(BaseModel):
+    """A page of bookings; `next` asks for more."""
+
+    items: list[BookingCard]
+    next: str | None
+
+
 class SlotOut(BaseModel):
     """A window with open places. Instants are UTC, the fee is in fen."""
 
@@ -102,3 +138,41 @@ class WaitOut(BaseModel):
     to_day: date
     pool: Pool
     state: str
+
+
+class WaitCard(WaitOut):
+    """Where a person waits: the position from 1, and the offer made, if any."""
+
+    position: int
+    created_at: datetime
+    offer_slot_id: UUID | None
+    offer_until: datetime | None
+    starts_at: datetime | None
+    ends_at: datetime | None
+    organisation_short: str
+    department_name: str
+    practitioner_name: str
+    title: str
+    fee_fen: int
+
+
+class WaitsOut(BaseModel):
+    """Where a person waits."""
+
+    items: list[WaitCard]
+
+
+class LinkFile(BaseModel):
+    """One file of a SMART Scheduling Links manifest."""
+
+    type: str
+    url: str
+
+
+class ManifestOut(BaseModel):
+    """SMART Scheduling Links: which files hold what."""
+
+    transactionTime: datetime  # noqa: N815 - the standard's name
+    request: str
+    output: list[LinkFile]
+    error: list[LinkFile]

@@ -17,7 +17,7 @@ from fastapi.responses import StreamingResponse
 from citycare.kernel.context import ANONYMOUS, Context
 from citycare.kit.db import Connection
 from citycare.kit.pages import PAGE_MAX
-from citycare.scenarios.booking.api.schemas import SlotsOut
+from citycare.scenarios.booking.api.schemas import ManifestOut, SlotsOut
 from citycare.scenarios.booking.model.core import Pool, SlotFilter
 from citycare.scenarios.booking.service import links, lists
 from citycare.web.edge import Json, edge_of
@@ -25,6 +25,7 @@ from citycare.web.edge.contexts import ReadContext, gate
 
 router = APIRouter(tags=["booking"])
 SPAN_DEFAULT = timedelta(days=15)
+NDJSON = "application/fhir+ndjson"
 LINKS = "/api/v1/smart-scheduling"
 
 
@@ -75,7 +76,11 @@ def _aware(given: datetime | None, default: datetime) -> datetime:
     return given if given.tzinfo else given.replace(tzinfo=default.tzinfo)
 
 
-@router.get(LINKS + "/$bulk-publish", dependencies=[gate("booking.slots", anonymous=True)])
+@router.get(
+    LINKS + "/$bulk-publish",
+    response_model=ManifestOut,
+    dependencies=[gate("booking.slots", anonymous=True)],
+)
 async def bulk_publish(request: Request, cx: ReadContext) -> Any:
     """Return the SMART Scheduling Links manifest: which files hold what."""
     base = edge_of(request).site.base_url + LINKS
@@ -86,6 +91,7 @@ async def bulk_publish(request: Request, cx: ReadContext) -> Any:
     LINKS + "/{kind}.ndjson",
     dependencies=[gate("booking.slots", anonymous=True)],
     response_class=StreamingResponse,
+    responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}}},
 )
 async def bulk_file(kind: links.Kind, request: Request) -> StreamingResponse:
     """Stream one file: locations, schedules or slots, one FHIR resource a line."""
@@ -98,7 +104,7 @@ async def bulk_file(kind: links.Kind, request: Request) -> StreamingResponse:
             async for resource in links.stream(cx, kind, base):
                 yield orjson.dumps(resource) + b"\n"
 
-    return StreamingResponse(lines(), media_type="application/fhir+ndjson")
+    return StreamingResponse(lines(), media_type=NDJSON)
 
 
 def _public(db: Connection, now: datetime, path: str) -> Context:

@@ -59,7 +59,6 @@ def _location(row: Row) -> dict[str, Any]:
         "id": str(row["organisation_id"]),
         "name": row["organisation_name"],
         "address": {"district": row["district"], "country": "CN"},
-        "telecom": [],
     }
     if row["latitude"] is not None:
         location["position"] = {"latitude": row["latitude"], "longitude": row["longitude"]}
@@ -67,7 +66,7 @@ def _location(row: Row) -> dict[str, Any]:
 
 
 def _schedule(row: Row) -> dict[str, Any]:
-    return {
+    schedule: dict[str, Any] = {
         "resourceType": "Schedule",
         "id": str(row["id"]),
         "serviceType": [
@@ -77,8 +76,10 @@ def _schedule(row: Row) -> dict[str, Any]:
             }
         ],
         "actor": [{"reference": f"Location/{row['organisation_id']}"}],
-        "comment": " ".join(filter(None, (row["practitioner_name"], row["title"]))),
     }
+    if row["practitioner_name"]:
+        schedule["comment"] = " ".join(filter(None, (row["practitioner_name"], row["title"])))
+    return schedule
 
 
 def _slot(row: Row, base: str) -> dict[str, Any]:
