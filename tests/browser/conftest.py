@@ -20,6 +20,7 @@ from tests.browser.stage import CHROMIUM, Stage, open_stage
 NewHand = Callable[..., Hand]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the level, keep it on one worker, and say what is missing."""
     for item in items:

@@ -80,6 +80,7 @@ def open_stage(
         database = server.url(name, user=migrate.APP)
         port = free_port()
         stage = Stage(f"http://{HOST}:{port}", database, server.url(name), home)
+        migrate.apply(stage.owner_url, ROOT / "migrations")
         _build(stage, scale)
         process = serve(stage, port)
         try:

@@ -40,7 +40,7 @@ def book_the_last(hand: Hand, slot: dict[str, Any]) -> None:
 
 def wait_for_a_place(hand: Hand, slot: dict[str, Any]) -> None:
     hand.go(f"/book?clinic={slot['clinic_id']}&day={slot['day']}")
-    hand.tap(re.compile("候补 第 1 位"))
+    hand.tap(re.compile("排候补，第 1 位"))
     hand.look()
     assert hand.heading() == "排候补"
     hand.tap("排上候补", "button")

@@ -39,7 +39,7 @@ from citycare.web.respond import respond
 
 router = APIRouter(include_in_schema=False)
 SHOWN = 10
-CHIPS_MAX = 12
+CHIPS_MAX = 24
 FEW = 1
 STRIP = 14
 Number = Annotated[float | None, Query(ge=-180, le=180)]
@@ -186,7 +186,8 @@ def _choice(
     clinic = found.clinic
     chips = tuple(_chip(asked, clinic, row, waiting.get(clinic.id, 0)) for row in windows)
     starts = found.next_starts_at
-    next_day = clock.day_of(starts) if starts is not None and not chips else None
+    full = all(chip.state is ChipState.FULL for chip in chips)
+    next_day = clock.day_of(starts) if starts is not None and full else None
     return Choice(
         doctor=Doctor(
             name=clinic.practitioner_name or words("普通门诊"),

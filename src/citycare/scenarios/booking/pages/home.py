@@ -79,11 +79,13 @@ async def _page(request: Request, cx: Context, words: Words, person: persons.InH
         )
         for one in clinics
     )
+    moved = await replaced.next_step(request, cx, me)
+    step = moved or _next_step(request, cx, words, upcoming, offers)
+    told = 0 if moved or offers else 1  # the next step tells of it already
     return HomePage(
-        next_step=await replaced.next_step(request, cx, me)
-        or _next_step(request, cx, words, upcoming, offers),
+        next_step=step,
         doors=_doors(words, unread=unread, offers=len(offers), asked=await _asked(cx)),
-        bookings=tuple(booking_part(row, words) for row in upcoming),
+        bookings=tuple(booking_part(row, words) for row in upcoming[told:]),
         again=again,
         paused_until=hold.ends_at if hold else None,
         signed_in=True,

@@ -1,0 +1,142 @@
+"""Make the pictures of the README: `python -m tests.browser.pictures` (about a minute).
+
+The demo city at 9:12 on a Sunday, always the same, photographed in Debian's Chromium. Look at each
+before committing it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+from bench.city import ROOT
+from citycare.journeys.demo.model import SMALL
+from citycare.kit.embedded import Embedded
+from tests.browser.hand import DESKTOP, Hand, open_browser
+from tests.browser.stage import Stage, open_stage
+
+OUT = ROOT / "docs" / "pictures"
+BYTES_MAX = 200_000
+ALL_BYTES_MAX = 1_500_000
+WIDE = {"width": 1280, "height": 800}
+OPEN_DRAW = """
+    SELECT l.slot_id AS id FROM booking.draw d JOIN booking.draw_slot l ON l.draw_id = d.id
+     WHERE d.state = 'open' ORDER BY l.n LIMIT 1
+"""
+QUIET = """() => {
+  document.querySelector('.toast')?.remove();
+  document.activeElement?.blur();
+}"""
+
+
+def phone(browser: Browser, stage: Stage, **manner: object) -> Hand:
+    """Return a phone, half as sharp again as a screen: enough for a README, and small."""
+    extra = {"device_scale_factor": 1.5, "is_mobile": True, "has_touch": True}
+    return Hand(browser, stage.address, extra=extra, **manner)  # type: ignore[arg-type]
+
+
+def desktop(browser: Browser, stage: Stage, **manner: object) -> Hand:
+    return Hand(browser, stage.address, size=DESKTOP, **manner)  # type: ignore[arg-type]
+
+
+def keep(hand: Hand, name: str) -> None:
+    """Take one picture, when everything is drawn and nothing moves."""
+    hand.page.wait_for_load_state("networkidle")
+    hand.page.evaluate(QUIET)
+    hand.page.wait_for_timeout(500)
+    file = OUT / f"{name}.png"
+    hand.shoot(file)
+    size = file.stat().st_size
+    sys.stdout.write(f"  {name:<16} {size / 1000:6.0f} kB\n")
+    if size > BYTES_MAX:
+        sys.stdout.write(f"  {name} is larger than {BYTES_MAX / 1000:.0f} kB\n")
+
+
+def resident(browser: Browser, stage: Stage) -> None:
+    hand = phone(browser, stage)
+    hand.sign_in("resident", to="/?elder=0")
+    hand.go("/?elder=0")
+    keep(hand, "phone-home")
+    hand.go("/book?q=瑞金 心内")
+    hand.page.locator(".days a.day-open").nth(2).click()
+    keep(hand, "phone-choose")
+    hand.page.locator("a.chip-free, a.chip-few").first.click()
+    hand.page.locator("h1", has_text=re.compile(":")).wait_for()
+    keep(hand, "phone-confirm")
+    hand.go(f"/draws/of/{stage.ask(OPEN_DRAW)[0]['id']}")
+    keep(hand, "draw")
+
+
+def elder(browser: Browser, stage: Stage) -> None:
+    hand = phone(browser, stage)
+    hand.sign_in("resident", to="/?elder=1")
+    keep(hand, "elder-home")
+    hand.go("/book")
+    keep(hand, "elder-choose")
+
+
+def english(browser: Browser, stage: Stage) -> None:
+    hand = phone(browser, stage, lang="en")
+    hand.sign_in("resident", to="/?elder=0")
+    hand.go("/?elder=0&lang=en")
+    keep(hand, "en-home")
+
+
+def big_screen(browser: Browser, stage: Stage) -> None:
+    hand = desktop(browser, stage)
+    hand.sign_in("daughter")
+    hand.go("/book?q=瑞金 心内")
+    hand.page.locator(".days a.day-open").nth(2).click()
+    keep(hand, "desktop-choose")
+
+
+def staff(browser: Browser, stage: Stage) -> None:
+    hand = desktop(browser, stage)
+    hand.sign_in("clerk", to="/desk?q=林秀英")
+    keep(hand, "desk")
+    hand = desktop(browser, stage)
+    hand.sign_in("clinician", to="/clinic")
+    row = hand.page.locator("a.row-link", has_text="林秀英").first
+    row.click()
+    hand.page.locator("#panel h2", has_text="林秀英").wait_for()
+    keep(hand, "clinic")
+    hand = desktop(browser, stage)
+    hand.sign_in("scheduler", to="/scheduler")
+    keep(hand, "scheduler")
+    hand = desktop(browser, stage)
+    hand.sign_in("operator", to="/operator")
+    hand.page.locator("figure[data-drawn]").first.wait_for()
+    keep(hand, "operator")
+
+
+SCENES: tuple[Callable[[Browser, Stage], None], ...] = (
+    resident,
+    elder,
+    english,
+    big_screen,
+    staff,
+)
+
+
+def main() -> None:
+    """Build the city, take all pictures, take the city away."""
+    server = Embedded(ROOT / ".var" / "test")
+    server.ensure_running()
+    with tempfile.TemporaryDirectory() as home:
+        city = open_stage(server, "template1", Path(home), "pictures", SMALL)
+        with city as stage, open_browser() as browser:
+            for scene in SCENES:
+                scene(browser, stage)
+    total = sum(file.stat().st_size for file in OUT.glob("*.png"))
+    sys.stdout.write(f"  {'all':<16} {total / 1000:6.0f} kB\n")
+    if total > ALL_BYTES_MAX:
+        raise SystemExit(f"more than {ALL_BYTES_MAX / 1000:.0f} kB in all")
+
+
+if __name__ == "__main__":
+    main()
