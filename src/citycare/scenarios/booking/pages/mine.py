@@ -16,14 +16,14 @@ from citycare.kernel.context import Context
 from citycare.kit import clock
 from citycare.kit.errors import AppError
 from citycare.kit.money import Money
-from citycare.scenarios.booking.model.core import Pool, Source, State
+from citycare.scenarios.booking.model.core import Pool, State
 from citycare.scenarios.booking.model.queue import TicketMissing, TicketNotAdmitted, TicketSpent
 from citycare.scenarios.booking.pages.replaced import Story, story_of
 from citycare.scenarios.booking.pages.words import (
-    SOURCES,
     Words,
     booking_part,
     place_of,
+    source_words,
     state_tag,
     when,
     words_of,
@@ -226,7 +226,7 @@ async def _booking_page(request: Request, cx: Context, booking_id: UUID) -> Book
             Fact(name=words("医院"), text=card["organisation_name"]),
             Fact(name=words("诊室"), text=card["room"] or words("到科室前台问一下")),
             Fact(name=words("挂号费"), text=yuan(Money(card["fee_fen"]), lang)),
-            Fact(name=words("来源"), text=words(SOURCES[Source(booking["source"])])),
+            Fact(name=words("来源"), text=source_words(booking, words)),
         ),
         is_open=state is State.BOOKED and card["ends_at"] > cx.now,
         story=await story_of(request, cx, booking),

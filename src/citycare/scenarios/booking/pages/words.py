@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 
 from citycare.kit import clock
-from citycare.scenarios.booking.model.core import Source, State
+from citycare.scenarios.booking.model.core import Pool, Source, State
 from citycare.web import i18n
 from citycare.web.i18n import mark
 from citycare.web.manner import manner_of
@@ -62,6 +62,14 @@ def state_tag(state: State | str, words: Words) -> Tag:
     """Write the state of a booking as a tag."""
     text, tone = STATES[State(state)]
     return Tag(text=words(text), tone=tone)
+
+
+def source_words(row: Any, words: Words) -> str:
+    """Write how a booking came about; what a family doctor booked is a referral."""
+    source = Source(row["source"])
+    if row["pool"] == Pool.REFERRAL and source is Source.BOOK:
+        return words("社区转诊")
+    return words(SOURCES[source])
 
 
 def booking_part(row: Any, words: Words) -> Booking:
