@@ -254,3 +254,17 @@ async def test_what_nobody_has_is_said_with_a_way_on(
     page = await doctor.get(f"/clinic/care/{patient}", params={"q": "没有这种科"})
     assert page.status_code == 200
     assert "没有可约的号" in page.text
+
+
+async def test_what_the_limits_forbid_is_not_offered_and_the_reason_is_told(
+    doctor: httpx.AsyncClient, patient: UUID, reserved: NewSlot, database: Database
+) -> None:
+    async def hold(cx: Context) -> None:
+        starts_at = NOW + timedelta(hours=25)
+        slot = await open_slot(cx, starts_at=starts_at, shares={Pool.PUBLIC: 1})
+        await book.book(acting(cx, staff(Role.CLERK), Channel.WINDOW), slot.id, patient)
+
+    await committed(database, hold)
+    page = await doctor.get(f"/clinic/care/{patient}", params={"q": "心内"})
+    assert str(reserved.id) not in page.text
+    assert "booking.too_many" in page.text

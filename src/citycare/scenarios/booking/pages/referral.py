@@ -5,6 +5,7 @@ Where no reserved place is left, or they have all been given back, public places
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -41,7 +42,6 @@ HOME = "/clinic/care"
 CLINICS_MAX = 10
 PER_CLINIC = 4
 SHOWN = 20
-NEXT_MAX = 5
 KEYS = 9
 HORIZON = timedelta(days=31)
 PARTS = {PartOfDay.MORNING: 0, PartOfDay.AFTERNOON: 1, PartOfDay.EVENING: 2}
@@ -74,6 +74,7 @@ class ReferralPage:
     q: str
     here: str
     public: bool
+    refused: str
     ignored: tuple[str, ...]
     windows: tuple[WindowLine, ...]
 
@@ -152,51 +153,74 @@ async def choose(request: Request, cx: WriteContext, person_id: UUID, q: Text = 
     person = await _patient(cx, doctor, person_id)
     asked = Asked(person.id, q.strip())
     words = words_of(request)
-    rows, ignored = await _find(doctor, asked.q)
+    found = await _find(doctor, asked)
     page = ReferralPage(
         person=person.name,
         note=staff.note_of(person, cx.now, words),
         q=asked.q,
         here=f"{HOME}/{person.id}",
-        public=any(pool is Pool.PUBLIC for _, pool in rows),
-        ignored=ignored,
-        windows=_lines(request, rows, asked, words),
+        public=any(pool is Pool.PUBLIC for _, pool in found.rows),
+        refused=staff.error_words(request, found.refused) if found.refused else "",
+        ignored=found.ignored,
+        windows=_lines(request, found.rows, asked, words),
     )
     return await respond(request, cx, "booking/referral.html", page)
 
 
-async def _find(cx: Context, q: str) -> tuple[list[tuple[Row, Pool]], tuple[str, ...]]:
-    """Return windows with the pool to book from, and the words nothing was found for."""
-    soon = (cx.now, cx.now + HORIZON)
-    if not q:
-        return await _open(cx, soon, (None,), SHOWN), ()
-    answer = await finder.find_clinics(cx, q, limit=CLINICS_MAX)
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Windows with the pool to book from; with none of them, why the limits refuse."""
+
+    rows: Sequence[tuple[Row, Pool]]
+    refused: AppError | None = None
+    ignored: tuple[str, ...] = ()
+
+
+async def _find(cx: Context, asked: Asked) -> _Found:
+    """Return what fits the words typed; without words the soonest windows of the city."""
+    if not asked.q:
+        return await _open(cx, asked, (cx.now, cx.now + HORIZON), (None,))
+    answer = await finder.find_clinics(cx, asked.q, limit=CLINICS_MAX)
     query = answer.query
     first = clock.bounds(query.from_day)[0]
     last = clock.bounds(query.to_day)[1] if query.to_day else first + HORIZON
     clinics = [one.clinic.id for one in answer.items]
-    found = await _open(cx, (first, last), clinics, PER_CLINIC, query.part_of_day)
-    return found[:SHOWN], answer.ignored
+    found = await _open(cx, asked, (first, last), clinics, query.part_of_day)
+    return replace(found, ignored=answer.ignored)
 
 
 async def _open(
     cx: Context,
+    asked: Asked,
     span: Span,
     clinics: Sequence[UUID | None],
-    each: int,
     part: PartOfDay | None = None,
-) -> list[tuple[Row, Pool]]:
-    """Return the first open windows of these clinics by time: reserved ones, else public ones."""
+) -> _Found:
+    """Return the first open windows of these clinics by time: reserved ones, else public ones.
+
+    Windows the limits forbid are left out; public ones do not take the place of those.
+    """
     for pool in RESERVED_OR_PUBLIC:
-        found: list[Row] = []
+        rows: list[Row] = []
         for clinic in clinics:
             wanted = SlotFilter(*span, pool=pool, clinic=clinic)
-            rows = (await lists.list_open_slots(cx, wanted)).items
-            found += [row for row in rows if _fits(row, pool, part)][:each]
-        if found:
-            found.sort(key=lambda row: (row["starts_at"], row["id"]))
-            return [(row, pool) for row in found]
-    return []
+            found = (await lists.list_open_slots(cx, wanted)).items
+            rows += [{**row, "pool": pool} for row in found if _fits(row, pool, part)]
+        if rows:
+            kept, refused = await desk_service.fitting(cx, asked.person, rows)
+            return _Found([(row, pool) for row in _few(kept)], refused)
+    return _Found(())
+
+
+def _few(rows: Sequence[Row]) -> list[Row]:
+    """Keep the first windows of each clinic, in the order of time."""
+    counts: Counter[UUID] = Counter()
+    kept: list[Row] = []
+    for row in sorted(rows, key=lambda row: (row["starts_at"], row["id"])):
+        counts[row["clinic_id"]] += 1
+        if counts[row["clinic_id"]] <= PER_CLINIC:
+            kept.append(row)
+    return kept[:SHOWN]
 
 
 def _fits(row: Row, pool: Pool, part: PartOfDay | None) -> bool:
@@ -264,10 +288,10 @@ async def _confirm(
     words = words_of(request)
     asked = Asked(person.id, q)
     card = await lists.get_slot(cx, slot_id)
-    following: list[tuple[Row, Pool]] = []
+    following: Sequence[tuple[Row, Pool]] = ()
     public_href = ""
     if error is not None:
-        following = await _following(cx, card)
+        following = await _following(cx, asked, card)
         if pool is Pool.REFERRAL and isinstance(error, SlotUnavailable):
             usable = card["release"] != "draw" and await _left(cx, slot_id, Pool.PUBLIC)
             public_href = asked.book_href(slot_id, Pool.PUBLIC) if usable else ""
@@ -290,15 +314,16 @@ async def _confirm(
     )
 
 
-async def _following(cx: Context, card: Row) -> list[tuple[Row, Pool]]:
+async def _following(cx: Context, asked: Asked, card: Row) -> Sequence[tuple[Row, Pool]]:
     """Return the next windows of the same clinic."""
-    found = await _open(cx, (cx.now, cx.now + HORIZON), [card["clinic_id"]], NEXT_MAX + 1)
-    return [one for one in found if one[0]["id"] != card["id"]][:NEXT_MAX]
+    found = await _open(cx, asked, (cx.now, cx.now + HORIZON), [card["clinic_id"]])
+    return [one for one in found.rows if one[0]["id"] != card["id"]]
 
 
 def _why(request: Request, error: AppError, pool: Pool) -> str:
+    words = words_of(request)
     if pool is Pool.REFERRAL and isinstance(error, SlotUnavailable):
-        text = words_of(request)("这个时段的转诊号约完了，或者已经放给大家。")
+        text = words("这个时段的转诊号约完了，或者已经放给大家。")
         return f"{text} [{error.code}]"
     return staff.error_words(request, error)
 

@@ -185,6 +185,19 @@ async def _limits(cx: Context, person_id: UUID, moved: Row | None) -> _Fit:
     return _Fit(cx, person_id, Standing(held, ()), await limits_in_force(cx), follows)
 
 
+async def fitting(
+    cx: Context, person_id: UUID, rows: Sequence[Row]
+) -> tuple[list[Row], AppError | None]:
+    """Leave out the windows a person could not book anyway, by the limits.
+
+    Where that leaves nothing, the reason is returned too. Each row carries its `pool`.
+    """
+    await consent.require(cx, "booking.book", person_id)
+    fit = await _limits(cx, person_id, None)
+    kept = fit.rows(rows)
+    return kept, None if kept else fit.refused
+
+
 async def _read(
     cx: Context,
     organisation_id: UUID,
