@@ -20,25 +20,15 @@ from tests.browser.stage import CHROMIUM, Stage, open_stage
 NewHand = Callable[..., Hand]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the level, keep it on one worker, and say what is missing."""
-    for item in items:
-        if "browser" not in item.path.parts:
-            continue
-        item.add_marker(pytest.mark.browser)
-        item.add_marker(pytest.mark.xdist_group("browser"))
-        if not CHROMIUM:
-            item.add_marker(pytest.mark.skip(reason="no chromium here: ./run setup"))
-        if not assets.DIST.exists():
-            item.add_marker(pytest.mark.skip(reason="not built: npm ci && npm run build"))
-
-
 @pytest.fixture(scope="session")
 def stage(
     server: Embedded, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stage]:
     """The city of 9:12 on a Sunday, served by one real web process."""
+    if not CHROMIUM:
+        pytest.skip("no chromium here: ./run setup")
+    if not assets.DIST.exists():
+        pytest.skip("the pages' styles are not built: ./run setup")
     home = tmp_path_factory.mktemp("city")
     with open_stage(server, template, home, f"browser_{os.getpid()}") as here:
         yield here

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.browser.conftest import NewHand
 from tests.browser.hand import Hand
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 TARGETS = "a:visible, button:visible, .input:visible, .choice:visible"
 INLINE = "it => it.closest('p, .notice, h1, h2') !== null && !it.matches('.btn, .sos')"

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.browser.conftest import NewHand
 from tests.browser.hand import DESKTOP, FOCUS_SEEN, Hand
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 TABS_MAX = 60
 # Names of people and places stay as they are; so do the words of the language switch.

@@ -11,6 +11,8 @@ from tests.browser.conftest import NewHand
 from tests.browser.hand import DESKTOP, Hand
 from tests.browser.stage import Stage
 
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
 MINE = re.compile(r"/bookings/[0-9a-f-]{36}$")
 FREE = "a.chip-free, a.chip-few"
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.browser.conftest import NewHand
 from tests.browser.hand import DESKTOP, Hand
 from tests.browser.stage import Stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 MARKED = "SELECT count(*) AS n FROM booking.booking WHERE state = %(state)s"
 

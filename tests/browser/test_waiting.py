@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
+
 from tests.browser.conftest import NewHand
 from tests.browser.hand import Hand
 from tests.browser.stage import Stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 DRESSED = """
     SELECT s.id, s.clinic_id, (s.starts_at AT TIME ZONE 'Asia/Shanghai')::date::text AS day

@@ -14,6 +14,8 @@ from tests.browser.conftest import NewHand
 from tests.browser.hand import DESKTOP, NARROW, Hand
 from tests.browser.stage import Stage, free_port, serve
 
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
 REVOKE = """
     UPDATE identity.session SET revoked_at = now() WHERE account_id IN (
         SELECT id FROM identity.account WHERE subject = %(subject)s)
