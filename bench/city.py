@@ -5,9 +5,11 @@ The rows are written by plain SQL in bulk: this is the stage, not the play.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -139,20 +141,23 @@ def application(port: int, *, workers: int = 2) -> Iterator[list[subprocess.Pope
     """Run the web processes and the worker as the demo does, without its supervisor."""
     environment = {**os.environ, "CITYCARE_HOME": str(HOME), "PYTHONWARNINGS": "ignore"}
     processes = [
-        subprocess.Popen(web_command("127.0.0.1", port, workers), env=environment),
-        subprocess.Popen([sys.executable, "-m", "citycare.worker"], env=environment),
+        subprocess.Popen(command, env=environment, start_new_session=True)
+        for command in (
+            web_command("127.0.0.1", port, workers),
+            [sys.executable, "-m", "citycare.worker"],
+        )
     ]
     try:
         wait_ready(port)
         yield processes
     finally:
+        for process in processes:  # with all they started: an orphan would take half the next run
+            os.killpg(process.pid, signal.SIGTERM)
         for process in processes:
-            process.terminate()
-        for process in processes:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait_ready(port: int, seconds: float = 30) -> None:

@@ -6,13 +6,13 @@ from datetime import date
 
 import psycopg
 import pytest
-from tests.conftest import NOW
 
 from citycare.kernel import identity
 from citycare.kernel.context import SYSTEM, Channel, Context
 from citycare.kernel.identity import Kind, NewPerson, Sex, documents, model
 from citycare.kit.db import Database
 from citycare.kit.embedded import Embedded
+from tests.conftest import NOW
 
 BORN = date(1961, 4, 9)
 PAPER = documents.synthetic_number(BORN, Sex.FEMALE, 417)

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import pyotp
 import pytest
-from tests.conftest import NOW
 
 from citycare.kernel import identity
 from citycare.kernel.context import SYSTEM, Channel, Context
 from citycare.kernel.identity import NewPerson, Sex, factors, model
 from citycare.kit.db import Database
+from tests.conftest import NOW
 
 CROWD = 6
 NEW = NewPerson("白以宁", Sex.FEMALE, date(1993, 6, 17))
