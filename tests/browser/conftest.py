@@ -26,9 +26,9 @@ def stage(
 ) -> Iterator[Stage]:
     """The city of 9:12 on a Sunday, served by one real web process."""
     if not CHROMIUM:
-        pytest.skip("no chromium here: ./run setup")
+        pytest.fail("no chromium here: ./run setup")
     if not assets.DIST.exists():
-        pytest.skip("the pages' styles are not built: ./run setup")
+        pytest.fail("the pages are not built: ./run setup")
     home = tmp_path_factory.mktemp("city")
     with open_stage(server, template, home, f"browser_{os.getpid()}") as here:
         yield here
