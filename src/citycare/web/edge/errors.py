@@ -118,7 +118,7 @@ class ChannelNotYours(Forbidden):
     """Windows, kiosks, telephones and volunteers are spoken for by staff; leave X-Channel out."""
 
     code = "request.channel_not_yours"
-    words = "这个渠道要由工作人员办理。请直接用手机办理,或者请窗口工作人员帮忙。"
+    words = "这个渠道要由工作人员办理。请直接用手机办理，或者请窗口工作人员帮忙。"
 
 
 class Fault(Refused, Conflict):

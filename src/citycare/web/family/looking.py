@@ -24,6 +24,7 @@ from citycare.web.family.words import (
     until,
     words_of,
 )
+from citycare.web.i18n import mark
 from citycare.web.parts import Fact, Link, Tag, Tone
 from citycare.web.respond import redirect, respond
 from citycare.web.shell import Toast
@@ -192,7 +193,7 @@ async def end(request: Request, cx: WriteContext, relation_id: UUID) -> Response
     """End a relation from this instant on."""
     await _visible(cx, relation_id)
     await identity.leave_relation(cx, relation_id)
-    text = words_of(request)("结束了。从现在起就不能代办了，约好的号不受影响。")
+    text = words_of(request)(mark("结束了。从现在起就不能代办了，约好的号不受影响。"))
     return redirect(request, HOME, notice=Toast(text=text))
 
 
@@ -278,7 +279,7 @@ async def refuse(request: Request, cx: WriteContext, request_id: UUID) -> Respon
     if is_mine:
         raise identity.requests.RequestUnknown
     await identity.refuse(cx, request_id)
-    text = words_of(request)("没有同意，什么都没有变。")
+    text = words_of(request)(mark("没有同意，什么都没有变。"))
     return redirect(request, HOME, notice=Toast(text=text))
 
 
@@ -289,5 +290,5 @@ async def withdraw(request: Request, cx: WriteContext, request_id: UUID) -> Resp
     if not is_mine:
         raise identity.requests.RequestUnknown
     await identity.withdraw_request(cx, request_id)
-    text = words_of(request)("撤回了。")
+    text = words_of(request)(mark("撤回了。"))
     return redirect(request, HOME, notice=Toast(text=text))

@@ -278,7 +278,7 @@ async def end_grant(
         raise OwnAccess
     await _card(cx, account_id)
     await identity.end_grant(cx, account_id, Grant(role, as_uuid(organisation)))
-    text = words_of(request)("角色收回了，从下一次操作起就不能用。")
+    text = words_of(request)(mark("角色收回了，从下一次操作起就不能用。"))
     return redirect(request, f"{PATH}/{account_id}", notice=Toast(text=text))
 
 
@@ -297,7 +297,7 @@ async def end_sessions(
         is_mine = one.id == cx.actor.session_id
         if one.id == chosen or (chosen is None and not is_mine):
             await identity.revoke_session(cx, one.id)
-    text = words_of(request)("退出了，那台设备要重新登录。")
+    text = words_of(request)(mark("退出了，那台设备要重新登录。"))
     return redirect(request, f"{PATH}/{account_id}", notice=Toast(text=text))
 
 
@@ -317,5 +317,5 @@ async def close(request: Request, cx: WriteContext, account_id: UUID) -> Respons
         raise OwnAccess
     await _card(cx, account_id)
     await identity.close_account(cx, account_id)
-    text = words_of(request)("账号停用了，所有设备都已退出。")
+    text = words_of(request)(mark("账号停用了，所有设备都已退出。"))
     return redirect(request, f"{PATH}/{account_id}", notice=Toast(text=text))

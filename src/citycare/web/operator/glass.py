@@ -180,5 +180,5 @@ async def review(
 ) -> Response:
     """Write the verdict down; 'unjustified' ends what is still open."""
     await consent.review(cx, glass_id, verdict, clean(note))
-    text = words_of(request)("审核已记下，当事人在自己的查看记录里也看得到。")
+    text = words_of(request)(mark("审核已记下，当事人在自己的查看记录里也看得到。"))
     return redirect(request, PATH, notice=Toast(text=text))

@@ -199,7 +199,7 @@ async def replay(request: Request, cx: WriteContext, job_id: int) -> Response:
     await consent.require(cx, ACTION)
     await events.replay(cx, job_id)
     await audit.append(cx, [audit.Entry("job.replayed", None, f"job/{job_id}")])
-    text = words_of(request)("任务 %(n)d 已重新排队。再失败会回到这里。", n=job_id)
+    text = words_of(request)(mark("任务 %(n)d 已重新排队。再失败会回到这里。"), n=job_id)
     return redirect(request, PATH, notice=Toast(text=text))
 
 
@@ -216,7 +216,7 @@ async def ask_discard(request: Request, cx: ReadContext, job_id: int) -> Respons
     """Ask once more, and for the reason."""
     await consent.require(cx, ACTION)
     panel = await _panel(cx, job_id, words_of(request))
-    name = Fact(name=words_of(request)("任务"), text=panel.name)
+    name = Fact(name=words_of(request)(mark("任务")), text=panel.name)
     shown = DiscardPage(id=job_id, facts=(name, *panel.facts))
     return await respond(request, cx, "operator/discard.html", shown)
 
@@ -233,7 +233,7 @@ async def discard(
     await events.discard(cx, job_id)
     detail = {"reason": clean(reason)}
     await audit.append(cx, [audit.Entry("job.discarded", None, f"job/{job_id}", "ok", detail)])
-    text = words_of(request)("任务 %(n)d 不再做了，理由已记入审计。", n=job_id)
+    text = words_of(request)(mark("任务 %(n)d 不再做了，理由已记入审计。"), n=job_id)
     return redirect(request, PATH, notice=Toast(text=text))
 
 

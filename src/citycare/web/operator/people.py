@@ -331,7 +331,7 @@ async def reject(
     if not clean(reason):
         return await _again(request, cx, proposal_id, reason, None)
     await identity.reject_proposal(cx, proposal_id, clean(reason))
-    text = words_of(request)("记下了：是两个人，以后不再提这一对。")
+    text = words_of(request)(mark("记下了：是两个人，以后不再提这一对。"))
     return redirect(request, PATH, notice=Toast(text=text))
 
 
@@ -429,5 +429,5 @@ async def undo(
     except AppError as error:
         page = await _merge_page(request, cx, merge_id, error)
         return await respond(request, cx, "operator/merge.html", page, status=409)
-    text = words_of(request)("拆回了：当时移过去的都回到原处。")
+    text = words_of(request)(mark("拆回了：当时移过去的都回到原处。"))
     return redirect(request, f"{PATH}/merges/{merge_id}", notice=Toast(text=text))

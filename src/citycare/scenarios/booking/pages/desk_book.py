@@ -23,6 +23,7 @@ from citycare.scenarios.booking.service import day, lists
 from citycare.scenarios.booking.service import desk as service
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.errors import status_of
+from citycare.web.i18n import mark
 from citycare.web.manner import manner_of
 from citycare.web.parts import Fact
 from citycare.web.rendering import yuan
@@ -199,7 +200,7 @@ async def cancel(
 ) -> Response:
     """Give the place back."""
     ended = await booking.cancel(staff.at_window(cx), booking_id, reason)
-    text = words_of(request)("退好了。这个号会先给候补的人。")
+    text = words_of(request)(mark("退好了。这个号会先给候补的人。"))
     return redirect(
         request, staff.address("/desk", person=ended.person_id), notice=Toast(text=text)
     )

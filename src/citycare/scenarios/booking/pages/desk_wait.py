@@ -23,6 +23,7 @@ from citycare.scenarios.booking.service import finder, lists, wait
 from citycare.web import forms
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.errors import status_of
+from citycare.web.i18n import mark
 from citycare.web.parts import Option
 from citycare.web.respond import redirect, respond
 from citycare.web.shell import Toast
@@ -129,7 +130,7 @@ async def join(request: Request, cx: WriteContext) -> Response:
         except AppError as refused:
             error = refused
         else:
-            text = words_of(request)("排上了。有号会通知他，也可以到窗口来问。")
+            text = words_of(request)(mark("排上了。有号会通知他，也可以到窗口来问。"))
             there = staff.address("/desk", person=person, org=form.values.get("org"))
             return redirect(request, there, notice=Toast(text=text))
     if person is None:
@@ -143,7 +144,7 @@ async def join(request: Request, cx: WriteContext) -> Response:
 async def leave(request: Request, cx: WriteContext, wait_id: UUID, person: UUID) -> Response:
     """Take the person off the list; an open offer goes to the next."""
     await wait.leave(staff.at_window(cx), wait_id)
-    text = words_of(request)("不排了。")
+    text = words_of(request)(mark("不排了。"))
     return redirect(request, staff.address("/desk", person=person), notice=Toast(text=text))
 
 

@@ -307,7 +307,7 @@ async def withdraw(
     if person is None:
         raise SignInNeeded
     await service.withdraw(cx, draw_id, person.person_id)
-    text = words_of(request)("退出登记了。截止以前还可以再登记。")
+    text = words_of(request)(mark("退出登记了。截止以前还可以再登记。"))
     return redirect(request, f"/draws/of/{slot_id}", notice=Toast(text=text))
 
 

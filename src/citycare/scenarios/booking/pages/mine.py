@@ -33,6 +33,7 @@ from citycare.scenarios.booking.service import book, draw_list, lists, queue
 from citycare.web import i18n
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.errors import SignInNeeded
+from citycare.web.i18n import mark
 from citycare.web.manner import manner_of
 from citycare.web.parts import Booking, Fact, Link, Tag, Tone
 from citycare.web.portals import persons
@@ -248,7 +249,7 @@ async def cancel(
 ) -> Response:
     """Give the place back."""
     await book.cancel(cx, booking_id, reason)
-    text = words_of(request)("退好了。这个号会先给候补的人。")
+    text = words_of(request)(mark("退好了。这个号会先给候补的人。"))
     return redirect(request, "/bookings", notice=Toast(text=text))
 
 

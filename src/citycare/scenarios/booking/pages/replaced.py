@@ -103,5 +103,5 @@ async def next_step(request: Request, cx: Context, person_id: UUID) -> NextStep 
 async def keep(request: Request, cx: WriteContext, booking_id: UUID) -> Response:
     """Keep what was kept: nobody asks again."""
     await stop.accept_replacement(cx, booking_id)
-    text = words_of(request)("好，就按这个时间。到时提前 15 分钟到就行。")
+    text = words_of(request)(mark("好，就按这个时间。到时提前 15 分钟到就行。"))
     return redirect(request, f"/bookings/{booking_id}", notice=Toast(text=text))

@@ -158,6 +158,6 @@ async def add(request: Request, cx: WriteContext) -> Response:
         return await respond(request, cx, "booking/scheduler_closures.html", page, status=422)
     id_ = ids.derive("booking.closure", org, clinic or "", on_day.isoformat())
     await schedule.save_closures(cx, [Closure(id_, org, on_day, str(kind), reason, clinic)])
-    text = words_of(request)("记下了。只影响还没排出的时段；已经排出的请用“停诊”。")
+    text = words_of(request)(mark("记下了。只影响还没排出的时段；已经排出的请用“停诊”。"))
     there = staff.address("/scheduler/closures", org=org)
     return redirect(request, there, notice=Toast(text=text))

@@ -176,7 +176,7 @@ async def open_draw(request: Request, cx: WriteContext) -> Response:
             form.errors[FIELD_OF.get(error.code, "name")] = staff.error_words(request, error)
             status = status_of(error)
         else:
-            text = words_of(request)("开始登记了。种子的指纹已经公布，谁也改不了结果。")
+            text = words_of(request)(mark("开始登记了。种子的指纹已经公布，谁也改不了结果。"))
             return redirect(request, f"/scheduler/draws/{made.id}", notice=Toast(text=text))
     page = await _form(request, cx, org, form)
     return await respond(request, cx, "booking/scheduler_draw_new.html", page, status=status)
@@ -305,5 +305,5 @@ async def beacon(request: Request, cx: WriteContext, draw_id: UUID) -> Response:
         page = await _page(request, cx, draw_id, error)
         status = status_of(error)
         return await respond(request, cx, "booking/scheduler_draw.html", page, status=status)
-    text = words_of(request)("公开号码记下了，一分钟内开始摇。")
+    text = words_of(request)(mark("公开号码记下了，一分钟内开始摇。"))
     return redirect(request, f"/scheduler/draws/{draw_id}", notice=Toast(text=text))

@@ -291,7 +291,7 @@ async def save(request: Request, cx: WriteContext, clinic: Annotated[UUID, Form(
             _place_error(request, form, error, template)
             status = status_of(error)
         else:
-            text = words_of(request)("存好了。按“排到”以后，新的时段才会出现在日程里。")
+            text = words_of(request)(mark("存好了。按“排到”以后，新的时段才会出现在日程里。"))
             there = staff.address("/scheduler/templates", clinic=clinic)
             return redirect(request, there, notice=Toast(text=text))
     page = await _page(request, cx, clinic, form)
@@ -304,6 +304,6 @@ async def delete(
 ) -> Response:
     """Remove a template; windows already made stay."""
     await schedule.delete_templates(cx, clinic, [template_id])
-    text = words_of(request)("模板删了。已经排出的时段还在，要停的话用“停诊”。")
+    text = words_of(request)(mark("模板删了。已经排出的时段还在，要停的话用“停诊”。"))
     there = staff.address("/scheduler/templates", clinic=clinic)
     return redirect(request, there, notice=Toast(text=text))

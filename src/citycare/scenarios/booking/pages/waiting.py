@@ -65,7 +65,7 @@ async def _join_page(
     today = clock.day_of(cx.now)
     first = max(day or today, today)
     waiting = await lists.waiting_lengths(cx, [clinic_id], person.person_id)
-    doctor = clinic.practitioner_name or words_of(request)("普通门诊")
+    doctor = clinic.practitioner_name or words_of(request)(mark("普通门诊"))
     return JoinPage(
         clinic_id=clinic_id,
         place=f"{doctor} · {clinic.department_name} · {clinic.organisation_short}",
@@ -94,7 +94,7 @@ async def join(
     except AppError as error:
         page = await _join_page(request, cx, clinic_id, from_day, error)
         return await respond(request, cx, "booking/join.html", page, status=409)
-    text = words_of(request)("排上了。有号会留给您并通知您，不用一直刷。")
+    text = words_of(request)(mark("排上了。有号会留给您并通知您，不用一直刷。"))
     return redirect(request, f"/waiting/{entry.id}", notice=Toast(text=text))
 
 
@@ -142,7 +142,7 @@ async def waiting(request: Request, cx: WriteContext, wait_id: UUID) -> Response
 async def accept(request: Request, cx: WriteContext, wait_id: UUID) -> Response:
     """Take the offered place."""
     made = await wait.accept(cx, wait_id)
-    text = words_of(request)("约好了。到时提前 15 分钟到就行。")
+    text = words_of(request)(mark("约好了。到时提前 15 分钟到就行。"))
     return redirect(request, f"/bookings/{made.id}", notice=Toast(text=text))
 
 
@@ -150,7 +150,7 @@ async def accept(request: Request, cx: WriteContext, wait_id: UUID) -> Response:
 async def leave(request: Request, cx: WriteContext, wait_id: UUID) -> Response:
     """Leave the list, or say no to the offer."""
     await wait.leave(cx, wait_id)
-    text = words_of(request)("不排了。这个号会给下一位。")
+    text = words_of(request)(mark("不排了。这个号会给下一位。"))
     return redirect(request, "/bookings", notice=Toast(text=text))
 
 
@@ -255,5 +255,5 @@ async def appeal(
     """Send the appeal."""
     person = await person_in_hand(request, cx)
     await holds.appeal(cx, person.person_id, text)
-    done = words_of(request)("申诉交上去了，有结果会通知您。急着看病可以到窗口挂号。")
+    done = words_of(request)(mark("申诉交上去了，有结果会通知您。急着看病可以到窗口挂号。"))
     return redirect(request, "/appeal", notice=Toast(text=done))

@@ -20,6 +20,7 @@ from citycare.scenarios.booking.service import lists, queue
 from citycare.scenarios.booking.service.draw import keys_in
 from citycare.web.edge import edge_of
 from citycare.web.edge.contexts import WriteContext, gate
+from citycare.web.i18n import mark
 from citycare.web.respond import redirect, respond
 from citycare.web.shell import Toast
 
@@ -80,7 +81,7 @@ async def _place(request: Request, cx: Context, clinic_id: UUID) -> str:
     clinics = await lists.get_clinics(cx, [clinic_id])
     if not clinics:
         raise ClinicUnknown(clinic=clinic_id)
-    doctor = clinics[0].practitioner_name or words_of(request)("普通门诊")
+    doctor = clinics[0].practitioner_name or words_of(request)(mark("普通门诊"))
     return f"{doctor} · {clinics[0].department_name} · {clinics[0].organisation_short}"
 
 

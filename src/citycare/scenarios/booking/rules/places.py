@@ -81,7 +81,7 @@ def may_use_pool(claim: Claim, slot: Slot, people: People, limits: Limits, now: 
     if claim.pool is Pool.PUBLIC:
         return True
     if claim.pool is Pool.REFERRAL:
-        return claim.actor.has(Role.COMMUNITY_GP)
+        return claim.actor.has(Role.COMMUNITY_GP) and claim.person_id != claim.actor.person_id
     if claim.pool is Pool.ONSITE:
         return claim.channel in ON_SITE and clock.day_of(slot.starts_at) == clock.day_of(now)
     if claim.pool is Pool.ELDER:
