@@ -32,6 +32,7 @@ WIDEST = """() => {
     .filter((it) => !scrolls(it.parentElement)).slice(0, 3).map((it) => it.outerHTML.slice(0, 120))
 }"""
 SETTLE_MS, SETTLE_LOOKS = 50, 20
+FOCUS_MS = 5_000
 Role = Literal["link", "button", "heading", "textbox", "searchbox", "combobox", "row", "cell"]
 
 
@@ -135,8 +136,10 @@ class Hand:
 
     def tab_is_seen(self) -> None:
         """Press Tab and check that what has the focus shows it."""
+        self.page.wait_for_load_state("load")  # a key pressed into a page that still loads is lost
+        self.page.bring_to_front()
         self.page.keyboard.press("Tab")
-        assert self.page.evaluate(FOCUS_SEEN), f"focus not seen on {self.page.url}"
+        self.page.wait_for_function(FOCUS_SEEN, timeout=FOCUS_MS)
 
     def shoot(self, file: Path, *, whole: bool = False) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -216,6 +216,7 @@ async def _booking_page(request: Request, cx: Context, booking_id: UUID) -> Book
     person = await identity.get_person(cx, booking["person_id"])
     lang = manner_of(request).lang
     state = State(booking["state"])
+    source = source_words(booking, words)
     return BookingPage(
         id=booking_id,
         title=when(request, card),
@@ -227,7 +228,7 @@ async def _booking_page(request: Request, cx: Context, booking_id: UUID) -> Book
             Fact(name=words("医院"), text=card["organisation_name"]),
             Fact(name=words("诊室"), text=card["room"] or words("到科室前台问一下")),
             Fact(name=words("挂号费"), text=yuan(Money(card["fee_fen"]), lang)),
-            Fact(name=words("来源"), text=source_words(booking, words)),
+            *([Fact(name=words("来源"), text=source)] if source else []),
         ),
         is_open=state is State.BOOKED and card["ends_at"] > cx.now,
         story=await story_of(request, cx, booking),

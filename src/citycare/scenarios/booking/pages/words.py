@@ -65,11 +65,11 @@ def state_tag(state: State | str, words: Words) -> Tag:
 
 
 def source_words(row: Any, words: Words) -> str:
-    """Write how a booking came about; what a family doctor booked is a referral."""
+    """Write how a booking came about, where that says something; a family doctor's is a referral."""
     source = Source(row["source"])
-    if row["pool"] == Pool.REFERRAL and source is Source.BOOK:
-        return words("社区转诊")
-    return words(SOURCES[source])
+    if source is not Source.BOOK:
+        return words(SOURCES[source])
+    return words("社区转诊") if row["pool"] == Pool.REFERRAL else ""
 
 
 def booking_part(row: Any, words: Words) -> Booking:
