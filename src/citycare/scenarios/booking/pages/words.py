@@ -65,7 +65,7 @@ def state_tag(state: State | str, words: Words) -> Tag:
 
 
 def source_words(row: Any, words: Words) -> str:
-    """Write how a booking came about, where that says something; a family doctor's is a referral."""
+    """Write how a booking came about, where that says something (a GP books referrals)."""
     source = Source(row["source"])
     if source is not Source.BOOK:
         return words(SOURCES[source])
