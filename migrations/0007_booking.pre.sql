@@ -82,6 +82,7 @@ CREATE TABLE booking.slot (              -- one window of one clinic
 ) WITH (fillfactor = 70);
 CREATE INDEX slot_starts ON booking.slot (starts_at, id) WHERE has_free;
 CREATE INDEX slot_department ON booking.slot (department_code, starts_at, id) WHERE has_free;
+CREATE INDEX slot_district ON booking.slot (district, starts_at, id) WHERE has_free;
 CREATE INDEX slot_organisation ON booking.slot (organisation_id, starts_at, id);
 CREATE INDEX slot_practitioner ON booking.slot (practitioner_id, starts_at, id);
 

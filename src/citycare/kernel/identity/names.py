@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 
-from pypinyin import lazy_pinyin
-
 SURNAMES = {
     "单": "shan", "曾": "zeng", "解": "xie", "仇": "qiu", "查": "zha", "任": "ren", "区": "ou",
     "朴": "piao", "盖": "ge", "华": "hua", "缪": "miao", "乐": "yue", "翟": "zhai", "覃": "qin",
@@ -23,6 +21,8 @@ def pinyin(name: str) -> tuple[str, str]:
 
     A name in Latin letters keeps its letters; its initials are those of its words.
     """
+    from pypinyin import lazy_pinyin  # noqa: PLC0415 - 45 MB of readings, only where names are written
+
     first = next((name[:size] for size in (2, 1) if name[:size] in SURNAMES), "")
     syllables = [SURNAMES[first]] if len(first) == 1 else []
     if len(first) > 1:

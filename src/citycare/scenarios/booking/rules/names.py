@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 from itertools import islice, product
 
-from pypinyin import Style, pinyin
-
 READINGS_MAX = 8
 
 # Part of a department's official name → what people call it. Names only, no symptoms: those are
@@ -154,6 +152,8 @@ def latin_of(name: str) -> frozenset[str]:
     """
     if not HANZI.match(name):
         return frozenset()
+    from pypinyin import Style, pinyin  # noqa: PLC0415 - 45 MB of readings, only where names are written
+
     whole = pinyin(name, style=Style.NORMAL)
     usual = tuple(one[0] for one in whole)
     singles = [
