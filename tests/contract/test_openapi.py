@@ -202,7 +202,8 @@ def test_data_that_fits_meets_no_fault_and_mostly_succeeds(served: Served, label
     seen = fuzz(served, label, GenerationMode.POSITIVE)
     sys.stdout.write(f"{label} {dict(sorted(seen.items()))}\n")
     if label not in NEEDS_A_STORY:
-        assert any(status < 300 for status in seen), seen
+        # A 409 came all the way to the rules: what was done before, in any order, counts there.
+        assert any(status < 300 or status == 409 for status in seen), seen
 
 
 @pytest.mark.parametrize("label", [one for one in LABELS if is_refutable(one)])
