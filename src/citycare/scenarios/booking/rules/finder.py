@@ -187,8 +187,8 @@ def _month_day(found: re.Match[str], today: date) -> tuple[date, date] | None:
     for year in (today.year, today.year + 1):
         try:
             day = date(year, int(found[1]), int(found[2]))
-            continue  # 29 February, or no such day at all: perhaps it exists next year
-            continue
+        except ValueError:
+            continue  # 29 February may exist next year; 31 June never does
         if day >= today:
             return day, day
     return None
