@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import uvloop
+
 from citycare import settings as knobs
 from citycare.kernel import audit, identity
 from citycare.kernel.context import SYSTEM, Context
@@ -117,7 +119,7 @@ async def run(
 
 def main(url: str, home: Path, role: str | None = None, *, demo: bool = False) -> None:
     """Run the worker in this process."""
-    asyncio.run(run(url, home, role=role, demo=demo))
+    uvloop.run(run(url, home, role=role, demo=demo))
 
 
 if __name__ == "__main__":

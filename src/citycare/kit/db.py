@@ -69,7 +69,7 @@ class Database:
             timeout=CHECKOUT_S_MAX,
             reconnect_timeout=3600.0,
             configure=self._configure,
-            check=self._check,
+            check=self.check,
             open=False,
         )
 
@@ -79,7 +79,7 @@ class Database:
                 psycopg.sql.SQL("SET ROLE {}").format(psycopg.sql.Identifier(self.role))
             )
 
-    async def _check(self, connection: Connection) -> None:
+    async def check(self, connection: Connection) -> None:
         """Ask a connection that was idle whether it still works; a busy one has just shown it."""
         now = time.monotonic()
         if now - self._checked.get(connection, 0.0) > CHECK_AFTER_S:

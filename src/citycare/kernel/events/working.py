@@ -191,20 +191,28 @@ class Worker:
             await asyncio.sleep(self._limits.poll_s)
 
     async def _pool(self, size: int) -> AsyncConnectionPool[Connection]:
-        """Make the queue's own small pool: same server, same role, not in autocommit."""
+        """Make the queue's own small pool: same server, same role.
+
+        Each of procrastinate's calls is one statement, so no BEGIN and COMMIT around it; and its
+        commits need not reach the disk at once: whatever of them a crash takes back (fetched,
+        finished) is done again, and claims make the repeat harmless.
+        """
         async with self._database.autocommit() as db:
             row = await (await db.execute("SELECT current_user AS role")).fetchone()
         role = row["role"] if row else ""
         kwargs = dict(self._database.pool.kwargs)  # type: ignore[arg-type]
         kwargs.pop("autocommit", None)
-        kwargs["options"] = f"{kwargs.get('options', '')} -c role={role}"
+        kwargs["options"] = (
+            f"{kwargs.get('options', '')} -c role={role} -c synchronous_commit=off"
+        )
         return AsyncConnectionPool(
             self._database.url,
             kwargs=kwargs,
             min_size=1,
             max_size=size,
             timeout=5.0,
-            check=AsyncConnectionPool.check_connection,
+            configure=_in_autocommit,
+            check=self._database.check,
             open=False,
         )
 
@@ -270,6 +278,11 @@ class Worker:
             queueing_lock=name if alone else None,
         )
         return task(noted)
+
+
+async def _in_autocommit(connection: Connection) -> None:
+    """Set what cannot go into the pool's arguments: procrastinate gives it by itself elsewhere."""
+    await connection.set_autocommit(True)
 
 
 def _number(context: JobContext) -> int:

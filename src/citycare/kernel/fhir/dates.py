@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from citycare.kit import clock
@@ -22,6 +23,7 @@ LOOSE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\
 DECEMBER = 12
 
 
+@lru_cache(maxsize=4_096)  # windows share their instants
 def span(text: str) -> Span:
     """Return the span of a date, dateTime or instant as resources write it.
 

@@ -6,6 +6,7 @@ Source: HL7 FHIR R4 Appointment (http://hl7.org/fhir/R4/appointment.html).
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from citycare.scenarios.booking.model.core import Booking, Slot, State
@@ -55,5 +56,6 @@ def _participant(reference: str, active: bool) -> dict[str, Any]:  # noqa: FBT00
     }
 
 
+@lru_cache(maxsize=4_096)  # windows share their instants
 def _instant(at: datetime) -> str:
     return at.isoformat(timespec="seconds").replace("+00:00", "Z")

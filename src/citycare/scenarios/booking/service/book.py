@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -148,7 +147,9 @@ async def _audit(
         cx,
         [
             audit.line_of(
-                replace(cx, actor=claim.actor, channel=claim.channel, request_id=claim.request_id),
+                Context(
+                    cx.db, claim.actor, cx.now, claim.request_id, claim.channel, cx.purpose
+                ),
                 audit.Entry("booking.book", claim.person_id, f"Appointment/{outcome.id}"),
             )
             for claim, outcome in zip(claims, outcomes, strict=True)

@@ -43,7 +43,7 @@ def new_booking(cx: Context, claim: Claim, taken: Taken) -> Booking:
     )
 
 
-def _care(booking: Booking, limits: Limits) -> consent.CareRow:
+def _care(booking: Booking, source: str, limits: Limits) -> consent.CareRow:
     starts_at, ends_at = consent.care_window(
         booking.starts_at, limits.care_before_days, limits.care_after_days
     )
@@ -51,7 +51,7 @@ def _care(booking: Booking, limits: Limits) -> consent.CareRow:
         person_id=booking.person_id,
         organisation_id=booking.organisation_id,
         practitioner_id=None,
-        source=f"Appointment/{booking.id}",
+        source=source,
         starts_at=starts_at,
         ends_at=ends_at,
     )
@@ -59,15 +59,23 @@ def _care(booking: Booking, limits: Limits) -> consent.CareRow:
 
 async def record(cx: Context, granted: Sequence[tuple[Booking, Slot]], limits: Limits) -> None:
     """Write new bookings with what others learn of them. Their places must be taken already."""
-    await booking_store.add(cx.db, [booking for booking, _ in granted])
+    bookings = [booking for booking, _ in granted]
     published = [appointment_as_fhir(booking, slot) for booking, slot in granted]
+    names = [str(booking.id) for booking in bookings]
+    await booking_store.add(cx.db, bookings)
     await fhir.create(cx, published, valid=True)
-    await consent.open_care(cx, [_care(booking, limits) for booking, _ in granted])
+    await consent.open_care(
+        cx,
+        [
+            _care(booking, f"Appointment/{name}", limits)
+            for booking, name in zip(bookings, names, strict=True)
+        ],
+    )
     await events.emit(
         cx,
         [
-            events.Event("booking.booked", {"booking": str(booking.id), "slot": str(slot.id)})
-            for booking, slot in granted
+            events.Event("booking.booked", {"booking": name, "slot": str(booking.slot_id)})
+            for booking, name in zip(bookings, names, strict=True)
         ],
     )
 

@@ -37,8 +37,9 @@ class Answer:
 
 def body_of(booking: Booking) -> dict[str, Any]:
     """Write a booking as the API shows it; instants are UTC."""
+    name = str(booking.id)
     return {
-        "id": str(booking.id),
+        "id": name,
         "slot_id": str(booking.slot_id),
         "person_id": str(booking.person_id),
         "number": booking.number,
@@ -48,7 +49,7 @@ def body_of(booking: Booking) -> dict[str, Any]:
         "channel": booking.channel.value,
         "source": booking.source.value,
         "follows": str(booking.follows) if booking.follows else None,
-        "appointment": f"Appointment/{booking.id}",
+        "appointment": f"Appointment/{name}",
     }
 
 
