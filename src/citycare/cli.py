@@ -23,6 +23,7 @@ from citycare.kernel import audit, events
 from citycare.kernel.context import SYSTEM, Context, Role
 from citycare.kit import clock, ids, migrate
 from citycare.kit.errors import AppError
+from citycare.kit.keyfile import KeyFileWrong
 from citycare.settings import DATABASE, Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="CityCare 城医通")
@@ -50,6 +51,9 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except AppError as error:
         console.print(f"[red]{error.message()}[/red] {error.words} ({error})")
+        raise typer.Exit(1) from error
+    except KeyFileWrong as error:
+        console.print(f"[red]{error}[/red]", soft_wrap=True)
         raise typer.Exit(1) from error
 
 

@@ -70,3 +70,14 @@ def test_a_broken_file_is_refused_with_file_row_and_field(cli, tmp_path: Path) -
     assert done.returncode == 1
     assert report["faults"]
     assert "organisations.csv" in json.dumps(report["faults"], ensure_ascii=False)
+
+
+def test_a_secret_that_others_can_read_is_refused_with_the_next_step(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    key = tmp_path / "secrets" / "booking.key"
+    key.parent.mkdir()
+    key.write_bytes(bytes(32))
+    key.chmod(0o644)
+    done = cli("booking", "draw", "018f0000-0000-7000-8000-0000000000a1")
+    assert done.returncode == 1
+    assert f"Next: chmod 600 {key}" in done.stderr
+    assert "Traceback" not in done.stderr
