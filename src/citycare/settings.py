@@ -31,6 +31,13 @@ class Settings:
     base_url: str = field(
         metadata={"env": "CITYCARE_BASE_URL", "help": "the address people see, for links"}
     )
+    field_keys: Path | None = field(
+        metadata={
+            "env": "CITYCARE_FIELD_KEYS",
+            "help": "keys of encrypted fields, a file that must be there; "
+            "empty: `secrets/fields.keys` in the home, made at the first start",
+        }
+    )
     demo: bool = field(
         metadata={"env": "CITYCARE_DEMO", "help": "1: development sign-in and demo banner"}
     )
@@ -63,6 +70,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         database_url=get("CITYCARE_DATABASE_URL") or None,
         city=get("CITYCARE_CITY", "上海"),
         base_url=get("CITYCARE_BASE_URL", "http://127.0.0.1:8000"),
+        field_keys=Path(named) if (named := get("CITYCARE_FIELD_KEYS")) else None,
         demo=get("CITYCARE_DEMO", "") == "1",
         oidc_issuer=get("CITYCARE_OIDC_ISSUER") or None,
         oidc_client_id=get("CITYCARE_OIDC_CLIENT_ID", "citycare"),

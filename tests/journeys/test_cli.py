@@ -81,3 +81,18 @@ def test_a_secret_that_others_can_read_is_refused_with_the_next_step(cli, tmp_pa
     assert done.returncode == 1
     assert f"Next: chmod 600 {key}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_new_key_begins_and_the_fields_are_brought_under_it(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "secrets" / "fields.keys"
+    begun = json.loads(cli("secrets", "rotate", "--suite", "sm4gcm", "--json").stdout)
+    assert begun["suite"] == "sm4gcm"
+    first, second = path.read_text().splitlines()
+    assert first.startswith(f"{begun['key']} sm4gcm ")
+    assert " a256gcm " in second
+    done = cli("secrets", "reseal", "--json")
+    assert json.loads(done.stdout) == {"key": begun["key"], "resealed": 0}
+    refused = cli("secrets", "rotate", "--suite", "rot13")
+    assert refused.returncode == 1
+    assert "take one of a256gcm, sm4gcm" in refused.stderr
+    assert len(path.read_text().splitlines()) == 2

@@ -32,6 +32,7 @@ POLICY_WORDS: dict[str, str] = {
     "booking.draw": mark("摇号"),
     "hold.appeal": mark("爽约申诉"),
     "hold.decide": mark("处理爽约申诉"),
+    "hold.correct": mark("更正就诊记录，解除暂停"),
     "person.register": mark("登记人员信息"),
     "person.search": mark("窗口查找人员"),
     "person.read": mark("查看人员信息"),
@@ -68,6 +69,7 @@ OTHER_WORDS: dict[str, str] = {
     "booking.keep": mark("接受停诊改约"),
     "booking.leave_draw": mark("退出摇号"),
     "booking.list": mark("查看我的预约"),
+    "booking.list_waits": mark("查看候补"),
     "booking.load": mark("导入预约"),
     "booking.holds.load": mark("导入预约"),
     "booking.messages.load": mark("导入预约"),
@@ -115,6 +117,7 @@ OTHER_WORDS: dict[str, str] = {
     "second_factor.enrolled": mark("设置动态码"),
     "second_factor.proved": mark("输入动态码"),
     "second_factor.refused": mark("动态码不对"),
+    "second_factor.resealed": mark("更换动态码的密钥"),
     "session.opened": mark("登录"),
     "session.revoked": mark("退出登录"),
 }

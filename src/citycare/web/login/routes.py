@@ -204,7 +204,7 @@ async def _open(
         cx = Context(db, DOOR, case.now, case.request_id, Channel.PHONE, "login.sign_in")
         account = await identity.find_or_make_account(cx, claims["iss"], claims["sub"], claims)
         if edge.site.demo:
-            account, secret = await demo_people.complete(cx, account)
+            account, secret = await demo_people.complete(cx, edge.ring, account)
         device = device_of(request.headers.get("user-agent", ""))
         token = await identity.open_session(cx, account.id, device, SESSION_LIFE)
         held = await identity.list_grants(cx, account.id)
