@@ -153,16 +153,24 @@ async def set_state(
 
 CARD = """c.organisation_name, c.organisation_short, c.department_name, c.practitioner_name,
     c.title, c.room, c.fee_fen, c.kind, s.ends_at, c.latitude, c.longitude"""
-MINE = f"""
+OF_PERSON = f"""
     SELECT {COLUMNS}, {CARD}
       FROM booking.booking AS b
       JOIN booking.slot AS s ON s.id = b.slot_id
       JOIN booking.clinic AS c ON c.id = b.clinic_id
      WHERE b.person_id = %(person)s
-       AND (NOT %(open)s OR (b.state IN ('booked', 'arrived') AND s.ends_at > %(now)s))
-       AND (%(open)s OR b.state NOT IN ('booked', 'arrived') OR s.ends_at <= %(now)s)
-       AND (%(before)s::timestamptz IS NULL OR (b.starts_at, b.id) < (%(before)s, %(before_id)s))
-     ORDER BY CASE WHEN %(open)s THEN b.starts_at END, b.starts_at DESC, b.id DESC
+       AND (%(everything)s OR b.person_id = ANY(%(persons)s)
+            OR b.organisation_id = ANY(%(organisations)s))"""
+COMING = f"""{OF_PERSON}
+       AND b.state IN ('booked', 'arrived') AND s.ends_at > %(now)s
+       AND (%(at)s::timestamptz IS NULL OR (b.starts_at, b.id) > (%(at)s, %(last)s))
+     ORDER BY b.starts_at, b.id
+     LIMIT %(count)s
+"""
+PAST = f"""{OF_PERSON}
+       AND (b.state NOT IN ('booked', 'arrived') OR s.ends_at <= %(now)s)
+       AND (%(at)s::timestamptz IS NULL OR (b.starts_at, b.id) < (%(at)s, %(last)s))
+     ORDER BY b.starts_at DESC, b.id DESC
      LIMIT %(count)s
 """
 
@@ -170,22 +178,26 @@ MINE = f"""
 async def list_of_person(
     db: Connection,
     person_id: UUID,
+    scope: Scope,
     now: datetime,
     *,
     upcoming: bool,
-    before: tuple[datetime, UUID] | None,
+    after: tuple[datetime, UUID] | None,
     count: int,
 ) -> list[Row]:
-    """Return a person's bookings with what a card shows: coming ones first to last, or past."""
+    """Return what the scope shows of a person's bookings, with what a card shows.
+
+    Coming ones first to last, or past ones last to first; `after` goes on in the same order.
+    """
     parameters: dict[str, Any] = {
         "person": person_id,
-        "open": upcoming,
         "now": now,
-        "before": before[0] if before else None,
-        "before_id": before[1] if before else None,
+        "at": after[0] if after else None,
+        "last": after[1] if after else None,
         "count": count,
+        **scope.params(),
     }
-    return await (await db.execute(MINE, parameters)).fetchall()
+    return await (await db.execute(COMING if upcoming else PAST, parameters)).fetchall()
 
 
 DAY = f"""
@@ -197,6 +209,8 @@ DAY = f"""
        AND b.starts_at >= %(from)s AND b.starts_at < %(to)s
        AND (%(clinic)s::uuid IS NULL OR b.clinic_id = %(clinic)s)
        AND b.state NOT IN ('moved')
+       AND (%(at)s::timestamptz IS NULL
+            OR (b.starts_at, b.number, b.id) > (%(at)s, %(number)s::int, %(last)s))
      ORDER BY b.starts_at, b.number, b.id
      LIMIT %(count)s
 """
@@ -208,9 +222,16 @@ async def list_of_day(
     clinic_id: UUID | None,
     bounds: tuple[datetime, datetime],
     count: int,
+    after: tuple[datetime, int, UUID] | None = None,
 ) -> list[Row]:
-    """Return the bookings of a day in an organisation, or in one clinic, in order of windows."""
+    """Return the bookings of a day in an organisation, or in one clinic, in order of windows.
+
+    `after` goes on behind a booking: its window's start, its number, its id.
+    """
     parameters = {
+        "at": after[0] if after else None,
+        "number": after[1] if after else None,
+        "last": after[2] if after else None,
         "organisation": organisation_id,
         "clinic": clinic_id,
         "from": bounds[0],
