@@ -154,6 +154,7 @@ CREATE TABLE booking.booking (
     source text NOT NULL DEFAULT 'book' CHECK (source IN ('book', 'draw', 'waitlist', 'reschedule', 'replacement')),
     follows uuid REFERENCES booking.booking (id),   -- rescheduled or replaced from
     created_at timestamptz NOT NULL,
+    arrived_at timestamptz,              -- when the arrival was noted; kept while seen, empty again when taken back
     ended_at timestamptz,
     reason text NOT NULL DEFAULT '',
     FOREIGN KEY (slot_id, number) REFERENCES booking.place (slot_id, number)

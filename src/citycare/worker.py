@@ -28,7 +28,7 @@ FAILED_S = 15.0
 LIVE_S = 60.0
 LANES = 4  # connections beside those of jobs: a draw writes in three lanes, a queue moves
 HANDLERS: tuple[Handler, ...] = (*fhir.HANDLERS,)
-JOBS: tuple[Job, ...] = ()
+JOBS: tuple[Job, ...] = (*booking.JOBS,)
 PERIODICS: tuple[Periodic, ...] = (
     *audit.PERIODICS,
     *identity.PERIODICS,

@@ -8,9 +8,10 @@ each answers how many seconds it wants to be left alone. Killed or run twice, th
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 from citycare.kernel.context import Context, policy
-from citycare.kernel.events import Periodic
+from citycare.kernel.events import Job, Periodic
 from citycare.kit import clock
 from citycare.kit.db import Database
 from citycare.scenarios.booking.model.draw import Keys
@@ -42,6 +43,11 @@ async def mark_no_shows(cx: Context) -> None:
     await holds.mark_no_shows(cx)
 
 
+async def count_missed(cx: Context, booking: str) -> None:
+    """Hours after a window: a visit the clinic noted as missed counts, if it still stands so."""
+    await holds.count_missed(cx, UUID(booking))
+
+
 async def forget_queues(cx: Context) -> None:
     """Each night: queues that are long over are deleted, with who stood in them."""
     await queue.forget_old(cx)
@@ -71,6 +77,7 @@ async def advance_queues(database: Database) -> float:
     return await queue.advance_all(database)
 
 
+JOBS = (Job(holds.COUNT, count_missed),)
 PERIODICS = (
     Periodic("booking.tick", "* * * * *", tick),
     Periodic("booking.no_shows", "*/10 * * * *", mark_no_shows),

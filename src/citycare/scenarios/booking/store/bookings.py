@@ -100,7 +100,7 @@ async def seen(db: Connection, persons: Collection[UUID]) -> frozenset[tuple[UUI
 
 COLUMNS = """b.id, b.slot_id, b.number, b.pool, b.clinic_id, b.organisation_id,
     b.department_code, b.person_id, b.starts_at, b.state, b.channel, b.acted_by, b.source,
-    b.follows, b.created_at, b.ended_at, b.reason"""
+    b.follows, b.created_at, b.ended_at, b.reason, b.arrived_at"""
 GET = f"""
     SELECT {COLUMNS} FROM booking.booking AS b
      WHERE b.id = ANY(%(ids)s)
@@ -138,6 +138,10 @@ async def lock(db: Connection, booking_id: UUID) -> Booking | None:
 END = """
     UPDATE booking.booking
        SET state = %(state)s, reason = %(reason)s,
+           arrived_at = CASE %(state)s
+                             WHEN 'arrived' THEN coalesce(arrived_at, %(now)s::timestamptz)
+                             WHEN 'booked' THEN NULL
+                             ELSE arrived_at END,
            ended_at = CASE WHEN %(state)s IN ('booked', 'arrived') THEN NULL
                            ELSE %(now)s::timestamptz END
      WHERE id = %(id)s
@@ -147,7 +151,10 @@ END = """
 async def set_state(
     db: Connection, booking_id: UUID, state: State, now: datetime, reason: str = ""
 ) -> None:
-    """Move a locked booking to another state."""
+    """Move a locked booking to another state.
+
+    An arrival is noted once: whoever was seen by mistake has waited since they came.
+    """
     await db.execute(END, {"id": booking_id, "state": state, "now": now, "reason": reason})
 
 
@@ -258,7 +265,7 @@ MISSES = """
     SELECT person_id, array_agg(starts_at ORDER BY starts_at) AS starts,
            array_agg(id ORDER BY starts_at) AS ids
       FROM booking.booking
-     WHERE person_id = ANY(%(persons)b) AND state = 'no_show'
+     WHERE person_id = ANY(%(persons)b) AND state = 'no_show' AND starts_at <= %(until)s
        AND NOT EXISTS (SELECT 1 FROM booking.replacement r
                         WHERE r.booking_id = booking.id AND r.answer = 'unanswered')
      GROUP BY person_id
@@ -277,10 +284,11 @@ async def mark_missed(
 
 
 async def misses(
-    db: Connection, persons: Collection[UUID]
+    db: Connection, persons: Collection[UUID], until: datetime
 ) -> dict[UUID, tuple[list[datetime], list[UUID]]]:
-    """Return each person's missed visits: instants and booking ids."""
-    rows = await (await db.execute(MISSES, {"persons": list(persons)})).fetchall()
+    """Return each person's missed visits up to an instant: when they were, and booking ids."""
+    parameters = {"persons": list(persons), "until": until}
+    rows = await (await db.execute(MISSES, parameters)).fetchall()
     return {row["person_id"]: (row["starts"], row["ids"]) for row in rows}
 
 
