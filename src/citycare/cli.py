@@ -227,15 +227,31 @@ def import_(
         raise typer.Exit(1)
 
 
+@audit_app.command("head")
+def audit_head(*, as_json: Json = False) -> None:
+    """Print where the trail ends now, to be kept elsewhere as a witness (take --json > FILE)."""
+    found = _run(_in_transaction(knobs.read(), lambda cx: audit.head(cx.db, cx.now)))
+    text = f"{found.count} entries at {found.at.isoformat()}, digest {found.digest}"
+    _say(found.as_dict(), as_json=as_json, text=text)
+
+
 @audit_app.command("verify")
-def audit_verify(*, as_json: Json = False) -> None:
+def audit_verify(
+    witness: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="an earlier head, kept elsewhere"),
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
     """Recompute the whole chain; name the first broken link."""
     settings = knobs.read()
 
     async def work(cx: Context) -> audit.Report:
+        kept = audit.parse_head(witness.read_bytes()) if witness is not None else None
         with _bars() as bars:
-            tell = _Tell(bars)
-            return await audit.verify(cx.db, lambda done, total: tell("audit", done, total))
+            tell = partial(_Tell(bars), "audit")
+            return await audit.verify(cx.db, tell, witness=kept)
 
     report = _run(_in_transaction(settings, work))
     first = report.first_broken
