@@ -17,7 +17,7 @@ from citycare.kit import ids
 from citycare.kit.db import Database
 from citycare.scenarios.booking.model.core import Pool
 from citycare.scenarios.booking.model.schedule import NewSlot
-from citycare.scenarios.booking.service import book, lists
+from citycare.scenarios.booking.service import book, clinics, lists, schedule
 from citycare.web.login.tokens import issue_token
 from tests.conftest import NOW
 from tests.scenarios.booking.conftest import (
@@ -28,6 +28,7 @@ from tests.scenarios.booking.conftest import (
     committed,
     make_person,
     open_slot,
+    slot_of,
     staff,
 )
 
@@ -268,3 +269,25 @@ async def test_what_the_limits_forbid_is_not_offered_and_the_reason_is_told(
     page = await doctor.get(f"/clinic/care/{patient}", params={"q": "心内"})
     assert str(reserved.id) not in page.text
     assert "booking.too_many" in page.text
+
+
+async def test_a_late_window_is_found_behind_any_number_of_early_ones(
+    doctor: httpx.AsyncClient, patient: UUID, database: Database
+) -> None:
+    """Asked for the afternoon, 120 mornings of the same clinic do not stand before it."""
+    clinic = clinic_of()
+    begins = NOW.replace(hour=0)  # 8:00 in the city
+    shares = {Pool.REFERRAL: 1}
+    mornings = [
+        slot_of(clinic, begins + timedelta(days=1 + n // 8, minutes=n % 8 * 30), shares)
+        for n in range(120)
+    ]
+    afternoon = slot_of(clinic, begins + timedelta(days=16, hours=6), shares)
+
+    async def write(cx: Context) -> None:
+        await clinics.save_clinics(cx, [clinic])
+        await schedule.load_slots(cx, [*mornings, afternoon])
+
+    await committed(database, write)
+    found = await doctor.get(f"/clinic/care/{patient}", params={"q": "示例一院 心内 下午"})
+    assert first_row(found.text).startswith(f"/clinic/care/{patient}/book/{afternoon.id}")

@@ -42,6 +42,7 @@ HOME = "/clinic/care"
 CLINICS_MAX = 10
 PER_CLINIC = 4
 SHOWN = 20
+PAGE, PAGES_MAX = 100, 20
 KEYS = 9
 HORIZON = timedelta(days=31)
 PARTS = {PartOfDay.MORNING: 0, PartOfDay.AFTERNOON: 1, PartOfDay.EVENING: 2}
@@ -201,15 +202,44 @@ async def _open(
     Windows the limits forbid are left out; public ones do not take the place of those.
     """
     for pool in RESERVED_OR_PUBLIC:
-        rows: list[Row] = []
-        for clinic in clinics:
-            wanted = SlotFilter(*span, pool=pool, clinic=clinic)
-            found = (await lists.list_open_slots(cx, wanted)).items
-            rows += [{**row, "pool": pool} for row in found if _fits(row, pool, part)]
-        if rows:
-            kept, refused = await desk_service.fitting(cx, asked.person, rows)
+        wanted = [SlotFilter(*span, pool=pool, clinic=clinic) for clinic in clinics]
+        there, kept, refused = await _first(cx, asked.person, wanted, part)
+        if there:
             return _Found([(row, pool) for row in _few(kept)], refused)
     return _Found(())
+
+
+async def _first(
+    cx: Context, person_id: UUID, wanted: Sequence[SlotFilter], part: PartOfDay | None
+) -> tuple[bool, list[Row], AppError | None]:
+    """Read windows by time, page after page, until enough fit the patient or none are left.
+
+    Returns whether there were any, those that fit, and why the limits leave none.
+    """
+    rows: list[Row] = []
+    kept: list[Row] = []
+    refused: AppError | None = None
+    unread: dict[SlotFilter, str | None] = dict.fromkeys(wanted)
+    for _ in range(PAGES_MAX):
+        further: dict[SlotFilter, str] = {}
+        for one, token in unread.items():
+            page = await lists.list_open_slots(cx, one, token, PAGE)
+            fresh = [{**row, "pool": one.pool} for row in page.items]
+            rows += [row for row in fresh if _fits(row, one.pool, part)]
+            if page.next is not None:
+                further[one] = page.next
+        kept, refused = await desk_service.fitting(cx, person_id, rows)
+        unread = {one: token for one, token in further.items() if not _enough(one, kept)}
+        if not unread:
+            break
+    return bool(rows), kept, refused
+
+
+def _enough(wanted: SlotFilter, kept: Sequence[Row]) -> bool:
+    """Tell whether the list is as long as it can be shown: for its clinic, or for the city."""
+    if wanted.clinic is None:
+        return len(_few(kept)) >= SHOWN
+    return len([row for row in kept if row["clinic_id"] == wanted.clinic]) >= PER_CLINIC
 
 
 def _few(rows: Sequence[Row]) -> list[Row]:
