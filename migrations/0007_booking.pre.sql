@@ -23,6 +23,7 @@ CREATE TABLE booking.clinic (
     kind text NOT NULL CHECK (kind IN ('general', 'expert', 'special')),
     release text NOT NULL DEFAULT 'first_come' CHECK (release IN ('first_come', 'draw')),
     queued boolean NOT NULL DEFAULT false,   -- first come with a queue around each release
+    queue_rate_per_s integer CHECK (queue_rate_per_s BETWEEN 1 AND 10000),   -- its pace; null: as the policy says
     room text NOT NULL DEFAULT '',
     fee_fen integer NOT NULL CHECK (fee_fen >= 0),
     search_text text NOT NULL DEFAULT '', -- words, nicknames, pinyin, initials (scenarios/booking/finder.py)

@@ -32,6 +32,7 @@ POLICY_WORDS: dict[str, str] = {
     "booking.draw": mark("摇号"),
     "hold.appeal": mark("爽约申诉"),
     "hold.decide": mark("处理爽约申诉"),
+    "booking.closures.delete": mark("撤回不出诊的日子"),
     "hold.correct": mark("更正就诊记录，解除暂停"),
     "person.register": mark("登记人员信息"),
     "person.search": mark("窗口查找人员"),
