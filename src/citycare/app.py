@@ -174,6 +174,7 @@ def _site(settings: Settings) -> Site:
         home=settings.home,
         migrations=settings.migrations,
         field_keys=settings.field_keys,
+        proxies=settings.proxies,
         oidc_issuer=settings.oidc_issuer,
         oidc_client_id=settings.oidc_client_id,
         oidc_client_secret=settings.oidc_client_secret,

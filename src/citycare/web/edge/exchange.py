@@ -19,6 +19,7 @@ from citycare.kit import clock, ids
 from citycare.kit.db import Database
 from citycare.kit.errors import AppError
 from citycare.kit.keyring import Keyring
+from citycare.web.edge.clients import Network
 from citycare.web.edge.seal import Sealer
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Site:
     home: Path
     migrations: Path
     field_keys: Path | None = None
+    proxies: tuple[Network, ...] = ()
     oidc_issuer: str | None = None
     oidc_client_id: str = "citycare"
     oidc_client_secret: str = field(default="", repr=False)
