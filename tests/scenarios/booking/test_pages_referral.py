@@ -28,6 +28,7 @@ from tests.scenarios.booking.conftest import (
     committed,
     make_person,
     open_slot,
+    resident,
     slot_of,
     staff,
 )
@@ -136,7 +137,38 @@ async def test_from_my_people_to_the_slip_and_the_patient_sees_a_referral(
     assert row["acted_by"] is not None
     her = await browser(pages, await issue_token(database, Role.RESIDENT, person=patient))
     assert str(booking_id) in (await her.get("/bookings")).text
-    assert "社区转诊" in (await her.get(f"/bookings/{booking_id}")).text
+    assert "社区" in (await her.get(f"/bookings/{booking_id}")).text
+
+
+async def test_the_patient_who_is_not_there_is_told_once(
+    doctor: httpx.AsyncClient, patient: UUID, reserved: NewSlot, pages: FastAPI, database: Database
+) -> None:
+    where = f"/clinic/care/{patient}/book/{reserved.id}"
+    for _ in range(2):
+        done = await doctor.post(where, data={"pool": "referral"})
+        assert done.status_code == 303
+    slip = await doctor.get(done.headers["location"])
+    assert "已经给本人发了消息" in slip.text
+    token = await issue_token(database, Role.RESIDENT, person=patient)
+    told = await (await browser(pages, token)).get("/messages")
+    assert told.text.count("家庭医生给您约好了号") == 1
+    assert f'href="/bookings/{done.headers["location"].split("/")[4]}"' in told.text
+
+
+async def test_a_referral_that_fails_tells_nobody(
+    doctor: httpx.AsyncClient, patient: UUID, reserved: NewSlot, database: Database
+) -> None:
+    await committed(database, lambda cx: take(cx, reserved))
+    full = await doctor.post(
+        f"/clinic/care/{patient}/book/{reserved.id}", data={"pool": "referral"}
+    )
+    assert full.status_code == 409
+
+    async def read(cx: Context) -> list[str]:
+        me = acting(cx, resident(patient))
+        return [row["kind"] for row in await lists.list_messages(me, patient)]
+
+    assert await committed(database, read) == []
 
 
 async def test_without_words_the_soonest_reserved_places_are_shown(
