@@ -138,7 +138,8 @@ CREATE TABLE identity.account (
     person_id uuid REFERENCES identity.person (id),
     practitioner_id uuid REFERENCES identity.practitioner (id),
     name text NOT NULL,
-    totp_secret text,                    -- staff second factor (RFC 6238)
+    totp_secret text                     -- staff second factor (RFC 6238), sealed by kit.keyring
+        CHECK (totp_secret LIKE '%.%.%.%'),
     totp_last_step bigint,               -- a code works once
     totp_failures smallint NOT NULL DEFAULT 0,
     totp_locked_until timestamptz,

@@ -23,6 +23,7 @@ CREATE TABLE booking.clinic (
     kind text NOT NULL CHECK (kind IN ('general', 'expert', 'special')),
     release text NOT NULL DEFAULT 'first_come' CHECK (release IN ('first_come', 'draw')),
     queued boolean NOT NULL DEFAULT false,   -- first come with a queue around each release
+    queue_rate_per_s integer CHECK (queue_rate_per_s BETWEEN 1 AND 10000),   -- its pace; null: as the policy says
     room text NOT NULL DEFAULT '',
     fee_fen integer NOT NULL CHECK (fee_fen >= 0),
     search_text text NOT NULL DEFAULT '', -- words, nicknames, pinyin, initials (scenarios/booking/finder.py)
@@ -73,6 +74,7 @@ CREATE TABLE booking.slot (              -- one window of one clinic
     free smallint NOT NULL,              -- kept by trigger from the places
     has_free boolean GENERATED ALWAYS AS (free > 0) STORED, -- indexed instead of `free`: HOT updates
     busy smallint NOT NULL,              -- offered, taken
+    told_free boolean NOT NULL DEFAULT true, -- what the record says of has_free (service/status.py)
     queue_id uuid,                       -- the queue of its release, once there is one (booking.queue)
     queue_until timestamptz,             -- so long only who was let in by it may take a public place
     CHECK (ends_at > starts_at AND ends_at <= starts_at + interval '60 minutes'),
@@ -85,6 +87,7 @@ CREATE INDEX slot_department ON booking.slot (department_code, starts_at, id) WH
 CREATE INDEX slot_district ON booking.slot (district, starts_at, id) WHERE has_free;
 CREATE INDEX slot_organisation ON booking.slot (organisation_id, starts_at, id);
 CREATE INDEX slot_practitioner ON booking.slot (practitioner_id, starts_at, id);
+CREATE INDEX slot_untold ON booking.slot (starts_at, id) WHERE state = 'open' AND has_free <> told_free;
 
 -- A numbered place: exactly one pool, exactly one state. No counter says what the rows do not.
 CREATE TABLE booking.place (
@@ -154,6 +157,7 @@ CREATE TABLE booking.booking (
     source text NOT NULL DEFAULT 'book' CHECK (source IN ('book', 'draw', 'waitlist', 'reschedule', 'replacement')),
     follows uuid REFERENCES booking.booking (id),   -- rescheduled or replaced from
     created_at timestamptz NOT NULL,
+    arrived_at timestamptz,              -- when the arrival was noted; kept while seen, empty again when taken back
     ended_at timestamptz,
     reason text NOT NULL DEFAULT '',
     FOREIGN KEY (slot_id, number) REFERENCES booking.place (slot_id, number)

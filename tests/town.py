@@ -106,6 +106,14 @@ class Town:
     async def book(self, slot: NewSlot, who: Who = Who.PATIENT) -> Booking:
         return await self.do(lambda cx: book.book(cx, slot.id, self.people[who]))
 
+    async def elsewhere(self) -> NewSlot:
+        """Open a clinic with one window in the other house."""
+        clinic = replace(self.clinic, id=ids.new(), organisation_id=ELSEWHERE)
+        slot = slot_of(clinic, self.clock.now + timedelta(days=4, hours=3), 3)
+        await self.do(lambda cx: clinics.save_clinics(cx, [clinic]))
+        await self.do(lambda cx: schedule.load_slots(cx, [slot]))
+        return slot
+
     @asynccontextmanager
     async def held(self, slot: NewSlot) -> AsyncIterator[Booking]:
         """Lend a booking of the patient's, and give back whatever it has become."""

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Coroutine
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -19,19 +20,22 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from citycare import settings as knobs
-from citycare.kernel import audit, events
+from citycare.kernel import audit, events, identity
 from citycare.kernel.context import SYSTEM, Context, Role
-from citycare.kit import clock, ids, migrate
+from citycare.kit import clock, ids, keyring, migrate
 from citycare.kit.errors import AppError
+from citycare.kit.keyfile import KeyFileWrong
 from citycare.settings import DATABASE, Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="CityCare 城医通")
 audit_app = typer.Typer(no_args_is_help=True, help="the audit trail")
 booking_app = typer.Typer(no_args_is_help=True, help="booking")
 jobs_app = typer.Typer(no_args_is_help=True, help="background jobs")
+secrets_app = typer.Typer(no_args_is_help=True, help="keys of encrypted fields")
 app.add_typer(audit_app, name="audit")
 app.add_typer(booking_app, name="booking")
 app.add_typer(jobs_app, name="jobs")
+app.add_typer(secrets_app, name="secrets")
 
 Json = Annotated[bool, typer.Option("--json", help="answer as one JSON object")]
 T = TypeVar("T")
@@ -50,6 +54,9 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except AppError as error:
         console.print(f"[red]{error.message()}[/red] {error.words} ({error})")
+        raise typer.Exit(1) from error
+    except KeyFileWrong as error:
+        console.print(f"[red]{error}[/red]", soft_wrap=True)
         raise typer.Exit(1) from error
 
 
@@ -220,15 +227,31 @@ def import_(
         raise typer.Exit(1)
 
 
+@audit_app.command("head")
+def audit_head(*, as_json: Json = False) -> None:
+    """Print where the trail ends now, to be kept elsewhere as a witness (take --json > FILE)."""
+    found = _run(_in_transaction(knobs.read(), lambda cx: audit.head(cx.db, cx.now)))
+    text = f"{found.count} entries at {found.at.isoformat()}, digest {found.digest}"
+    _say(found.as_dict(), as_json=as_json, text=text)
+
+
 @audit_app.command("verify")
-def audit_verify(*, as_json: Json = False) -> None:
+def audit_verify(
+    witness: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="an earlier head, kept elsewhere"),
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
     """Recompute the whole chain; name the first broken link."""
     settings = knobs.read()
 
     async def work(cx: Context) -> audit.Report:
+        kept = audit.parse_head(witness.read_bytes()) if witness is not None else None
         with _bars() as bars:
-            tell = _Tell(bars)
-            return await audit.verify(cx.db, lambda done, total: tell("audit", done, total))
+            tell = partial(_Tell(bars), "audit")
+            return await audit.verify(cx.db, tell, witness=kept)
 
     report = _run(_in_transaction(settings, work))
     first = report.first_broken
@@ -346,6 +369,41 @@ def jobs_replay(job: int, *, as_json: Json = False) -> None:
     """Let a dead job run again."""
     _run(_in_transaction(knobs.read(), lambda cx: events.replay(cx, job)))
     _say({"replayed": job}, as_json=as_json, text=f"job {job} runs again")
+
+
+@secrets_app.command("rotate")
+def secrets_rotate(
+    suite: Annotated[str, typer.Option(help="a256gcm or sm4gcm")] = keyring.DEFAULT,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Begin a new key for encrypted fields; the older ones go on opening what they sealed."""
+    settings = knobs.read()
+
+    async def work() -> keyring.Key:
+        keyring.open_ring(settings.home, settings.field_keys)
+        path = keyring.path_of(settings.home, settings.field_keys)
+        return keyring.begin_key(path, suite)
+
+    key = _run(work())
+    following = "restart web and worker, then: citycare secrets reseal"
+    text = f"{key.suite} key {key.id} seals from the next start on; {following}"
+    _say({"key": key.id, "suite": key.suite}, as_json=as_json, text=text)
+
+
+@secrets_app.command("reseal")
+def secrets_reseal(*, as_json: Json = False) -> None:
+    """Bring all encrypted fields under the newest key: all of them, or none."""
+    settings = knobs.read()
+
+    async def work() -> tuple[keyring.Key, int]:
+        ring = keyring.open_ring(settings.home, settings.field_keys)
+        reseal = partial(identity.reseal_second_factors, ring=ring)
+        return ring.newest, await _in_transaction(settings, reseal)
+
+    key, count = _run(work())
+    text = f"{count} brought under {key.suite} key {key.id}; older keys now serve backups only"
+    _say({"key": key.id, "resealed": count}, as_json=as_json, text=text)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from citycare.kit.db import Database
@@ -30,6 +31,20 @@ class Settings:
     city: str = field(metadata={"env": "CITYCARE_CITY", "help": "name of the city in page titles"})
     base_url: str = field(
         metadata={"env": "CITYCARE_BASE_URL", "help": "the address people see, for links"}
+    )
+    field_keys: Path | None = field(
+        metadata={
+            "env": "CITYCARE_FIELD_KEYS",
+            "help": "keys of encrypted fields, a file that must be there; "
+            "empty: `secrets/fields.keys` in the home, made at the first start",
+        }
+    )
+    proxies: tuple[IPv4Network | IPv6Network, ...] = field(
+        metadata={
+            "env": "CITYCARE_PROXIES",
+            "help": "addresses or networks of your own proxies, spaces between: "
+            "whose `X-Forwarded-For` is believed",
+        }
     )
     demo: bool = field(
         metadata={"env": "CITYCARE_DEMO", "help": "1: development sign-in and demo banner"}
@@ -63,11 +78,20 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         database_url=get("CITYCARE_DATABASE_URL") or None,
         city=get("CITYCARE_CITY", "上海"),
         base_url=get("CITYCARE_BASE_URL", "http://127.0.0.1:8000"),
+        field_keys=Path(named) if (named := get("CITYCARE_FIELD_KEYS")) else None,
+        proxies=_networks(get("CITYCARE_PROXIES", "")),
         demo=get("CITYCARE_DEMO", "") == "1",
         oidc_issuer=get("CITYCARE_OIDC_ISSUER") or None,
         oidc_client_id=get("CITYCARE_OIDC_CLIENT_ID", "citycare"),
         oidc_client_secret=get("CITYCARE_OIDC_CLIENT_SECRET", ""),
     )
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(word) for word in text.split())
+    except ValueError as error:
+        raise ValueError(f"CITYCARE_PROXIES: {error}; see docs/settings.md") from error
 
 
 DATABASE = "citycare"

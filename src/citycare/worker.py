@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 
 FAILED_S = 15.0
 LIVE_S = 60.0
-LANES = 4  # connections beside those of jobs: a draw writes in three lanes, a queue moves
+LANES = 5  # connections beside those of jobs: three lanes of a draw, queues, windows
 HANDLERS: tuple[Handler, ...] = (*fhir.HANDLERS,)
-JOBS: tuple[Job, ...] = ()
+JOBS: tuple[Job, ...] = (*booking.JOBS,)
 PERIODICS: tuple[Periodic, ...] = (
     *audit.PERIODICS,
     *identity.PERIODICS,
@@ -76,6 +76,7 @@ def rounds_of(database: Database, home: Path) -> dict[str, Round]:
     return {
         "booking.draws": partial(booking.run_draws, database, booking.read_keys(home)),
         "booking.queues": partial(booking.advance_queues, database),
+        "booking.windows": partial(booking.publish_windows, database),
     }
 
 

@@ -70,3 +70,68 @@ def test_a_broken_file_is_refused_with_file_row_and_field(cli, tmp_path: Path) -
     assert done.returncode == 1
     assert report["faults"]
     assert "organisations.csv" in json.dumps(report["faults"], ensure_ascii=False)
+
+
+def test_a_secret_that_others_can_read_is_refused_with_the_next_step(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    key = tmp_path / "secrets" / "booking.key"
+    key.parent.mkdir()
+    key.write_bytes(bytes(32))
+    key.chmod(0o644)
+    done = cli("booking", "draw", "018f0000-0000-7000-8000-0000000000a1")
+    assert done.returncode == 1
+    assert f"Next: chmod 600 {key}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_new_key_begins_and_the_fields_are_brought_under_it(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "secrets" / "fields.keys"
+    begun = json.loads(cli("secrets", "rotate", "--suite", "sm4gcm", "--json").stdout)
+    assert begun["suite"] == "sm4gcm"
+    first, second = path.read_text().splitlines()
+    assert first.startswith(f"{begun['key']} sm4gcm ")
+    assert " a256gcm " in second
+    done = cli("secrets", "reseal", "--json")
+    assert json.loads(done.stdout) == {"key": begun["key"], "resealed": 0}
+    refused = cli("secrets", "rotate", "--suite", "rot13")
+    assert refused.returncode == 1
+    assert "take one of a256gcm, sm4gcm" in refused.stderr
+    assert len(path.read_text().splitlines()) == 2
+
+
+LAST_OUT = """
+    WITH gone AS (DELETE FROM audit.entry e USING audit.lane l
+                   WHERE e.lane = l.lane AND e.seq = l.seq RETURNING e.lane, e.seq)
+    UPDATE audit.lane l SET seq = l.seq - 1,
+           hash = coalesce((SELECT hash FROM audit.entry e
+                             WHERE e.lane = l.lane AND e.seq = l.seq - 1),
+                           sha256(convert_to('citycare audit lane ' || l.lane, 'UTF8')))
+      FROM gone WHERE gone.lane = l.lane
+"""
+
+
+def test_a_head_kept_elsewhere_shows_that_the_end_was_cut_off(  # type: ignore[no-untyped-def]
+    cli, server: Embedded, own_database: str, tmp_path: Path
+) -> None:
+    cli("token", "--as", "operator")
+    witness = tmp_path / "witness.json"
+    witness.write_text(cli("audit", "head", "--json").stdout)
+    cli("token", "--as", "clerk")
+    held = cli("audit", "verify", "--witness", str(witness), "--json")
+    assert (held.returncode, json.loads(held.stdout)["ok"]) == (0, True)
+    with psycopg.connect(server.url(own_database)) as superuser:
+        while superuser.execute(LAST_OUT).rowcount:
+            pass
+    assert json.loads(cli("audit", "verify", "--json").stdout)["ok"]
+    cut = cli("audit", "verify", "--witness", str(witness), "--json")
+    report = json.loads(cut.stdout)
+    assert (cut.returncode, report["ok"]) == (1, False)
+    assert report["first_broken"].endswith(": end cut off")
+
+
+def test_what_is_no_witness_is_said_to_be_none(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text("{}")
+    done = cli("audit", "verify", "--witness", str(wrong))
+    assert done.returncode == 1
+    assert "audit.witness_unreadable" in done.stderr
+    assert "digest" in cli("audit", "head").stdout

@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from citycare.kernel.consent import keep_refusals, refusals_in
 from citycare.kernel.context import Channel, Context
-from citycare.kit import clock
+from citycare.kit import clock, keyring
 from citycare.kit.db import Database
 from citycare.kit.errors import AppError
 from citycare.web import assets, edge, oidc_dev, rendering, respond
@@ -68,6 +68,7 @@ def install(app: FastAPI, site: Site, database: Database, parts: Parts) -> None:
         site=site,
         database=database,
         sealer=sealer,
+        ring=keyring.open_ring(site.home, site.field_keys),
         attempts=edge.Attempts(),
         metrics=edge.Metrics(),
         portals=extended(parts.entries),

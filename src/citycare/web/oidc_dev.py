@@ -9,7 +9,6 @@ Source: OpenID Connect Core 1.0 §3.1; RFC 7636; RFC 7517.
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -28,7 +27,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from citycare.kit import clock
+from citycare.kit import clock, keyfile
 from citycare.kit.errors import Incorrect
 from citycare.web.edge.exchange import Site
 from citycare.web.edge.seal import Sealer
@@ -171,17 +170,9 @@ class DevProvider:
 
 
 def _load_key(home: Path) -> ECKey:
-    path = home / KEY_FILE
-    if not path.exists():
-        made = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
-        draft = home / f"{KEY_FILE}.{secrets.token_hex(4)}"
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(orjson.dumps(made.as_dict(private=True)))
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass  # another process was first: then its key holds
-        finally:
-            draft.unlink()
-    return ECKey.import_key(orjson.loads(path.read_bytes()))
+    return ECKey.import_key(orjson.loads(keyfile.keep(home / KEY_FILE, _new_key)))
+
+
+def _new_key() -> bytes:
+    made = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
+    return orjson.dumps(made.as_dict(private=True))

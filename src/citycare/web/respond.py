@@ -18,6 +18,7 @@ from citycare.kernel.context import Context
 from citycare.kit.errors import AppError
 from citycare.web import i18n, kept, manner, notices, rendering
 from citycare.web.edge import cookies, errors, forgery
+from citycare.web.edge.clients import parts_of
 from citycare.web.edge.exchange import edge_of, exchange_of
 from citycare.web.i18n import mark
 from citycare.web.parts import Action, ErrorPage
@@ -160,7 +161,7 @@ async def _keep_form(request: Request) -> UUID | None:
 
 def _back(request: Request) -> str:
     """Return where the browser came from, as far as it is a page of ours."""
-    parts = urlsplit(request.headers.get("hx-current-url") or request.headers.get("referer", ""))
+    parts = parts_of(request.headers.get("hx-current-url") or request.headers.get("referer", ""))
     if parts.netloc not in ("", request.headers.get("host")):
         return "/"
     return local(parts.path + (f"?{parts.query}" if parts.query else ""))

@@ -145,4 +145,3 @@ def test_each_role_has_one_sign_in_line() -> None:
         "community_gp",
         "operator",
     }
-    assert all((one.totp_secret is None) == (one.role == "resident") for one in logins)

@@ -11,7 +11,7 @@ from stdnum.cn import ric, uscc
 
 from citycare.journeys.demo import cast, catalogue, people
 from citycare.journeys.demo.model import Family, Resident
-from citycare.journeys.demo.numbers import Births, landline, mobile, totp_secret
+from citycare.journeys.demo.numbers import Births, landline, mobile
 from citycare.journeys.demo.numbers import uscc as make_uscc
 from citycare.kernel.identity import documents, names
 from citycare.kernel.identity.documents import Kind, Sex
@@ -144,4 +144,3 @@ def test_social_credit_codes_pass_the_checks_of_others(serial: int) -> None:
 def test_made_up_numbers_show_that_they_are() -> None:
     assert mobile(7) == "16000000007"
     assert landline(6) == "021-00000006"
-    assert totp_secret("chenli") == totp_secret("chenli") != totp_secret("wuhai")

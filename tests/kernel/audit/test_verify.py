@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import UUID
 
+import orjson
 import psycopg
 import pytest
 from psycopg.rows import dict_row
@@ -160,3 +161,81 @@ async def test_two_broken_lanes_are_both_reported(trail: Connection) -> None:
     await trail.execute("DELETE FROM audit.entry WHERE seq = 2")
     report = await audit.verify(trail)
     assert report.broken == (Link(4, 2, "entry missing"), Link(11, 2, "entry missing"))
+
+
+REWRITE_3 = """
+    UPDATE audit.entry SET line = replace(line, 'record.re', 'r') WHERE lane = 4 AND seq = 3;
+    WITH RECURSIVE anew AS (
+        SELECT seq, hash FROM audit.entry WHERE lane = 4 AND seq = 2
+        UNION ALL
+        SELECT e.seq, sha256(a.hash || convert_to(e.line, 'UTF8'))
+          FROM anew a JOIN audit.entry e ON e.lane = 4 AND e.seq = a.seq + 1)
+    UPDATE audit.entry e SET hash = a.hash FROM anew a WHERE e.lane = 4 AND e.seq = a.seq;
+    UPDATE audit.lane SET hash = (SELECT hash FROM audit.entry WHERE lane = 4 AND seq = 10)
+     WHERE lane = 4;
+"""
+CUT_TO_9 = CUT_TO_8.replace("8", "9")
+REPLACE_10 = """
+    UPDATE audit.entry e SET line = b.line, hash = sha256(b.hash || convert_to(b.line, 'UTF8'))
+      FROM audit.entry b WHERE e.lane = 4 AND b.lane = 4 AND e.seq = 10 AND b.seq = 9;
+    UPDATE audit.lane SET hash = (SELECT hash FROM audit.entry WHERE lane = 4 AND seq = 10)
+     WHERE lane = 4;
+"""
+REWRITTEN = "differs from the witness: this entry or one before it was rewritten"
+EMPTY_11 = """
+    DELETE FROM audit.entry WHERE lane = 11;
+    UPDATE audit.lane SET seq = 0, hash = sha256('citycare audit lane 11') WHERE lane = 11;
+"""
+BEHIND_CHECKPOINTS = [
+    (CUT_TO_9, Link(4, 10, "end cut off")),
+    (REPLACE_10, Link(4, 10, REWRITTEN)),
+    (REWRITE_3 + "DELETE FROM audit.checkpoint", Link(4, 10, REWRITTEN)),
+    (EMPTY_11 + "DELETE FROM audit.checkpoint", Link(11, 1, "end cut off")),
+]
+
+
+@pytest.mark.parametrize(("statement", "found"), BEHIND_CHECKPOINTS)
+async def test_a_head_kept_elsewhere_finds_what_the_database_no_longer_shows(
+    trail: Connection, statement: str, found: Link
+) -> None:
+    kept = audit.parse_head(orjson.dumps((await audit.head(trail, NOW)).as_dict()))
+    await trail.execute(statement.encode())
+    assert (await audit.verify(trail)).ok
+    assert (await audit.verify(trail, witness=kept)).first_broken == found
+
+
+async def test_an_honest_trail_holds_all_its_earlier_heads(trail: Connection) -> None:
+    heads = [await audit.head(trail, NOW)]
+    await write(trail, lane=4, number=3)
+    heads.append(await audit.head(trail, NOW))
+    await seal(trail)
+    await write(trail, lane=20, number=1)
+    heads.append(await audit.head(trail, NOW))
+    assert [one.count for one in heads] == [15, 18, 19]
+    assert len({one.digest for one in heads}) == 3
+    for one in heads:
+        assert (await audit.verify(trail, witness=one)).ok
+
+
+async def test_the_checkpoint_in_a_head_must_be_there_too(trail: Connection) -> None:
+    kept = await audit.head(trail, NOW)
+    await trail.execute("DELETE FROM audit.checkpoint")
+    report = await audit.verify(trail, witness=kept)
+    assert report.first_broken == Link(None, 1, "witnessed checkpoint missing or changed")
+
+
+async def test_a_head_of_another_trail_is_not_held(trail: Connection) -> None:
+    lanes = tuple((seq, bytes(32)) for seq, _ in (await audit.head(trail, NOW)).lanes)
+    report = await audit.verify(trail, witness=audit.Head(NOW, lanes))
+    assert [link.lane for link in report.broken] == [4, 11]
+
+
+async def test_a_changed_witness_is_no_witness(root: Connection) -> None:
+    good = orjson.dumps((await audit.head(root, NOW)).as_dict())
+    assert audit.parse_head(good).at == NOW
+    shorter = orjson.loads(good)
+    shorter["lanes"].pop()
+    bad = [good.replace(b'"count":0', b'"count":1'), good[:-9], orjson.dumps(shorter)]
+    for content in (*bad, b"", b"{}", b"[]", b"7", b'{"digest":1}', good.replace(b"sha256", b"x")):
+        with pytest.raises(audit.WitnessUnreadable):
+            audit.parse_head(content)

@@ -2,17 +2,23 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
+from uuid import UUID
 
 import pyotp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.errors import CheckViolation
 
 from citycare.kernel import audit, identity
 from citycare.kernel.context import Context, Grant, Role
 from citycare.kernel.identity import NewPerson, Sex, factors, model
+from citycare.kit import keyring
+from citycare.kit.keyring import Keyring
 
 SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # RFC 6238 appendix B, SHA-1 seed in base32
+RING = Keyring(Path("fields.keys"), keyring.new_key().line().encode())
 
 
 async def _weak_session(cx: Context) -> tuple[str, str]:
@@ -23,7 +29,7 @@ async def _weak_session(cx: Context) -> tuple[str, str]:
         cx, "local", "clerk-84", name="秦望舒", person_id=person.id
     )
     await identity.add_grant(cx, account.id, Grant(Role.CLERK))
-    enrolment = await identity.enrol_second_factor(cx, account.id)
+    enrolment = await identity.enrol_second_factor(cx, RING, account.id)
     assert enrolment.uri.startswith("otpauth://totp/")
     assert (await identity.get_account(cx, account.id)).has_second_factor
     return await identity.open_session(cx, account.id), enrolment.secret
@@ -33,7 +39,7 @@ async def _prove(cx: Context, token: str, code: str, after_s: int = 0) -> identi
     later = replace(cx, now=cx.now + timedelta(seconds=after_s))
     actor = (await identity.actor_of(cx.db, [token], cx.now))[token]
     assert actor.session_id is not None
-    return await identity.prove_second_factor(later, actor.session_id, code)
+    return await identity.prove_second_factor(later, RING, actor.session_id, code)
 
 
 async def _is_clerk(cx: Context, token: str) -> bool:
@@ -86,7 +92,9 @@ async def test_a_closed_session_proves_nothing(cx: Context) -> None:
     assert actor.session_id is not None
     await identity.revoke_session(cx, actor.session_id)
     with pytest.raises(factors.SessionUnknown):
-        await identity.prove_second_factor(cx, actor.session_id, pyotp.TOTP(secret).at(cx.now))
+        await identity.prove_second_factor(
+            cx, RING, actor.session_id, pyotp.TOTP(secret).at(cx.now)
+        )
 
 
 @pytest.mark.parametrize(("at_s", "code"), [(59, "287082"), (1_111_111_109, "081804")])
@@ -106,11 +114,74 @@ async def test_nobody_replaces_their_own_second_factor(cx: Context) -> None:
     mine = replace(cx, actor=(await identity.actor_of(cx.db, [token], cx.now))[token])
     assert mine.actor.account_id is not None
     with pytest.raises(factors.SecondFactorHeld):
-        await identity.enrol_second_factor(mine, mine.actor.account_id)
+        await identity.enrol_second_factor(mine, RING, mine.actor.account_id)
     other = await identity.register_account(cx, "local", "fresh", name="x")
     own = replace(cx, actor=replace(mine.actor, account_id=other.id))
-    assert (await identity.enrol_second_factor(own, other.id)).secret
-    await identity.enrol_second_factor(cx, mine.actor.account_id)  # somebody else resets it
+    assert (await identity.enrol_second_factor(own, RING, other.id)).secret
+    await identity.enrol_second_factor(cx, RING, mine.actor.account_id)  # somebody else resets it
     await identity.close_account(cx, other.id)
     with pytest.raises(model.AccountUnknown):
-        await identity.enrol_second_factor(cx, other.id)
+        await identity.enrol_second_factor(cx, RING, other.id)
+
+
+STORED = "SELECT id, totp_secret FROM identity.account WHERE totp_secret IS NOT NULL ORDER BY id"
+COPY = """
+    UPDATE identity.account SET totp_secret = %(secret)s, totp_last_step = NULL
+     WHERE id = %(account)s
+"""
+
+
+async def _stored(cx: Context, account_id: UUID) -> str:
+    rows = await (await cx.db.execute(STORED)).fetchall()
+    return str({row["id"]: row["totp_secret"] for row in rows}[account_id])
+
+
+async def test_the_database_does_not_know_the_secret(cx: Context) -> None:
+    token, secret = await _weak_session(cx)
+    mine = (await identity.actor_of(cx.db, [token], cx.now))[token].account_id
+    assert mine is not None
+    stored = await _stored(cx, mine)
+    assert secret not in stored
+    assert stored.startswith(f"a256gcm.{RING.newest.id}.")
+
+
+async def test_the_database_takes_no_plain_secret(cx: Context) -> None:
+    token, secret = await _weak_session(cx)
+    mine = (await identity.actor_of(cx.db, [token], cx.now))[token].account_id
+    with pytest.raises(CheckViolation):
+        await cx.db.execute(COPY, {"secret": secret, "account": mine})
+
+
+async def test_a_secret_copied_from_another_account_proves_nothing(cx: Context) -> None:
+    token, secret = await _weak_session(cx)
+    mine = (await identity.actor_of(cx.db, [token], cx.now))[token].account_id
+    assert mine is not None
+    other = await identity.register_account(cx, "local", "thief", name="x")
+    theirs = await identity.open_session(cx, other.id)
+    await cx.db.execute(COPY, {"secret": await _stored(cx, mine), "account": other.id})
+    with pytest.raises(factors.SecondFactorUnreadable):
+        await _prove(cx, theirs, pyotp.TOTP(secret).at(cx.now))
+
+
+async def test_new_keys_old_keys_and_a_lost_key(cx: Context, tmp_path: Path) -> None:
+    path = tmp_path / "secrets" / "fields.keys"
+    ring = keyring.open_ring(tmp_path)
+    account = await identity.register_account(cx, "local", "rotating", name="x")
+    token = await identity.open_session(cx, account.id)
+    session = (await identity.actor_of(cx.db, [token], cx.now))[token].session_id
+    assert session is not None
+    secret = (await identity.enrol_second_factor(cx, ring, account.id)).secret
+    code = pyotp.TOTP(secret).at(cx.now)
+    with pytest.raises(factors.SecondFactorUnreadable):
+        await identity.prove_second_factor(cx, RING, session, code)
+    keyring.begin_key(path, "sm4gcm")
+    both = keyring.open_ring(tmp_path)
+    assert (await identity.prove_second_factor(cx, both, session, code)).accepted
+    assert await identity.reseal_second_factors(cx, both) == 1
+    assert await identity.reseal_second_factors(cx, both) == 0
+    assert (await _stored(cx, account.id)).startswith("sm4gcm.")
+    path.write_text(path.read_text().splitlines()[0])  # the old key is thrown away
+    later = replace(cx, now=cx.now + timedelta(seconds=30))
+    code = pyotp.TOTP(secret).at(later.now)
+    only = keyring.open_ring(tmp_path)
+    assert (await identity.prove_second_factor(later, only, session, code)).accepted

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import date
+from pathlib import Path
 from uuid import UUID
 
 import pyotp
@@ -11,11 +12,14 @@ import pytest
 from citycare.kernel import identity
 from citycare.kernel.context import SYSTEM, Channel, Context
 from citycare.kernel.identity import NewPerson, Sex, factors, model
+from citycare.kit import keyring
 from citycare.kit.db import Database
+from citycare.kit.keyring import Keyring
 from tests.conftest import NOW
 
 CROWD = 6
 NEW = NewPerson("白以宁", Sex.FEMALE, date(1993, 6, 17))
+RING = Keyring(Path("fields.keys"), keyring.new_key().line().encode())
 pytestmark = pytest.mark.race
 
 
@@ -47,7 +51,7 @@ async def _accepted(database: Database) -> int:
 
     async def prepare(cx: Context) -> UUID:
         account = await identity.register_account(cx, "local", "race", name="x")
-        secret = (await identity.enrol_second_factor(cx, account.id)).secret
+        secret = (await identity.enrol_second_factor(cx, RING, account.id)).secret
         token = await identity.open_session(cx, account.id)
         codes.append(pyotp.TOTP(secret).at(cx.now))
         session = (await identity.actor_of(cx.db, [token], cx.now))[token].session_id
@@ -56,7 +60,7 @@ async def _accepted(database: Database) -> int:
 
     session = await _once(database, prepare)
     deeds: list[Callable[[Context], Awaitable[object]]] = [
-        lambda cx: identity.prove_second_factor(cx, session, codes[0]) for _ in range(CROWD)
+        lambda cx: identity.prove_second_factor(cx, RING, session, codes[0]) for _ in range(CROWD)
     ]
     verdicts = await _at_once(database, deeds)
     return sum(isinstance(one, identity.Verdict) and one.accepted for one in verdicts)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
 
+from citycare.kit import clock, ids
 from citycare.kit.db import Database
 from citycare.scenarios.booking.model.core import Booking
 from tests import town as town_of
-from tests.town import Desk, Town, Who
+from tests.town import HERE, Desk, Town, Who
 
 Answer = tuple[int, str]
 SIGN_IN: Answer = (401, "access.sign_in_needed")
@@ -118,19 +120,22 @@ def body_of(verb: str, town: Town) -> dict[str, str]:
     return {"reason": "感冒好了"} if verb == "cancel" else {"slot_id": str(town.slots[5].id)}
 
 
+# Staff see a list of what a person has in their own houses, which may be nothing.
 LIST = {
     Who.ANONYMOUS: SIGN_IN,
     Who.PATIENT: (200, ""),
     Who.DAUGHTER: (200, ""),
     Who.NEPHEW: NO,
     Who.STRANGER: NOBODY,
-    Who.CLERK: NO,  # a clerk sees the bookings of the own hospital, one by one or by day
-    Who.CLERK_ELSEWHERE: NO,
-    Who.CLINICIAN: NOBODY,
-    Who.SCHEDULER: NOBODY,
+    Who.CLERK: (200, ""),
+    Who.CLERK_ELSEWHERE: (200, ""),
+    Who.CLINICIAN: (200, ""),
+    Who.SCHEDULER: (200, ""),
     Who.GP: NOBODY,
     Who.OPERATOR: NO,
 }
+ALL = {Who.PATIENT, Who.DAUGHTER}
+HERE_ONLY = {Who.CLERK, Who.CLINICIAN, Who.SCHEDULER}
 
 
 async def test_who_may_list_her_bookings(desk: Desk, town: Town) -> None:
@@ -140,16 +145,91 @@ async def test_who_may_list_her_bookings(desk: Desk, town: Town) -> None:
     await compare(LIST, ask)
 
 
-WAIT = LIST | {Who.CLERK: (201, ""), Who.PATIENT: (201, ""), Who.DAUGHTER: (201, "")}
+async def test_staff_see_of_her_bookings_those_in_their_own_hospital(
+    desk: Desk, town: Town
+) -> None:
+    here, there = await town.book(town.slots[2]), await town.book(await town.elsewhere())
+    expected = {who: {str(here.id)} for who in HERE_ONLY}
+    expected |= {who: {str(here.id), str(there.id)} for who in ALL}
+    expected |= {Who.CLERK_ELSEWHERE: {str(there.id)}}
+    params = {"person_id": str(town.patient)}
+    for who, seen in expected.items():
+        answer = await desk.call(who, "GET", "/bookings", params=params)
+        assert {one["id"] for one in answer.json()["items"]} == seen, who
 
 
-async def test_who_may_put_her_on_the_waiting_list(desk: Desk, town: Town) -> None:
-    body = {
+async def test_who_is_not_there_and_who_has_nothing_here_look_the_same_to_staff(
+    desk: Desk, town: Town
+) -> None:
+    await town.book(await town.elsewhere())
+    for path in ("/bookings", "/waitlist"):
+        for person in (town.patient, ids.new()):
+            answer = await desk.call(Who.CLERK, "GET", path, params={"person_id": str(person)})
+            assert (answer.status_code, answer.json()["items"]) == (200, []), path
+
+
+async def test_her_access_log_says_that_staff_looked_even_in_vain(desk: Desk, town: Town) -> None:
+    params = {"person_id": str(town.patient)}
+    for path in ("/bookings", "/waitlist"):
+        await desk.call(Who.CLERK_ELSEWHERE, "GET", path, params=params)
+    read = await town.count(
+        "SELECT count(*) FROM audit.entry WHERE line::jsonb->>'outcome' = 'ok'"
+        " AND line::jsonb->>'action' IN ('booking.list', 'booking.list_waits')"
+        f" AND person_id = '{town.patient}'"
+    )
+    assert read == 2
+
+
+DAY = {
+    Who.ANONYMOUS: SIGN_IN,
+    Who.PATIENT: NO,
+    Who.DAUGHTER: NO,
+    Who.NEPHEW: NO,
+    Who.STRANGER: NO,
+    Who.CLERK: (200, ""),
+    Who.CLERK_ELSEWHERE: NO,
+    Who.CLINICIAN: (200, ""),
+    Who.SCHEDULER: (200, ""),
+    Who.GP: NO,
+    Who.OPERATOR: NO,
+}
+
+
+async def test_who_may_list_the_bookings_of_a_day_in_a_hospital(desk: Desk, town: Town) -> None:
+    booking = await town.book(town.slots[2])
+    params = {"on": str(clock.day_of(booking.starts_at)), "clinic_id": str(town.clinic.id)}
+
+    async def ask(who: Who) -> httpx.Response:
+        answer = await desk.call(who, "GET", f"/organisations/{HERE}/bookings", params=params)
+        if answer.status_code == 200:
+            assert [one["id"] for one in answer.json()["items"]] == [str(booking.id)]
+        return answer
+
+    await compare(DAY, ask)
+
+
+WAIT = LIST | {
+    Who.PATIENT: (201, ""),
+    Who.DAUGHTER: (201, ""),
+    Who.CLERK: (201, ""),
+    Who.CLERK_ELSEWHERE: NO,
+    Who.CLINICIAN: NOBODY,
+    Who.SCHEDULER: NOBODY,
+}
+SEE_WAITS = LIST | {Who.CLINICIAN: NOBODY, Who.SCHEDULER: NOBODY}
+
+
+def wish_at(town: Town, clinic: UUID) -> dict[str, str]:
+    return {
         "person_id": str(town.patient),
-        "clinic_id": str(town.clinic.id),
+        "clinic_id": str(clinic),
         "from_day": "2026-11-23",
         "to_day": "2026-11-30",
     }
+
+
+async def test_who_may_put_her_on_the_waiting_list(desk: Desk, town: Town) -> None:
+    body = wish_at(town, town.clinic.id)
 
     async def ask(who: Who) -> httpx.Response:
         answer = await desk.call(who, "POST", "/waitlist", json=body)
@@ -163,7 +243,22 @@ async def test_who_may_see_where_she_waits(desk: Desk, town: Town) -> None:
     async def ask(who: Who) -> httpx.Response:
         return await desk.call(who, "GET", "/waitlist", params={"person_id": str(town.patient)})
 
-    await compare(LIST, ask)
+    await compare(SEE_WAITS, ask)
+
+
+async def test_clerks_see_where_she_waits_in_their_own_hospital(desk: Desk, town: Town) -> None:
+    there = (await town.elsewhere()).clinic.id
+    for clinic in (town.clinic.id, there):
+        await desk.call(Who.PATIENT, "POST", "/waitlist", json=wish_at(town, clinic))
+    expected = {
+        Who.PATIENT: {str(town.clinic.id), str(there)},
+        Who.CLERK: {str(town.clinic.id)},
+        Who.CLERK_ELSEWHERE: {str(there)},
+    }
+    params = {"person_id": str(town.patient)}
+    for who, seen in expected.items():
+        answer = await desk.call(who, "GET", "/waitlist", params=params)
+        assert {one["clinic_id"] for one in answer.json()["items"]} == seen, who
 
 
 async def test_everybody_may_see_open_windows(desk: Desk) -> None:

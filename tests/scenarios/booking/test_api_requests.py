@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from psycopg import AsyncConnection
 
 from citycare.kernel import fhir
 from citycare.kernel.context import Channel
-from citycare.kit import ids
+from citycare.kit import clock, ids
 from citycare.kit.db import Database
+from citycare.scenarios.booking.service import clinics, schedule
 from tests import town as town_of
 from tests.conftest import NOW
 from tests.town import Desk, Town, Who
@@ -135,8 +137,55 @@ async def test_without_a_usable_key_nothing_is_booked(
     assert problem(answer) == (400, "request.key_missing")
 
 
+async def test_leaving_the_list_again_is_the_same(desk: Desk, town: Town) -> None:
+    entry = (await desk.call(Who.PATIENT, "POST", "/waitlist", json=waiting(town))).json()
+    path = f"/waitlist/{entry['id']}/leave"
+    for key in ("l-1", "l-1", "l-2"):
+        answer = await desk.call(Who.PATIENT, "POST", path, key=key)
+        assert (answer.status_code, answer.content) == (204, b"")
+    other = (await desk.call(Who.PATIENT, "POST", "/waitlist", json=waiting(town))).json()
+    reused = await desk.call(Who.PATIENT, "POST", f"/waitlist/{other['id']}/leave", key="l-1")
+    assert problem(reused) == (409, "request.key_reused")
+
+
+async def a_draw(town: Town) -> dict[str, Any]:
+    clinic = replace(town.clinic, id=ids.new(), release="draw")
+    slot = town_of.slot_of(clinic, NOW + timedelta(days=9), 3)
+    await town.do(lambda cx: clinics.save_clinics(cx, [clinic]))
+    await town.do(lambda cx: schedule.load_slots(cx, [slot]))
+    return {
+        "organisation_id": str(town_of.HERE),
+        "name": "专家号",
+        "opens_at": NOW.isoformat(),
+        "closes_at": (NOW + timedelta(days=2)).isoformat(),
+        "slots": [str(slot.id)],
+    }
+
+
+async def test_a_repeated_opening_of_a_draw_is_one_draw(desk: Desk, town: Town) -> None:
+    wanted = await a_draw(town)
+    first = await desk.call(Who.SCHEDULER, "POST", "/draws", key="d-1", json=wanted)
+    again = await desk.call(Who.SCHEDULER, "POST", "/draws", key="d-1", json=wanted)
+    assert first.status_code == again.status_code == 201, first.text
+    assert first.json() == again.json()
+    shown = (await desk.client.get(f"/api/v1/draws/{first.json()['id']}")).json()
+    assert shown == first.json()
+    assert await town.count("SELECT count(*) FROM booking.draw") == 1
+    changed = wanted | {"name": "普通号"}
+    other = await desk.call(Who.SCHEDULER, "POST", "/draws", key="d-1", json=changed)
+    assert problem(other) == (409, "request.key_reused")
+
+
 @pytest.mark.parametrize(
-    "path", ["/bookings/{id}/cancel", "/bookings/{id}/reschedule", "/waitlist"]
+    "path",
+    [
+        "/bookings/{id}/cancel",
+        "/bookings/{id}/reschedule",
+        "/waitlist",
+        "/waitlist/{id}/accept",
+        "/waitlist/{id}/leave",
+        "/draws",
+    ],
 )
 async def test_every_other_post_asks_for_a_key_too(desk: Desk, town: Town, path: str) -> None:
     booking = await town.book(town.slots[0])
@@ -240,12 +289,68 @@ async def test_her_bookings_come_in_pages_newest_first_when_they_are_past(
     assert len(starts) == 4
 
 
+async def paged(desk: Desk, who: Who, path: str, **params: str) -> list[dict[str, Any]]:
+    """Follow `next` to the end, two at a time."""
+    found: list[dict[str, Any]] = []
+    token: dict[str, str] = {}
+    for _ in range(10):
+        params_now = {"count": "2", **params, **token}
+        page = (await desk.call(who, "GET", path, params=params_now)).json()
+        found += page["items"]
+        if page["next"] is None:
+            return found
+        token = {"page": page["next"]}
+    raise AssertionError(f"{path} never ends")
+
+
+@pytest.mark.parametrize("upcoming", [True, False])
+async def test_her_bookings_come_in_pages_without_gaps_or_repeats(
+    desk: Desk, town: Town, *, upcoming: bool
+) -> None:
+    slots = town.slots[:5]
+    for slot in slots:
+        await town.book(slot)
+    if not upcoming:
+        town.clock.move(timedelta(days=9))
+        slots = slots[::-1]
+    person = str(town.patient)
+    found = await paged(
+        desk, Who.PATIENT, "/bookings", person_id=person, upcoming=str(upcoming).lower()
+    )
+    assert [one["slot_id"] for one in found] == [str(one.id) for one in slots]
+
+
+async def test_the_bookings_of_a_day_come_in_pages_in_the_order_of_numbers(
+    desk: Desk, town: Town
+) -> None:
+    booked = [
+        await town.book(town.slots[1], who) for who in (Who.PATIENT, Who.DAUGHTER, Who.STRANGER)
+    ]
+    path = f"/organisations/{town_of.HERE}/bookings"
+    day = str(clock.day_of(booked[0].starts_at))
+    found = await paged(desk, Who.CLERK, path, on=day)
+    assert [one["id"] for one in found] == [str(one.id) for one in booked]
+    assert await paged(desk, Who.CLERK, path, on=day, clinic_id=str(ids.new())) == []
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "2040-01-01"])
+async def test_a_day_that_must_be_a_mistake_is_said_to_be_one(desk: Desk, day: str) -> None:
+    path = f"/organisations/{town_of.HERE}/bookings"
+    answer = await desk.call(Who.CLERK, "GET", path, params={"on": day})
+    assert problem(answer) == (400, "booking.period_wrong")
+
+
 @pytest.mark.parametrize(
     "token", ["x", "W10", "WzEsMl0", "a" * 200, "IiI", "WyIyMDI2LTExLTIyIiwieCJd"]
 )
 async def test_a_broken_page_token_is_said_to_be_one(desk: Desk, town: Town, token: str) -> None:
-    for path, params in (("/slots", {}), ("/bookings", {"person_id": str(town.patient)})):
-        answer = await desk.call(Who.PATIENT, "GET", path, params={**params, "page": token})
+    day = {"on": "2026-11-23"}
+    for who, path, params in (
+        (Who.PATIENT, "/slots", {}),
+        (Who.PATIENT, "/bookings", {"person_id": str(town.patient)}),
+        (Who.CLERK, f"/organisations/{town_of.HERE}/bookings", day),
+    ):
+        answer = await desk.call(who, "GET", path, params={**params, "page": token})
         assert problem(answer) == (400, "page.token_broken")
 
 

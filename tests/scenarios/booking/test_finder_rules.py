@@ -3,10 +3,18 @@ from datetime import date, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pypinyin import Style, pinyin
 
 from citycare.scenarios.booking.model.finder import PartOfDay, WordKind
-from citycare.scenarios.booking.rules.finder import segment, understand, words_of
+from citycare.scenarios.booking.rules.finder import (
+    best_fitting,
+    by_ear,
+    segment,
+    understand,
+    words_of,
+)
 from citycare.scenarios.booking.rules.names import latin_of, lay_names_of, nicknames_of
+from citycare.scenarios.booking.rules.sounds import SOUNDS
 
 from .test_schedule_rules import CLINIC
 
@@ -39,6 +47,12 @@ def day(month: int, number: int) -> date:
         ("周三陈医生", ("陈医生",), day(11, 25), day(11, 25)),
         ("周浦医院", ("周浦医院",), TODAY, None),
         ("dermatology next week", ("dermatology",), day(11, 23), day(11, 29)),
+        ("11.26 眼科", ("眼科",), day(11, 26), day(11, 26)),
+        ("6院 骨科", ("六院", "骨科"), TODAY, None),
+        ("第10人民医院", ("第十人民医院",), TODAY, None),
+        ("妇科专家", ("妇科", "主任医师"), TODAY, None),
+        ("瑞金 专家号", ("瑞金", "主任医师"), TODAY, None),
+        ("普通号 眼科", ("普通门诊", "眼科"), TODAY, None),
         ("", (), TODAY, None),
         ("!!!、、", (), TODAY, None),
     ],
@@ -56,6 +70,9 @@ def test_free_text_is_understood(
         ("上午", PartOfDay.MORNING),
         ("周三下午", PartOfDay.AFTERNOON),
         ("晚上 儿科", PartOfDay.EVENING),
+        ("明早 儿科", PartOfDay.MORNING),
+        ("今晚", PartOfDay.EVENING),
+        ("dentist tonight", PartOfDay.EVENING),
         ("儿科", None),
     ],
 )
@@ -112,6 +129,65 @@ def test_lay_names_and_pinyin() -> None:
     assert {"xinneike", "xnk"} <= latin_of("心内科")
     assert {"chongyang", "zhongyang"} <= latin_of("重阳")
     assert latin_of("B超室") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("chunk", "known", "expected"),
+    [
+        ("clinic", {"cl"}, ["clinic"]),
+        ("cardiology", {"gy", "cardiology"}, ["cardiology"]),
+        ("ruijinxinnei", {"ruijin", "xinnei"}, ["ruijin", "xinnei"]),
+        ("rjxn", {"rj", "xn"}, ["rj", "xn"]),
+        ("ruijinxi", {"ruijin"}, ["ruijin", "xi"]),
+    ],
+)
+def test_letters_come_apart_only_where_that_is_sure(
+    chunk: str, known: set[str], expected: list[str]
+) -> None:
+    assert segment(chunk, known) == expected
+
+
+@pytest.mark.parametrize(
+    ("department", "said"),
+    [
+        ("口腔科", "dentist"),
+        ("眼科", "eye"),
+        ("心血管内科", "cardiology"),
+        ("儿科", "kids"),
+        ("骨科", "orthopedics"),
+        ("口腔科", "拔牙"),
+        ("消化内科", "胃镜"),
+        ("儿科", "儿子"),
+        ("神经内科", "脑科"),
+    ],
+)
+def test_departments_have_everyday_and_english_names(department: str, said: str) -> None:
+    assert said in lay_names_of(department)
+
+
+def test_a_name_with_wrong_characters_is_known_by_its_sound() -> None:
+    assert by_ear("瑞今医院") == ("ruijinyiyuan", "ruijin")
+    assert by_ear("陈力医生") == ("chenliyisheng", "chenli")
+    assert by_ear("陈力") == ("chenli",)
+    assert by_ear("chenli") == ()
+    assert by_ear("力") == ()
+
+
+def test_the_sounds_are_those_of_the_dictionary() -> None:
+    assert len(SOUNDS) == 6763
+    wrong = {
+        sign: sound
+        for sign, sound in SOUNDS.items()
+        if pinyin(sign, style=Style.NORMAL)[0][0] != sound
+    }
+    assert wrong == {}
+
+
+def test_the_department_of_that_very_name_fits_best() -> None:
+    assert best_fitting("骨科", {"骨科", "小儿骨科", "中医骨伤科"}) == {"骨科"}
+    assert best_fitting("糖尿病科", {"内分泌科", "小儿内分泌科"}) == {"内分泌科"}
+    assert best_fitting("脑科", {"神经内科", "神经外科"}) == {"神经内科", "神经外科"}
+    assert best_fitting("瑞金", ()) == frozenset()
 
 
 def test_a_clinic_is_found_by_hospital_department_doctor_and_district() -> None:

@@ -4,7 +4,7 @@ from datetime import date, time, timedelta
 import pytest
 
 from citycare.kernel.context import Context
-from citycare.kit import clock
+from citycare.kit import clock, ids
 from citycare.kit.pages import TokenBroken
 from citycare.scenarios.booking.model.finder import Filters, History, PartOfDay, Point, WordKind
 from citycare.scenarios.booking.model.schedule import Clinic
@@ -68,6 +68,12 @@ async def found(cx: Context, text: str, **chosen: object) -> list[Clinic]:
         ("周一鸣医生", [SKIN]),
         ("chenj", [CHEN]),
         ("徐汇", [BONES]),
+        ("瑞今 心内", [CHEN, WANG]),
+        ("陈景医生", [CHEN]),
+        ("dentist", [TEETH, TEETH_FAR]),
+        ("skin clinic", [SKIN]),
+        ("heart doctor ruijin", [CHEN, WANG]),
+        ("6院", [BONES]),
         ("瑞金 骨科", []),
         ("%' OR true --", []),
     ],
@@ -87,6 +93,30 @@ async def test_words_that_name_nothing_are_said(small_city: Context) -> None:
     answer = await finder.find_clinics(small_city, "瑞金 心内 便宜")
     assert [item.clinic.id for item in answer.items] == [CHEN.id, WANG.id]
     assert answer.ignored == ("便宜",)
+
+
+async def test_what_was_only_heard_is_said(small_city: Context) -> None:
+    answer = await finder.find_clinics(small_city, "瑞今 心内")
+    assert (answer.heard, answer.ignored) == (("瑞今",), ())
+    answer = await finder.find_clinics(small_city, "早搏")
+    assert answer.heard == ()  # found as it was written
+
+
+async def test_the_second_page_follows_where_words_were_left_out(small_city: Context) -> None:
+    first = await finder.find_clinics(small_city, "心内 便宜", limit=1)
+    assert first.next is not None
+    second = await finder.find_clinics(small_city, "心内 便宜", after=first.next, limit=1)
+    assert [one.clinic.id for one in (*first.items, *second.items)] == [CHEN.id, WANG.id]
+    assert second.ignored == ("便宜",)
+
+
+async def test_the_very_department_comes_before_its_kinds(small_city: Context) -> None:
+    kinds = replace(SKIN, id=ids.new(), department_name="中医皮肤科")
+    await clinics.save_clinics(small_city, [kinds])
+    await schedule.save_templates(small_city, [template(kinds, 1)])
+    await schedule.make_slots(small_city, MONDAY, MONDAY + timedelta(days=6), clinic_ids=[kinds.id])
+    answer = await finder.find_clinics(small_city, "皮肤科")
+    assert [one.clinic.id for one in answer.items] == [SKIN.id, kinds.id]
 
 
 async def test_days_and_half_days_decide_what_is_open(small_city: Context) -> None:

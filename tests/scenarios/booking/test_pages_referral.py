@@ -17,7 +17,7 @@ from citycare.kit import ids
 from citycare.kit.db import Database
 from citycare.scenarios.booking.model.core import Pool
 from citycare.scenarios.booking.model.schedule import NewSlot
-from citycare.scenarios.booking.service import book, lists
+from citycare.scenarios.booking.service import book, clinics, lists, schedule
 from citycare.web.login.tokens import issue_token
 from tests.conftest import NOW
 from tests.scenarios.booking.conftest import (
@@ -28,6 +28,8 @@ from tests.scenarios.booking.conftest import (
     committed,
     make_person,
     open_slot,
+    resident,
+    slot_of,
     staff,
 )
 
@@ -135,7 +137,38 @@ async def test_from_my_people_to_the_slip_and_the_patient_sees_a_referral(
     assert row["acted_by"] is not None
     her = await browser(pages, await issue_token(database, Role.RESIDENT, person=patient))
     assert str(booking_id) in (await her.get("/bookings")).text
-    assert "社区转诊" in (await her.get(f"/bookings/{booking_id}")).text
+    assert "社区" in (await her.get(f"/bookings/{booking_id}")).text
+
+
+async def test_the_patient_who_is_not_there_is_told_once(
+    doctor: httpx.AsyncClient, patient: UUID, reserved: NewSlot, pages: FastAPI, database: Database
+) -> None:
+    where = f"/clinic/care/{patient}/book/{reserved.id}"
+    for _ in range(2):
+        done = await doctor.post(where, data={"pool": "referral"})
+        assert done.status_code == 303
+    slip = await doctor.get(done.headers["location"])
+    assert "已经给本人发了消息" in slip.text
+    token = await issue_token(database, Role.RESIDENT, person=patient)
+    told = await (await browser(pages, token)).get("/messages")
+    assert told.text.count("家庭医生给您约好了号") == 1
+    assert f'href="/bookings/{done.headers["location"].split("/")[4]}"' in told.text
+
+
+async def test_a_referral_that_fails_tells_nobody(
+    doctor: httpx.AsyncClient, patient: UUID, reserved: NewSlot, database: Database
+) -> None:
+    await committed(database, lambda cx: take(cx, reserved))
+    full = await doctor.post(
+        f"/clinic/care/{patient}/book/{reserved.id}", data={"pool": "referral"}
+    )
+    assert full.status_code == 409
+
+    async def read(cx: Context) -> list[str]:
+        me = acting(cx, resident(patient))
+        return [row["kind"] for row in await lists.list_messages(me, patient)]
+
+    assert await committed(database, read) == []
 
 
 async def test_without_words_the_soonest_reserved_places_are_shown(
@@ -268,3 +301,25 @@ async def test_what_the_limits_forbid_is_not_offered_and_the_reason_is_told(
     page = await doctor.get(f"/clinic/care/{patient}", params={"q": "心内"})
     assert str(reserved.id) not in page.text
     assert "booking.too_many" in page.text
+
+
+async def test_a_late_window_is_found_behind_any_number_of_early_ones(
+    doctor: httpx.AsyncClient, patient: UUID, database: Database
+) -> None:
+    """Asked for the afternoon, 120 mornings of the same clinic do not stand before it."""
+    clinic = clinic_of()
+    begins = NOW.replace(hour=0)  # 8:00 in the city
+    shares = {Pool.REFERRAL: 1}
+    mornings = [
+        slot_of(clinic, begins + timedelta(days=1 + n // 8, minutes=n % 8 * 30), shares)
+        for n in range(120)
+    ]
+    afternoon = slot_of(clinic, begins + timedelta(days=16, hours=6), shares)
+
+    async def write(cx: Context) -> None:
+        await clinics.save_clinics(cx, [clinic])
+        await schedule.load_slots(cx, [*mornings, afternoon])
+
+    await committed(database, write)
+    found = await doctor.get(f"/clinic/care/{patient}", params={"q": "示例一院 心内 下午"})
+    assert first_row(found.text).startswith(f"/clinic/care/{patient}/book/{afternoon.id}")

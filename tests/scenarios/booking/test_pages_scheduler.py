@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from html import unescape
 from uuid import UUID
 
+import httpx
 import pytest
 
+from citycare.kernel import audit
 from citycare.kernel.context import Channel, Context, Role
-from citycare.kit import clock
+from citycare.kit import clock, ids
 from citycare.kit.db import Database
 from citycare.scenarios.booking.model.core import Booking, Pool
-from citycare.scenarios.booking.model.schedule import Clinic
-from citycare.scenarios.booking.service import book, clinics, schedule
+from citycare.scenarios.booking.model.queue import Setting
+from citycare.scenarios.booking.model.schedule import Clinic, Closure
+from citycare.scenarios.booking.service import book, clinics, queue, schedule
 from tests.conftest import NOW
 from tests.scenarios.booking.conftest import (
     Enter,
@@ -186,6 +190,119 @@ async def test_a_day_off_is_added_and_a_missing_reason_is_told(
     page = await client.get("/scheduler/closures")
     assert "院内检修" in page.text
     assert "12月1日 周二" in page.text
+
+
+async def closure_ids(client: httpx.AsyncClient) -> list[str]:
+    page = await client.get("/scheduler/closures")
+    return re.findall(r"/scheduler/closures/([0-9a-f-]{36})/delete", page.text)
+
+
+async def test_a_day_off_is_taken_back_with_its_undo_and_written_down(
+    enter: Enter, clinic: Clinic, database: Database
+) -> None:
+    client = await enter(Role.SCHEDULER)
+    form = {"org": str(clinic.organisation_id), "on_day": "2026-12-01", "kind": "closed"}
+    await client.post("/scheduler/closures", data={**form, "reason": "院内检修"})
+    [one] = await closure_ids(client)
+    gone = await client.post(f"/scheduler/closures/{one}/delete")
+    assert gone.status_code == 303
+    page = await client.get(gone.headers["location"])
+    assert "撤回了。那天照常按模板排" in page.text
+    [undo] = re.findall(r'action="(/scheduler/closures/again[^"]*)"', page.text)
+    assert await closure_ids(client) == []
+    again = await client.post(f"/scheduler/closures/{one}/delete")
+    assert again.status_code == 404
+    await client.post(unescape(undo))
+    assert await closure_ids(client) == [one]
+    assert "院内检修" in (await client.get("/scheduler/closures")).text
+    assert await noted(database, "booking.closures.delete") == 1
+
+
+async def noted(database: Database, action: str) -> int:
+    query = audit.Query(action=action, since=NOW - timedelta(days=1))
+    page = await committed(database, lambda cx: audit.search(cx, query))
+    return len(page.items)
+
+
+async def test_a_day_that_is_over_or_of_another_house_is_not_taken_back(
+    enter: Enter, clinic: Clinic, database: Database
+) -> None:
+    over = Closure(ids.new(), clinic.organisation_id, TODAY - timedelta(days=1), "closed", "院庆")
+    now = Closure(ids.new(), clinic.organisation_id, TODAY, "closed", "停电")
+    other = Closure(ids.new(), ids.new(), TOMORROW, "closed", "检修")
+    await committed(database, lambda cx: schedule.save_closures(cx, [over, now, other]))
+    client = await enter(Role.SCHEDULER)
+    assert await closure_ids(client) == [str(now.id)]
+    past = await client.post(f"/scheduler/closures/{over.id}/delete")
+    assert past.status_code == 409
+    assert "booking.closure_past" in past.text
+    foreign = await client.post(f"/scheduler/closures/{other.id}/delete")
+    assert foreign.status_code in (403, 404)
+    assert (await client.post(f"/scheduler/closures/{now.id}/delete")).status_code == 303
+
+
+async def test_the_queue_is_switched_on_with_its_pace_and_off_again(
+    enter: Enter, clinic: Clinic, database: Database
+) -> None:
+    client = await enter(Role.SCHEDULER)
+    where = {"clinic": str(clinic.id)}
+    page = await client.get("/scheduler", params=where)
+    assert "放号时排队" in page.text
+    assert "每秒 200 位" in page.text
+    assert "手快和用外挂都占不到便宜" in page.text
+    on = await client.post("/scheduler/queue", data={**where, "queue": "queued", "rate": "20"})
+    assert on.status_code == 303
+
+    async def read(cx: Context) -> Setting:
+        return (await queue.setting_of(acting(cx, staff(Role.SCHEDULER)), clinic.id))[0]
+
+    found: Setting = await committed(database, read)
+    assert (found.queued, found.rate_per_s) == (True, 20)
+    off = await client.post("/scheduler/queue", data={**where, "queue": "plain", "rate": ""})
+    assert "下次放号不用排队" in (await client.get(off.headers["location"])).text
+    found = await committed(database, read)
+    assert (found.queued, found.rate_per_s) == (False, None)
+
+
+async def test_a_pace_that_cannot_be_stays_in_its_field_and_nothing_is_set(
+    enter: Enter, clinic: Clinic, database: Database
+) -> None:
+    client = await enter(Role.SCHEDULER)
+    form = {"clinic": str(clinic.id), "queue": "queued", "rate": "很快"}
+    wrong = await client.post("/scheduler/queue", data=form)
+    assert wrong.status_code == 422
+    assert 'value="很快"' in wrong.text
+    assert "请填一个整数" in wrong.text
+
+    async def read(cx: Context) -> Setting:
+        return (await queue.setting_of(acting(cx, staff(Role.SCHEDULER)), clinic.id))[0]
+
+    found: Setting = await committed(database, read)
+    assert not found.queued
+
+
+async def test_the_pace_reaches_a_queue_that_opens_and_one_that_is_open(cx: Context) -> None:
+    opens_at = NOW + timedelta(minutes=5)
+    slot = await open_slot(cx, opens_at=opens_at)
+    scheduler = acting(cx, staff(Role.SCHEDULER))
+    await queue.set_queued(scheduler, slot.clinic.id, queued=True)
+    await queue.set_pace(scheduler, slot.clinic.id, 7)
+    assert await queue.open_due(cx) == 1
+    _, running = await queue.setting_of(scheduler, slot.clinic.id)
+    assert running is not None
+    assert running["rate_per_s"] == 7
+    await queue.set_pace(scheduler, slot.clinic.id, None)
+    _, running = await queue.setting_of(scheduler, slot.clinic.id)
+    assert running is not None
+    assert running["rate_per_s"] == 200
+
+
+async def test_another_houses_clinic_has_no_queue_to_set(enter: Enter, database: Database) -> None:
+    foreign = clinic_of(organisation_id=ids.new())
+    await committed(database, lambda cx: clinics.save_clinics(cx, [foreign]))
+    client = await enter(Role.SCHEDULER)
+    form = {"clinic": str(foreign.id), "queue": "queued"}
+    assert (await client.post("/scheduler/queue", data=form)).status_code in (403, 404)
 
 
 def span(stopping: Stopping) -> dict[str, str]:

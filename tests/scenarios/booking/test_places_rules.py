@@ -140,7 +140,7 @@ def test_a_booking_that_is_replaced_does_not_count_against_its_successor() -> No
 
 def test_every_state_is_in_the_table_and_ended_ones_stay_ended() -> None:
     assert set(rules.NEXT) == set(State)
-    for ended in (State.CANCELLED, State.MOVED, State.STOPPED, State.FULFILLED):
+    for ended in (State.CANCELLED, State.MOVED, State.STOPPED):
         assert not rules.NEXT[ended]
 
 
@@ -158,3 +158,31 @@ def test_what_is_published_without_checks_passes_them(
     )  # fmt: skip
     published = appointment_as_fhir(booking, replace(slot, practitioner_id=doctor))
     assert not violations(published)
+
+
+steps = st.lists(st.sampled_from(State), max_size=12)
+
+
+@given(steps)
+def test_taking_back_reaches_only_where_one_was_and_never_reopens_what_was_given_up(
+    asked: list[State],
+) -> None:
+    state, been = State.BOOKED, {State.BOOKED}
+    for new in asked:
+        if not rules.may_become(state, new):
+            continue
+        if rules.takes_back(state, new):
+            assert new in been
+        assert state not in (State.CANCELLED, State.MOVED, State.STOPPED)
+        state = new
+        been.add(new)
+
+
+@given(st.sampled_from(State), st.sampled_from(State))
+def test_whatever_may_be_taken_back_is_a_step_of_the_table_and_leads_forward_again(
+    old: State, new: State
+) -> None:
+    if rules.takes_back(old, new):
+        assert rules.may_become(old, new)
+        assert rules.may_become(new, old)
+        assert not rules.takes_back(new, old)

@@ -284,6 +284,22 @@ async def test_join_wait_and_book_over_json(
     assert (wrong.status_code, wrong.json()["code"]) == (400, "booking.queue_token_wrong")
 
 
+async def test_joining_again_is_the_same_place_without_any_key(
+    database: Database, release: Release, browser: Browser
+) -> None:
+    person = await run(database, make_person)
+    address, body = f"/api/v1/queues/{release.clinic_id}/join", {"person_id": str(person)}
+    first = await (await browser(person)).post(address, json=body)
+    await asyncio.sleep(1.1)  # in another second it would be a later place
+    again = await (await browser(person)).post(address, json=body)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.json()["token"] == first.json()["token"]
+    async with database.autocommit() as db:
+        row = await (await db.execute("SELECT count(*) FROM booking.queue_ticket")).fetchone()
+    assert row is not None
+    assert row["count"] == 1
+
+
 async def test_a_scheduler_says_which_clinics_queue(database: Database, browser: Browser) -> None:
     release = await make_release(database)
     client = await browser(await run(database, make_person))

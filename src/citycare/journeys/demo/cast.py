@@ -10,7 +10,7 @@ from datetime import date
 from uuid import UUID
 
 from citycare.journeys.demo.model import Family, Login, Resident
-from citycare.journeys.demo.numbers import Births, mobile, totp_secret
+from citycare.journeys.demo.numbers import Births, mobile
 from citycare.journeys.demo.people import REGISTERED_AT
 from citycare.kernel.context import Role
 from citycare.kernel.identity import names
@@ -179,5 +179,4 @@ def _staff(
         words,
         practitioner_id=practitioner,
         organisation_id=organisation,
-        totp_secret=totp_secret(key),
     )

@@ -29,7 +29,6 @@ from citycare.kernel import fhir, identity
 from citycare.kernel.context import Context, Grant
 from citycare.kernel.fhir import publish
 from citycare.kernel.identity import bulk, proposals
-from citycare.kernel.identity import loading as factors
 from citycare.kernel.identity import organisations as houses_of
 from citycare.kernel.identity.documents import Document, Kind
 from citycare.kit import clock
@@ -153,8 +152,6 @@ class Loader:
             (cast.account_id(one.key), Grant(one.role, one.organisation_id)) for one in logins
         )
         await bulk.load_grants(self.cx, grants)
-        secrets = [(cast.account_id(one.key), one.totp_secret) for one in logins if one.totp_secret]
-        await factors.load_second_factors(self.cx, secrets)
 
     async def _bookings(
         self, city: Institutions, crowd: visits.Crowd

@@ -136,7 +136,6 @@ class Login:
     person_id: UUID | None = None
     practitioner_id: UUID | None = None
     organisation_id: UUID | None = None
-    totp_secret: str | None = None
 
     @property
     def subject(self) -> str:

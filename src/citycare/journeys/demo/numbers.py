@@ -12,8 +12,6 @@ Source of the checksums: facts.md §1; organisation part: GB 11714 (mod 11).
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter
 from datetime import date
 from random import Random
@@ -64,9 +62,3 @@ def mobile(serial: int) -> str:
 def landline(serial: int) -> str:
     """Write a landline that cannot be dialled."""
     return f"021-0000{serial:04d}"
-
-
-def totp_secret(subject: str) -> str:
-    """Derive the second factor of a demo account, so that the sign-in line can show it."""
-    digest = hashlib.sha256(f"{SEED}|totp|{subject}".encode()).digest()
-    return base64.b32encode(digest[:20]).decode()

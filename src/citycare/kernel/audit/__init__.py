@@ -3,15 +3,15 @@
 Owns:       schema `audit`: 32 lanes (chain heads), entries, checkpoints.
 Rows:       R04 (every access traceable to a verified identity), R05 (merge and split on record),
             R101 (prevent and discover tampering; the person sees who looked).
-Gives:      `append`, `list_about`, `search`, `verify`, `checkpoint`, `PERIODICS`.
+Gives:      `append`, `list_about`, `search`, `verify`, `head`, `checkpoint`, `PERIODICS`.
 Promises:   written in the transaction of the access, so the two happen together or not at all;
             the application's role cannot insert, change, delete or truncate, only call
             `audit.append`; whoever can (a superuser) is found out by `verify`, which names the
-            first broken link.
+            first broken link (what came after the newest checkpoint: by a head kept elsewhere).
 How:        hash = SHA-256(hash before || line as UTF-8), one chain per lane, so 32 transactions
             append at a time; every ten minutes a checkpoint chains the heads of all lanes.
-Limits:     8 KiB per line; 3 s wait when all lanes are taken; what was appended after the newest
-            checkpoint can be cut off unseen by somebody who also rewrites a head; the application
+Limits:     8 KiB per line; 3 s wait when all lanes are taken; what a superuser does to entries that
+            neither a checkpoint nor a head kept elsewhere has seen is not found; the application
             itself can write untrue lines, as in any log.
 Sources:    RFC 9162 §1 (why logs are chained and witnessed); FIPS 180-4 (SHA-256); the fields of
             a line follow HL7 FHIR R4 AuditEvent (who, what, when, why, through what).
@@ -27,6 +27,7 @@ from citycare.kernel.audit.searching import (
 )
 from citycare.kernel.audit.trail import append, append_lines, checkpoint, list_about
 from citycare.kernel.audit.verifying import verify
+from citycare.kernel.audit.witness import Head, WitnessUnreadable, head, parse_head
 from citycare.kernel.events import Periodic
 
 PERIODICS = (Periodic("audit.checkpoint", "*/10 * * * *", checkpoint),)
@@ -37,17 +38,21 @@ __all__ = [
     "Checkpoint",
     "Entry",
     "Found",
+    "Head",
     "Link",
     "Query",
     "Report",
     "Seen",
+    "WitnessUnreadable",
     "append",
     "append_lines",
     "checkpoint",
     "find_entry",
+    "head",
     "line_of",
     "list_about",
     "newest_checkpoint",
+    "parse_head",
     "search",
     "verify",
 ]

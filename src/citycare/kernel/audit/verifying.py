@@ -3,8 +3,8 @@
 Found, and named by lane and number: a changed line, a missing one (in the middle, at the start,
 at the end), two that changed places, a head that was moved, a checkpoint that was changed or
 removed, and an end cut off together with its head, if a checkpoint had seen it. Cutting off ends,
-heads and checkpoints alike leaves nothing to see in this database: give `verify` a `witness`, the
-newest checkpoint as somebody outside keeps it.
+heads and checkpoints alike leaves nothing to see in this database: give `verify` a `witness`, a
+head of the trail as somebody outside keeps it (`witness.head`).
 
 Nothing is locked and the trail may grow meanwhile: each lane is read with its head in one
 statement, which is one snapshot.
@@ -13,6 +13,7 @@ statement, which is one snapshot.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,7 @@ from citycare.kernel.audit.model import (
     chain,
     first_hash,
 )
+from citycare.kernel.audit.witness import Head
 from citycare.kit.db import Connection
 
 FETCH = 2_000
@@ -35,6 +37,16 @@ BROKEN_MAX = 100
 
 Seals = list[dict[int, bytes]]  # per lane: number -> hash, as the checkpoints saw them
 
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a lane from elsewhere: by the checkpoints, and by the witness."""
+
+    seals: dict[int, bytes]
+    seq: int
+    hash: bytes
+
+
 COUNT = "SELECT sum(seq)::bigint AS count FROM audit.lane"
 
 
@@ -42,23 +54,26 @@ async def verify(
     db: Connection,
     tell: Callable[[int, int], None] = lambda _done, _all: None,
     *,
-    witness: Checkpoint | None = None,
+    witness: Head | Checkpoint | None = None,
 ) -> Report:
     """Check every link; takes about a second per 200,000 entries and little memory.
 
     Args:
         db: a connection that may read schema audit.
         tell: called with how many entries are checked, and of how many about.
-        witness: a checkpoint known from elsewhere, which must still be there unchanged.
+        witness: a head or a checkpoint known from elsewhere: all of it must still be there,
+            unchanged. What was rewritten before a kept head is named by that head's entry.
     """
+    kept = witness.lanes if isinstance(witness, Head) else ((0, b""),) * LANES
+    sealed = witness.checkpoint if isinstance(witness, Head) else witness
     async with db.transaction():  # a server-side cursor needs one
         row = await (await db.execute(COUNT)).fetchone()
         count = row["count"] if row else 0
-        seals, newest, broken = await _verify_checkpoints(db, witness)
+        seals, newest, broken = await _verify_checkpoints(db, sealed)
         checked = 0
         for lane in range(LANES):
             wrong, seen = await _verify_lane(
-                db, lane, seals[lane], partial(_tell, tell, checked, count)
+                db, lane, _Known(seals[lane], *kept[lane]), partial(_tell, tell, checked, count)
             )
             checked += seen
             if wrong is not None:
@@ -110,7 +125,7 @@ LANE = """
 
 
 async def _verify_lane(
-    db: Connection, lane: int, seals: dict[int, bytes], tell: Callable[[int], None]
+    db: Connection, lane: int, known: _Known, tell: Callable[[int], None]
 ) -> tuple[Link | None, int]:
     """Check one lane; return its first broken link and how many entries were looked at."""
     before, last, checked = first_hash(lane), 0, 0
@@ -120,7 +135,7 @@ async def _verify_lane(
         if row["seq"] is None:
             break
         checked += 1
-        wrong = _wrong(row, last, before, seals)
+        wrong = _wrong(row, last, before, known)
         if wrong is not None:
             return Link(lane, last + 1 if row["seq"] != last + 1 else row["seq"], wrong), checked
         before, last = row["hash"], row["seq"]
@@ -129,26 +144,27 @@ async def _verify_lane(
     if head is None:
         return Link(lane, 0, "head missing"), checked
     tell(checked)
-    return _wrong_end(lane, last, before, head, seals), checked
+    return _wrong_end(lane, last, before, head, known), checked
 
 
-def _wrong(row: dict[str, Any], last: int, before: bytes, seals: dict[int, bytes]) -> str | None:
+def _wrong(row: dict[str, Any], last: int, before: bytes, known: _Known) -> str | None:
     """Tell what is wrong with one entry after the one before it."""
     if row["seq"] != last + 1:
         return "entry missing"
     if chain(before, row["line"]) != row["hash"]:
         return "line changed"
-    if seals.get(row["seq"], row["hash"]) != row["hash"]:
+    if known.seals.get(row["seq"], row["hash"]) != row["hash"]:
         return "differs from the checkpoint"
+    if row["seq"] == known.seq and row["hash"] != known.hash:
+        return "differs from the witness: this entry or one before it was rewritten"
     return None
 
 
 def _wrong_end(
-    lane: int, last: int, before: bytes, head: tuple[int, bytes], seals: dict[int, bytes]
+    lane: int, last: int, before: bytes, head: tuple[int, bytes], known: _Known
 ) -> Link | None:
     """Tell what is wrong between a lane's last entry, its head, and the checkpoints."""
-    sealed = max(seals, default=0)
-    if head[0] > last or sealed > last:
+    if max(head[0], known.seq, max(known.seals, default=0)) > last:
         return Link(lane, last + 1, "end cut off")
     if head != (last, before):
         return Link(lane, head[0], "head differs")

@@ -27,6 +27,7 @@ from citycare.kernel.consent.access import (
     require,
     require_many,
     visible,
+    visible_of,
 )
 from citycare.kernel.consent.care import CareRow, care_window, close_care, open_care
 from citycare.kernel.consent.given import (
@@ -80,5 +81,6 @@ __all__ = [
     "require_many",
     "review",
     "visible",
+    "visible_of",
     "withdraw",
 ]

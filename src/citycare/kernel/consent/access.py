@@ -362,6 +362,26 @@ async def visible(cx: Context, action: str) -> Scope:
     return Scope(persons=frozenset(persons), organisations=frozenset(organisations))
 
 
+async def visible_of(cx: Context, action: str, person_id: UUID) -> Scope:
+    """Return what the actor may see of one person: all, or what is in their own organisations.
+
+    Staff who may not see everything of the person get the scope of their houses: a store then
+    finds what the person has there, and nothing of a person who has nothing there.
+
+    Raises:
+        SignInNeeded, NotAllowed, NotVisible: as `require`, for who holds no role that could help.
+    """
+    claim = Claim(cx.actor, action, person_id)
+    error = (await require_many(cx.db, cx.now, [claim]))[0]
+    if error is None:
+        return Scope(persons=frozenset({person_id}))
+    roles = [one.role for one in POLICY[action].grounds if isinstance(one, RoleHere)]
+    houses = frozenset(place for role in roles for place in _places(cx.actor, role))
+    if not houses:
+        raise error
+    return Scope(organisations=houses)
+
+
 async def _acted_for(cx: Context, me: UUID, ground: Self | Proxy | Guardian) -> frozenset[UUID]:
     scope = {Self: "", Guardian: GUARDIAN}.get(type(ground), getattr(ground, "scope", ""))
     return await identity.list_acted_for(cx.db, me, scope, cx.now)

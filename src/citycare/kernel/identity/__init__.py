@@ -60,6 +60,7 @@ from citycare.kernel.identity.factors import (
     Verdict,
     enrol_second_factor,
     prove_second_factor,
+    reseal_second_factors,
 )
 from citycare.kernel.identity.merges import (
     Merge,
@@ -256,6 +257,7 @@ __all__ = [
     "register_practitioner",
     "reject_proposal",
     "relations_of",
+    "reseal_second_factors",
     "resolve",
     "revoke_all",
     "revoke_session",

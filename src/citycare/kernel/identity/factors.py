@@ -3,6 +3,9 @@
 A wrong code is an answer (`Verdict`), not an error: an error would roll the request back and with
 it the count of failures, and then nobody would ever be locked out.
 
+In the database a secret is sealed (`kit.keyring`) and bound to its account: who reads a dump, or
+copies one account's secret to another, gains nothing.
+
 Source: RFC 6238 §5.2 (30 s step, at most one step of delay, a code is accepted once), RFC 4226
 §7.3 (throttling); GB/T 22239-2019 level 3 two-factor login (facts §14 [mem]).
 """
@@ -19,7 +22,8 @@ import pyotp
 from citycare.kernel import audit
 from citycare.kernel.context import Context, policy
 from citycare.kernel.identity.model import AccountUnknown
-from citycare.kit.errors import Conflict, NotFound
+from citycare.kit.errors import Conflict, NotFound, Unavailable
+from citycare.kit.keyring import Keyring, Unreadable
 
 STEP_S = 30
 DRIFT = (-1, 0, 1)
@@ -70,6 +74,13 @@ class SecondFactorHeld(Conflict):
     words = "这个账号已经绑定动态口令。手机丢失或更换时，请联系管理员重置。"
 
 
+class SecondFactorUnreadable(Unavailable):
+    """The second factor cannot be checked: its key is missing; an administrator mends it."""
+
+    code = "identity.second_factor_unreadable"
+    words = "系统暂时无法核对动态口令，请联系系统管理员处理后再登录。"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What came of a code. `locked_until` says when to try again, once locked."""
@@ -86,7 +97,7 @@ class Enrolment:
     uri: str
 
 
-async def enrol_second_factor(cx: Context, account_id: UUID) -> Enrolment:
+async def enrol_second_factor(cx: Context, ring: Keyring, account_id: UUID) -> Enrolment:
     """Give an account a new secret; the old one stops working.
 
     One's own is given only once: else whoever stole the first factor would replace the second.
@@ -98,7 +109,8 @@ async def enrol_second_factor(cx: Context, account_id: UUID) -> Enrolment:
     """
     secret = pyotp.random_base32()
     own = cx.actor.account_id == account_id
-    parameters = {"secret": secret, "account": account_id, "own": own}
+    sealed = ring.seal(_about(account_id), secret)
+    parameters = {"secret": sealed, "account": account_id, "own": own}
     row = await (await cx.db.execute(ENROL, parameters)).fetchone()
     if row is None:
         known = await (await cx.db.execute(EXISTS, {"account": account_id})).fetchone()
@@ -107,6 +119,10 @@ async def enrol_second_factor(cx: Context, account_id: UUID) -> Enrolment:
     await audit.append(cx, [entry])
     uri = pyotp.TOTP(secret).provisioning_uri(name=row["name"], issuer_name=ISSUER)
     return Enrolment(secret, uri)
+
+
+def _about(account_id: UUID) -> str:
+    return f"identity.account.totp_secret/{account_id}"
 
 
 def matching_step(secret: str, code: str, now: datetime) -> int | None:
@@ -124,13 +140,14 @@ def matching_step(secret: str, code: str, now: datetime) -> int | None:
     return found
 
 
-async def prove_second_factor(cx: Context, session_id: UUID, code: str) -> Verdict:
+async def prove_second_factor(cx: Context, ring: Keyring, session_id: UUID, code: str) -> Verdict:
     """Check a code for a session; when right, the session's staff grants count from now.
 
     The caller lets its transaction commit in either case; that is what counts the failures.
 
     Raises:
         SessionUnknown: the session is closed or over.
+        SecondFactorUnreadable: the key of the secret is not in the key file.
     """
     parameters = {"session": session_id, "now": cx.now}
     row = await (await cx.db.execute(LOCK, parameters)).fetchone()
@@ -139,7 +156,9 @@ async def prove_second_factor(cx: Context, session_id: UUID, code: str) -> Verdi
     locked = row["totp_locked_until"]
     if locked is not None and locked > cx.now:
         return Verdict(accepted=False, locked_until=locked)
-    step = matching_step(row["totp_secret"], code, cx.now) if row["totp_secret"] else None
+    step = None
+    if row["totp_secret"] is not None:
+        step = matching_step(_open(ring, row["id"], row["totp_secret"]), code, cx.now)
     used = row["totp_last_step"]
     if step is None or (used is not None and step <= used):
         return await _fail(cx, row["id"], row["totp_failures"] + 1)
@@ -148,6 +167,48 @@ async def prove_second_factor(cx: Context, session_id: UUID, code: str) -> Verdi
     record = f"session/{session_id}"
     await audit.append(cx, [audit.Entry("second_factor.proved", None, record, "ok", {})])
     return Verdict(accepted=True)
+
+
+def _open(ring: Keyring, account_id: UUID, sealed: str) -> str:
+    try:
+        return ring.open(_about(account_id), sealed)
+    except Unreadable as error:
+        raise SecondFactorUnreadable(account=account_id) from error
+
+
+# The row lock keeps a new enrolment from being overwritten by the old secret.
+UNDER_OLD_KEYS = """
+    SELECT id, totp_secret FROM identity.account
+     WHERE totp_secret IS NOT NULL AND NOT starts_with(totp_secret, %(newest)s)
+     ORDER BY id
+       FOR UPDATE
+"""
+RESEAL = "UPDATE identity.account SET totp_secret = %(secret)s WHERE id = %(account)s"
+
+
+async def reseal_second_factors(cx: Context, ring: Keyring) -> int:
+    """Bring all secrets under the newest key; return how many were under others.
+
+    All or none: afterwards the older keys open nothing that is in this database.
+
+    Raises:
+        SecondFactorUnreadable: a key is missing; the account's id is in the facts.
+    """
+    found = await cx.db.execute(UNDER_OLD_KEYS, {"newest": ring.newest.label})
+    rows = [
+        {
+            "account": row["id"],
+            "secret": ring.seal(_about(row["id"]), _open(ring, row["id"], row["totp_secret"])),
+        }
+        for row in await found.fetchall()
+    ]
+    if rows:
+        async with cx.db.cursor() as cursor:
+            await cursor.executemany(RESEAL, rows)
+        detail: audit.model.Detail = {"resealed": len(rows), "key": ring.newest.id}
+        entry = audit.Entry("second_factor.resealed", None, "account/*", "ok", detail)
+        await audit.append(cx, [entry])
+    return len(rows)
 
 
 async def _fail(cx: Context, account_id: UUID, failures: int) -> Verdict:

@@ -1,16 +1,18 @@
 """Jobs of booking: what happens because time passes.
 
-`PERIODICS` are jobs in one transaction each. `run_draws` and `advance_queues` are not: a draw takes
-a minute in many transactions, a queue moves each second. The worker calls them again and again;
-each answers how many seconds it wants to be left alone. Killed or run twice, they lose nothing.
+`PERIODICS` are jobs in one transaction each. `run_draws`, `advance_queues` and `publish_windows`
+are not: a draw takes a minute in many transactions, a queue moves each second. The worker calls
+them again and again; each answers how many seconds it wants to be left alone. Killed or run twice,
+they lose nothing.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
-from citycare.kernel.context import Context, policy
-from citycare.kernel.events import Periodic
+from citycare.kernel.context import SYSTEM, Context, policy
+from citycare.kernel.events import Job, Periodic
 from citycare.kit import clock
 from citycare.kit.db import Database
 from citycare.scenarios.booking.model.draw import Keys
@@ -20,12 +22,14 @@ from citycare.scenarios.booking.service import (
     holds,
     queue,
     schedule,
+    status,
     stop,
     wait,
 )
 
 FURTHEST_DAYS = 14  # follow-up places are released up to this much before the horizon
 DRAWS_S = 60.0
+WINDOWS_S, WINDOWS_MORE_S = 5.0, 0.5
 read_keys = draw.read_keys
 
 
@@ -40,6 +44,11 @@ async def tick(cx: Context) -> None:
 async def mark_no_shows(cx: Context) -> None:
     """Each ten minutes: windows long over without arrival are no-shows."""
     await holds.mark_no_shows(cx)
+
+
+async def count_missed(cx: Context, booking: str) -> None:
+    """Hours after a window: a visit the clinic noted as missed counts, if it still stands so."""
+    await holds.count_missed(cx, UUID(booking))
 
 
 async def forget_queues(cx: Context) -> None:
@@ -71,6 +80,19 @@ async def advance_queues(database: Database) -> float:
     return await queue.advance_all(database)
 
 
+async def publish_windows(database: Database) -> float:
+    """Tell the record which windows filled or freed: each five seconds, in steps of 100 windows.
+
+    Returns the seconds until the next look; at most 200 windows a second, so that a large draw or
+    release does not take a processor for it.
+    """
+    async with database.transaction() as db:
+        cx = Context(db, SYSTEM, clock.now(), "booking-windows", purpose="booking.schedule")
+        count = await status.publish_changed(cx)
+    return WINDOWS_MORE_S if count == status.BATCH else WINDOWS_S
+
+
+JOBS = (Job(holds.COUNT, count_missed),)
 PERIODICS = (
     Periodic("booking.tick", "* * * * *", tick),
     Periodic("booking.no_shows", "*/10 * * * *", mark_no_shows),

@@ -18,6 +18,8 @@ from citycare.kernel.context import ANONYMOUS, Actor, Role
 from citycare.kit import clock, ids
 from citycare.kit.db import Database
 from citycare.kit.errors import AppError
+from citycare.kit.keyring import Keyring
+from citycare.web.edge.clients import Network
 from citycare.web.edge.seal import Sealer
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class Site:
     demo: bool
     home: Path
     migrations: Path
+    field_keys: Path | None = None
+    proxies: tuple[Network, ...] = ()
     oidc_issuer: str | None = None
     oidc_client_id: str = "citycare"
     oidc_client_secret: str = field(default="", repr=False)
@@ -71,13 +75,15 @@ OnInterrupted = Callable[[Request, AppError], Awaitable[Response | None]]
 class Edge:
     """The long-lived parts of the edge, one per application, in `app.state.edge`.
 
-    `error_page` draws an error for people; `on_refused` writes a refused access down;
-    `on_interrupted` may answer instead, to keep a form that met an expired session.
+    `sealer` is for what browsers carry, `ring` for fields of the database. `error_page` draws an
+    error for people; `on_refused` writes a refused access down; `on_interrupted` may answer
+    instead, to keep a form that met an expired session.
     """
 
     site: Site
     database: Database
     sealer: Sealer
+    ring: Keyring
     attempts: Attempts
     metrics: Metrics
     portals: Mapping[str, Portal]

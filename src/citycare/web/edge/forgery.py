@@ -9,12 +9,11 @@ Source: OWASP Cross-Site Request Forgery Prevention, signed double submit; Fetch
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from citycare.web.edge import cookies
+from citycare.web.edge.clients import parts_of
 from citycare.web.edge.errors import StaleForm
 from citycare.web.edge.exchange import Edge, Exchange
 from citycare.web.rendering import CSRF_FIELD as FIELD
@@ -69,7 +68,7 @@ def is_ours(request: Request) -> bool:
     origin = request.headers.get("origin")
     if origin is None:
         return True
-    return urlsplit(origin).netloc == request.headers.get("host")
+    return parts_of(origin).netloc == request.headers.get("host")
 
 
 async def kept_fields(request: Request) -> list[tuple[str, str]] | None:

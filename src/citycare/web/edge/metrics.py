@@ -53,12 +53,13 @@ class Metrics:
 
     def note(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request. `route` is a template, never a path with ids in it."""
+        if method not in METHODS:  # a client makes up as many as it likes
+            method = "OTHER"
         found = self._known.get((method, route, status))
         if found is None:
-            known = method if method in METHODS else "OTHER"
             found = (
-                self._requests.labels(self._process, known, route, str(status)),
-                self._seconds.labels(self._process, known, route),
+                self._requests.labels(self._process, method, route, str(status)),
+                self._seconds.labels(self._process, method, route),
             )
             self._known[method, route, status] = found
         found[0].inc()

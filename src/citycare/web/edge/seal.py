@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import os
 import secrets
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +19,8 @@ import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from citycare.kit import keyfile
+
 KEY_FILE = "web.key"
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -27,20 +28,8 @@ NONCE_BYTES = 12
 
 def load_key(home: Path) -> bytes:
     """Return the web key of this installation; the first start makes it."""
-    home.mkdir(parents=True, exist_ok=True)
     path = home / KEY_FILE
-    if not path.exists():
-        draft = home / f"{KEY_FILE}.{secrets.token_hex(4)}"
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
-        try:
-            os.link(draft, path)  # fails when another process was first: then its key holds
-        except FileExistsError:
-            pass  # then that one's key holds
-        finally:
-            draft.unlink()
-    key = path.read_bytes()
+    key = keyfile.keep(path, lambda: secrets.token_bytes(KEY_BYTES))
     if len(key) != KEY_BYTES:
         raise ValueError(f"{path} is not a key of {KEY_BYTES} bytes")
     return key

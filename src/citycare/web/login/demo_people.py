@@ -14,6 +14,7 @@ from citycare.kernel import identity
 from citycare.kernel.context import Context, Grant, Role
 from citycare.kernel.identity import Account, documents, factors
 from citycare.kit.errors import Incorrect
+from citycare.kit.keyring import Keyring
 from citycare.web.i18n import mark
 
 DEMO_ISSUER = "https://demo.citycare.invalid/oidc"
@@ -65,7 +66,7 @@ def subject_of(hint: str, people: Sequence[DemoPerson]) -> str:
     return subject
 
 
-async def complete(cx: Context, account: Account) -> tuple[Account, str | None]:
+async def complete(cx: Context, ring: Keyring, account: Account) -> tuple[Account, str | None]:
     """Give a demo account what its role needs; return it, and the code secret of staff.
 
     Staff get a new second factor at each demo sign-in, because the page shows them its code.
@@ -81,7 +82,7 @@ async def complete(cx: Context, account: Account) -> tuple[Account, str | None]:
         held = await identity.list_grants(cx, account.id)
     if not held:
         return account, None
-    return account, (await factors.enrol_second_factor(cx, account.id)).secret
+    return account, (await factors.enrol_second_factor(cx, ring, account.id)).secret
 
 
 async def _with_person(cx: Context, account: Account) -> Account:

@@ -63,11 +63,12 @@ async def prove(
     """Check the code. A wrong one is counted, so the transaction commits in either case."""
     if cx.actor.session_id is None:
         raise SignInNeeded(cx.purpose)
-    edge_of(request).attempts.take(f"code/{cx.actor.account_id}", cx.now)
-    verdict = await factors.prove_second_factor(cx, cx.actor.session_id, code)
+    edge = edge_of(request)
+    edge.attempts.take(f"code/{cx.actor.account_id}", cx.now)
+    verdict = await factors.prove_second_factor(cx, edge.ring, cx.actor.session_id, code)
     if verdict.accepted:
         response = redirect(request, local(next))
-        cookies.drop(response, edge_of(request), DEMO_CODE)
+        cookies.drop(response, edge, DEMO_CODE)
         return response
     words = i18n.translations(manner_of(request).lang)
     if verdict.locked_until is not None:
@@ -88,7 +89,7 @@ async def enrol(
     page = await _page(request, cx, next)
     if not page.can_enrol or cx.actor.account_id is None:
         return redirect(request, "/login/code")
-    made = await factors.enrol_second_factor(cx, cx.actor.account_id)
+    made = await factors.enrol_second_factor(cx, edge_of(request).ring, cx.actor.account_id)
     page = CodePage(next=page.next, secret=made.secret, qr=_qr(made.uri))
     return await respond(request, cx, PAGE, page)
 

@@ -29,6 +29,7 @@ KEEP = timedelta(hours=1)
 REFETCH = timedelta(seconds=30)
 TIMEOUT_S = 5.0
 TOKEN_CHARS_MAX = 20_000
+TLS = "https://"
 
 
 class ProviderAway(Unavailable):
@@ -159,6 +160,9 @@ class Provider:
                 isinstance(found.get(name), str) for name in needed
             ):
                 raise ProviderAway(what="discovery")
+            asked = (found["token_endpoint"], found["jwks_uri"])
+            if self.issuer.startswith(TLS) and not all(one.startswith(TLS) for one in asked):
+                raise ProviderAway(what="endpoint_without_tls")
             self._metadata, self._metadata_at = found, now
         return self._metadata
 

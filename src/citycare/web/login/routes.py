@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -23,6 +24,7 @@ from citycare.kit import clock
 from citycare.kit.errors import Incorrect, NotFound
 from citycare.web import kept
 from citycare.web.edge import cookies
+from citycare.web.edge.clients import client_of
 from citycare.web.edge.contexts import ReadContext, WriteContext, gate
 from citycare.web.edge.exchange import Edge, Exchange, edge_of, exchange_of
 from citycare.web.login import demo_people, factor
@@ -95,12 +97,10 @@ async def door(request: Request) -> Response:
     query = _carried(request)
     provider = edge_of(request).dev_provider
     demo = [
-        (one.name, _with_query(request, "/login/demo", {"as": one.hint, **query}))
+        (one.name, _with_query("/login/demo", {"as": one.hint, **query}))
         for one in (provider.people if provider is not None else ())
     ]
-    page = LoginPage(
-        start_url=_with_query(request, "/login/start", query), kept="kept" in query, demo=demo
-    )
+    page = LoginPage(start_url=_with_query("/login/start", query), kept="kept" in query, demo=demo)
     return respond_openly(request, "login/door.html", page)
 
 
@@ -172,7 +172,7 @@ async def sign_out(request: Request, cx: WriteContext) -> Response:
     if cx.actor.session_id is not None:
         await identity.revoke_session(cx, cx.actor.session_id)
     response = redirect(request, "/login")
-    for name in (cookies.SESSION, cookies.PERSON, cookies.NOTICE, cookies.ELDER):
+    for name in (cookies.SESSION, cookies.PERSON, cookies.NOTICE, cookies.ELDER, cookies.VISITOR):
         cookies.drop(response, edge_of(request), name)
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
@@ -204,7 +204,7 @@ async def _open(
         cx = Context(db, DOOR, case.now, case.request_id, Channel.PHONE, "login.sign_in")
         account = await identity.find_or_make_account(cx, claims["iss"], claims["sub"], claims)
         if edge.site.demo:
-            account, secret = await demo_people.complete(cx, account)
+            account, secret = await demo_people.complete(cx, edge.ring, account)
         device = device_of(request.headers.get("user-agent", ""))
         token = await identity.open_session(cx, account.id, device, SESSION_LIFE)
         held = await identity.list_grants(cx, account.id)
@@ -212,7 +212,7 @@ async def _open(
     as_staff = Actor(account.id, account.person_id, held, None, account.name)
     target = f"/login/kept/{form_id}" if form_id else next_url or home_of(edge.portals, as_staff)
     if any(grant.role in STAFF for grant in held):
-        target = _with_query(request, "/login/code", {"next": target})
+        target = _with_query("/login/code", {"next": target})
     response = redirect(request, target)
     cookies.put(response, edge, cookies.SESSION, token, int(SESSION_LIFE.total_seconds()))
     if secret is not None:
@@ -246,7 +246,9 @@ def _provider(edge: Edge) -> Provider:
 
 
 def _count_attempt(request: Request, edge: Edge, case: Exchange) -> None:
-    client = request.client.host if request.client else "unknown"
+    peer = request.client.host if request.client else None
+    forwarded = request.headers.getlist("x-forwarded-for")
+    client = client_of(peer, forwarded, edge.site.proxies)
     edge.attempts.take(
         f"sign-in/{client}", case.now, burst=ATTEMPTS_BURST, refill_s=ATTEMPTS_REFILL_S
     )
@@ -263,7 +265,5 @@ def _carried(request: Request) -> dict[str, str]:
     return carried
 
 
-def _with_query(request: Request, path: str, query: dict[str, str]) -> str:
-    return str(request.url.replace(path=path, query="").include_query_params(**query)).partition(
-        request.url.netloc
-    )[2]
+def _with_query(path: str, query: dict[str, str]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path

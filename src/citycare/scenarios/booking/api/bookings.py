@@ -8,31 +8,34 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, cast
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, FastAPI, Header, Request
+from fastapi import APIRouter, FastAPI, Query, Request
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.responses import Response
 
-from citycare.kernel import events
-from citycare.kernel.context import Channel, Context
+from citycare.kernel.context import Channel
 from citycare.kit.errors import AppError, Incorrect
+from citycare.kit.pages import PAGE_MAX
 from citycare.scenarios.booking.api import schemas
+from citycare.scenarios.booking.api.once import KEY, KEY_CHARS_MAX, KEY_WORDS, KeyHeader, once
 from citycare.scenarios.booking.api.rush import ACTION, Rush, Wanted
 from citycare.scenarios.booking.service import book, lists, wait
 from citycare.scenarios.booking.service.rush import body_of
 from citycare.web.edge import Json, answer, cookies, edge_of, errors, exchange_of, forgery
-from citycare.web.edge.contexts import ReadContext, WriteContext, gate
+from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.lane import Call
 
 router = APIRouter(prefix="/api/v1", tags=["booking"])
 PATH = "/api/v1/bookings"
+PageToken = Annotated[
+    str | None, Query(max_length=200, description="`next` of the page before; without it the first")
+]
 
 NEW_BOOKING = TypeAdapter(schemas.NewBooking)
-KEY_CHARS_MAX = 200
-KeyHeader = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=KEY_CHARS_MAX)]
 
 
 class KeyMissing(Incorrect):
@@ -51,9 +54,10 @@ def _described(shape: type[BaseModel]) -> dict[str, Any]:
 BODY_DOC: dict[str, Any] = {
     "parameters": [
         {
-            "name": "Idempotency-Key",
+            "name": KEY,
             "in": "header",
             "required": True,
+            "description": KEY_WORDS,
             "schema": {"type": "string", "minLength": 1, "maxLength": KEY_CHARS_MAX},
         },
         {
@@ -148,21 +152,6 @@ def _wanted(call: Call) -> Wanted:
     )
 
 
-async def _once(cx: Context, key: str, what: object, run: Any) -> Any:
-    """Answer a request by its kept reply, or run it and keep the reply."""
-    assert cx.actor.account_id is not None
-    account = cx.actor.account_id
-    digest = hashlib.sha256(orjson.dumps(what, default=str)).digest()
-    await events.lock_key(cx, key)
-    found = await events.find_replies(cx.db, [(account, key)])
-    kept = events.reply_to(found, account, key, digest)
-    if kept is not None:
-        return Json(kept.body, kept.status)
-    status, body = await run()
-    await events.keep_replies(cx, [events.Reply(account, key, digest, status, body)])
-    return Json(body, status)
-
-
 @router.post(
     "/bookings/{booking_id}/cancel",
     response_model=schemas.BookingOut,
@@ -176,7 +165,7 @@ async def cancel_booking(
     async def run() -> tuple[int, dict[str, Any]]:
         return 200, body_of(await book.cancel(cx, booking_id, body.reason))
 
-    return await _once(cx, key, ["cancel", booking_id], run)
+    return await once(cx, key, ["cancel", booking_id], run)
 
 
 @router.post(
@@ -193,7 +182,7 @@ async def reschedule_booking(
     async def run() -> tuple[int, dict[str, Any]]:
         return 201, body_of(await book.reschedule(cx, booking_id, body.slot_id))
 
-    return await _once(cx, key, ["reschedule", booking_id, body.slot_id], run)
+    return await once(cx, key, ["reschedule", booking_id, body.slot_id], run)
 
 
 @router.get(
@@ -210,10 +199,43 @@ async def get_booking(booking_id: UUID, cx: WriteContext) -> Any:
 
 @router.get("/bookings", response_model=schemas.BookingsOut, dependencies=[gate("booking.read")])
 async def list_bookings(
-    person_id: UUID, cx: WriteContext, *, upcoming: bool = True, page: str | None = None
+    person_id: UUID,
+    cx: WriteContext,
+    *,
+    upcoming: bool = True,
+    page: PageToken = None,
+    count: Annotated[int, Query(ge=1, le=lists.MINE_MAX)] = 20,
 ) -> Any:
-    """Return a person's bookings, coming ones or past ones, keyset-paged; audited."""
-    found = await lists.list_mine(cx, person_id, upcoming=upcoming, token=page)
+    """Return a person's bookings.
+
+    The person and who may book for them get all; staff of a hospital get those in their own
+    hospitals, which may be none. Coming ones go from the next on, past ones from the last back.
+    The reading is written to the access log that the person can read.
+    """
+    found = await lists.list_mine(cx, person_id, upcoming=upcoming, token=page, count=count)
+    items = [_only(schemas.BookingCard, row) for row in found.items]
+    return Json({"items": items, "next": found.next})
+
+
+@router.get(
+    "/organisations/{organisation_id}/bookings",
+    response_model=schemas.BookingsOut,
+    dependencies=[gate("booking.list_day")],
+)
+async def list_day_bookings(
+    organisation_id: UUID,
+    on: date,
+    cx: WriteContext,
+    clinic_id: UUID | None = None,
+    page: PageToken = None,
+    count: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
+) -> Any:
+    """Return the bookings of one day in an organisation, or in one of its clinics, by time.
+
+    For its own staff: clerks, schedulers, clinicians. What was moved elsewhere is left out. The
+    reading is written to the access log of each person on the page.
+    """
+    found = await lists.page_of_day(cx, organisation_id, on, clinic_id, page, count)
     items = [_only(schemas.BookingCard, row) for row in found.items]
     return Json({"items": items, "next": found.next})
 
@@ -238,12 +260,16 @@ async def join_waitlist(body: schemas.NewWait, key: KeyHeader, cx: WriteContext)
         )
         return 201, {name: getattr(entry, name) for name in schemas.WaitOut.model_fields}
 
-    return await _once(cx, key, ["wait", body.model_dump(mode="json")], run)
+    return await once(cx, key, ["wait", body.model_dump(mode="json")], run)
 
 
 @router.get("/waitlist", response_model=schemas.WaitsOut, dependencies=[gate("booking.wait")])
-async def list_waitlist(person_id: UUID, cx: ReadContext) -> Any:
-    """Return where a person waits, at which position, and any open offer."""
+async def list_waitlist(person_id: UUID, cx: WriteContext) -> Any:
+    """Return where a person waits, at which position, and any open offer.
+
+    Clerks see where the person waits in their own hospitals. The reading is written to the access
+    log that the person can read.
+    """
     rows = await lists.list_waits(cx, person_id)
     return Json({"items": [_only(schemas.WaitCard, row) for row in rows]})
 
@@ -260,11 +286,15 @@ async def accept_offer(wait_id: UUID, key: KeyHeader, cx: WriteContext) -> Any:
     async def run() -> tuple[int, dict[str, Any]]:
         return 201, body_of(await wait.accept(cx, wait_id))
 
-    return await _once(cx, key, ["accept", wait_id], run)
+    return await once(cx, key, ["accept", wait_id], run)
 
 
 @router.post("/waitlist/{wait_id}/leave", status_code=204, dependencies=[gate("booking.wait")])
-async def leave_waitlist(wait_id: UUID, cx: WriteContext) -> Response:
+async def leave_waitlist(wait_id: UUID, key: KeyHeader, cx: WriteContext) -> Response:
     """Leave the list, or say no to the offer. Leaving twice is the same."""
-    await wait.leave(cx, wait_id)
-    return Response(status_code=204)
+
+    async def run() -> tuple[int, None]:
+        await wait.leave(cx, wait_id)
+        return 204, None
+
+    return await once(cx, key, ["leave", wait_id], run)

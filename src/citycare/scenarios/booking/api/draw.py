@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, Field
 
+from citycare.scenarios.booking.api.once import KeyHeader, once
 from citycare.scenarios.booking.api.schemas import Strict
 from citycare.scenarios.booking.model.core import Pool
 from citycare.scenarios.booking.model.draw import (
@@ -140,10 +141,15 @@ async def list_draws(
 
 
 @router.post("", status_code=201, response_model=DrawOut, dependencies=[gate("booking.draw")])
-async def open_draw(request: Request, body: NewDrawIn, cx: WriteContext) -> Any:
+async def open_draw(request: Request, body: NewDrawIn, key: KeyHeader, cx: WriteContext) -> Any:
     """Open a draw over windows that are released by draw; the commitment is public at once."""
     new = service.NewDraw(**body.model_dump())
-    return _draw_out(await service.open_draw(cx, keys_of(request), new))
+
+    async def run() -> tuple[int, dict[str, Any]]:
+        draw = await service.open_draw(cx, keys_of(request), new)
+        return 201, DrawOut.model_validate(_draw_out(draw)).model_dump(mode="json")
+
+    return await once(cx, key, ["open draw", body.model_dump(mode="json")], run)
 
 
 @router.get("/{draw_id}", response_model=DrawOut, dependencies=[PUBLIC])

@@ -59,7 +59,9 @@ def _out(found: Standing) -> dict[str, Any]:
 async def join(request: Request, clinic_id: UUID, body: JoinIn, cx: WriteContext) -> Any:
     """Stand in the queue of a clinic's release. Safe to repeat: one place a person.
 
-    From some minutes before the release; 409 `booking.queue_not_open` when nobody needs to queue.
+    Needs no Idempotency-Key: whoever stands there keeps the place, and the answer says where they
+    stand now. From some minutes before the release; 409 `booking.queue_not_open` when nobody needs
+    to queue.
     """
     return _out(await queue.join(cx, keys_of(request), clinic_id, body.person_id))
 

@@ -112,6 +112,7 @@ class Booking:
     created_at: datetime
     ended_at: datetime | None = None
     reason: str = ""
+    arrived_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

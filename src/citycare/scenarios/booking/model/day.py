@@ -1,8 +1,18 @@
-"""What can be refused on the day itself, at the clinic and at the desk."""
+"""What is counted of a day, and what can be refused on it, at the clinic and at the desk."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from citycare.kit.errors import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """How many people a mean wait rests on, and the mean in whole minutes."""
+
+    people: int
+    minutes: int
 
 
 class NotToday(Conflict):

@@ -90,6 +90,7 @@ class Meant:
     practitioners: frozenset[UUID] = frozenset()
     districts: frozenset[str] = frozenset()
     text: str = ""
+    fitting: frozenset[str] = frozenset()  # of the departments, those meant first
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,22 @@ class Standing:
         return self.until is not None and not self.admitted and not self.used
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How a clinic's releases go: by queue or not, and how many a second are let in.
+
+    `rate_per_s` is the clinic's own pace, None as in the whole city (`usual_per_s`). `before_min`:
+    how long before a release people may join; `gather_s`: who comes within it is put in one
+    random order.
+    """
+
+    queued: bool
+    rate_per_s: int | None
+    usual_per_s: int
+    before_min: int
+    gather_s: int
+
+
 class QueueUnknown(NotFound):
     """There is no such queue."""
 
@@ -86,3 +102,10 @@ class TicketSpent(Forbidden):
 
     code = "booking.queue_token_used"
     words = "这个排队凭证已经用过或过期了，请重新排队。"
+
+
+class PaceWrong(Incorrect):
+    """A queue lets in at least one person a second and at most 10,000."""
+
+    code = "booking.queue_pace_wrong"
+    words = "每秒放进的人数要在 1 到 10000 之间。请改一改再存。"

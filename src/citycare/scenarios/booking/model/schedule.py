@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from uuid import UUID
 
-from citycare.kit.errors import Incorrect, NotFound
+from citycare.kit.errors import Conflict, Incorrect, NotFound
 from citycare.scenarios.booking.model.core import Pool
 
 Shares = Mapping[Pool, int]
@@ -162,6 +162,20 @@ class TemplateClash(Incorrect):
 
     code = "booking.template_clash"
     words = "同一个门诊的两条排班时间重叠了。请先改掉其中一条。"
+
+
+class ClosureUnknown(NotFound):
+    """There is no such exception to the calendar that you may change."""
+
+    code = "booking.closure_unknown"
+    words = "没有找到这一天的安排，可能已经有人撤回了。请看看列表。"
+
+
+class ClosurePast(Conflict):
+    """A day that is over cannot be taken back."""
+
+    code = "booking.closure_past"
+    words = "这一天已经过去了，不能撤回。"
 
 
 class ClinicUnknown(NotFound):

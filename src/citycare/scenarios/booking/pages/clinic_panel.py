@@ -53,12 +53,17 @@ DONE = {
     State.NO_SHOW: mark("记下了：%(name)s没有来。"),
     State.BOOKED: mark("已撤销，%(name)s还是未到。"),
 }
-UNDO = {State.ARRIVED: State.BOOKED, State.NO_SHOW: State.BOOKED}
+UNDO = {
+    State.ARRIVED: State.BOOKED,
+    State.NO_SHOW: State.BOOKED,
+    State.FULFILLED: State.ARRIVED,
+}
+UNSEEN = mark("已撤销，%(name)s还在等。")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One thing to do with the person shown: where to send, which state, its key."""
+    """One thing to do with the person shown: which state, and its key."""
 
     label: str
     state: State
@@ -67,7 +72,10 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One person of the list: who, why here, how to reach them, what was before."""
+    """One person of the list: who, why here, how to reach them, what was before.
+
+    `unseen` is where to say that somebody noted as seen is not; empty when that cannot be.
+    """
 
     id: UUID
     name: str
@@ -78,6 +86,7 @@ class Panel:
     closed_contacts: bool
     visits: tuple[Fact, ...]
     commands: tuple[Command, ...]
+    unseen: str
     back: str
 
 
@@ -117,6 +126,7 @@ async def panel_of(request: Request, cx: Context, booking_id: UUID, back: str) -
             for one in visits
         ),
         commands=_commands(cx, booking, words),
+        unseen=_undo(booking_id, State.ARRIVED, back) if _may_unsee(cx, booking) else "",
         back=back,
     )  # fmt: skip
 
@@ -153,8 +163,21 @@ def _commands(cx: Context, booking: Row, words: Words) -> tuple[Command, ...]:
         back = Command(label=words("还没到"), state=State.BOOKED, key="u")
         return (Command(label=words("看完"), state=State.FULFILLED, key="f"), back)
     if state is State.NO_SHOW:
-        return (Command(label=words("他来了"), state=State.ARRIVED, key="a"),)
+        return (
+            Command(label=words("他来了"), state=State.ARRIVED, key="a"),
+            Command(label=words("记错了，还没到"), state=State.BOOKED, key="u"),
+        )
     return ()
+
+
+def _may_unsee(cx: Context, booking: Row) -> bool:
+    today = clock.day_of(booking["starts_at"]) == clock.day_of(cx.now)
+    return today and booking["state"] == State.FULFILLED
+
+
+def _undo(booking_id: UUID, to: State, back: str) -> str:
+    """Return the address that takes the last step back."""
+    return staff.address(f"/clinic/bookings/{booking_id}/undo", to=to, back=back)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,23 +211,35 @@ async def mark_state(
     dependencies=[gate("booking.arrive", roles=[Role.CLINICIAN])],
 )
 async def undo(
-    request: Request, cx: WriteContext, booking_id: UUID, back: str = "/clinic"
+    request: Request,
+    cx: WriteContext,
+    booking_id: UUID,
+    to: State = State.BOOKED,
+    back: str = "/clinic",
 ) -> Response:
     """Take the last step back."""
-    return await _mark(request, cx, booking_id, State.BOOKED, back)
+    return await _mark(request, cx, booking_id, to, back, unseen=to is State.ARRIVED)
 
 
 async def _mark(
-    request: Request, cx: Context, booking_id: UUID, state: State, back: str
+    request: Request,
+    cx: Context,
+    booking_id: UUID,
+    state: State,
+    back: str,
+    *,
+    unseen: bool = False,
 ) -> Response:
     words = words_of(request)
-    marked = await day_service.mark(cx, booking_id, state)
+    marked = await day_service.mark(cx, booking_id, state, unseen=unseen)
     here = local(back, "/clinic")
     people = await identity.list_persons(cx, [marked.person_id])
-    said = words(DONE[state], name=people[marked.person_id].name)
-    undo = ""
-    if state in UNDO:
-        undo = staff.address(f"/clinic/bookings/{booking_id}/undo", back=here)
+    name = people[marked.person_id].name
+    said, undo = words(DONE[state], name=name), ""
+    if unseen:
+        said = words(UNSEEN, name=name)
+    elif state in UNDO:
+        undo = _undo(booking_id, UNDO[state], here)
     if not is_partial(request):
         there = f"{here}{'&' if '?' in here else '?'}at={booking_id}"
         return redirect(request, there, notice=Toast(text=said, undo=undo))

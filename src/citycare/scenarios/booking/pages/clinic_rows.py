@@ -17,6 +17,7 @@ from citycare.kit.db import Row
 from citycare.scenarios.booking.model.core import Pool, Source, State
 from citycare.scenarios.booking.pages import staff
 from citycare.scenarios.booking.pages.words import SOURCES, STATES, Words
+from citycare.scenarios.booking.rules.day import mean_wait
 from citycare.scenarios.booking.rules.places import is_elder
 from citycare.scenarios.booking.rules.stop import half_day
 from citycare.scenarios.booking.service import day as day_service
@@ -201,7 +202,10 @@ def _status_tag(state: State, words: Words) -> Tag | None:
 
 
 def counts(rows: Sequence[Row], words: Words) -> tuple[Kpi, ...]:
-    """Count the list: booked, here, seen, missing. A waiting time nobody measured is not shown."""
+    """Count the list: booked, here, seen, missing, and how long those seen were here.
+
+    A waiting time nobody measured is not shown: it needs arrivals that were noted.
+    """
     states = Counter(State(row["state"]) for row in rows)
     booked = sum(number for state, number in states.items() if state not in GONE)
     figures = [
@@ -211,4 +215,8 @@ def counts(rows: Sequence[Row], words: Words) -> tuple[Kpi, ...]:
     ]
     if states[State.NO_SHOW]:
         figures.append(Kpi(number=str(states[State.NO_SHOW]), label=words("没有来")))
+    waited = mean_wait((State(row["state"]), row["arrived_at"], row["ended_at"]) for row in rows)
+    if waited is not None:
+        label = words("报到到看完，平均（%(n)d 人）", n=waited.people)
+        figures.append(Kpi(number=str(waited.minutes), unit=words("分钟"), label=label))
     return tuple(figures)

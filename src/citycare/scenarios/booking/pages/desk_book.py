@@ -17,6 +17,7 @@ from citycare.kit.money import Money
 from citycare.scenarios.booking.model.core import Pool, State
 from citycare.scenarios.booking.pages import staff
 from citycare.scenarios.booking.pages.desk import Asked
+from citycare.scenarios.booking.pages.staff_slip import facts_of, slip_of
 from citycare.scenarios.booking.pages.words import Words, when, words_of
 from citycare.scenarios.booking.service import book as booking
 from citycare.scenarios.booking.service import day, lists
@@ -25,7 +26,7 @@ from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.errors import status_of
 from citycare.web.i18n import mark
 from citycare.web.manner import manner_of
-from citycare.web.parts import Fact
+from citycare.web.parts import Action, Fact
 from citycare.web.rendering import yuan
 from citycare.web.respond import redirect, respond
 from citycare.web.shell import Toast
@@ -145,42 +146,31 @@ async def confirmed(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeskSlipPage:
-    """The slip, and the way on to the next person."""
+class DeskCancelPage:
+    """What would be given back, and the way back to the person."""
 
     id: UUID
-    number: int
     title: str
     facts: tuple[Fact, ...]
-    is_open: bool
     back: str
-
-
-async def _slip(request: Request, cx: Context, booking_id: UUID) -> DeskSlipPage:
-    words = words_of(request)
-    row, card = await lists.get_booking(cx, booking_id)
-    person = (await identity.list_persons(cx, [row["person_id"]]))[row["person_id"]]
-    return DeskSlipPage(
-        id=booking_id,
-        number=row["number"],
-        title=when(request, card),
-        facts=(
-            Fact(name=words("姓名"), text=person.name),
-            Fact(name=words("门诊"), text=staff.clinic_name(card, words)),
-            Fact(name=words("医院"), text=card["organisation_name"]),
-            Fact(name=words("诊室"), text=card["room"] or words("到科室前台问一下")),
-            Fact(name=words("挂号费"), text=yuan(Money(card["fee_fen"]), manner_of(request).lang)),
-        ),
-        is_open=State(row["state"]) in (State.BOOKED, State.ARRIVED),
-        back=staff.address("/desk", person=row["person_id"]),
-    )
 
 
 @router.get("/desk/bookings/{booking_id}/slip", dependencies=[gate("booking.read", roles=CLERK)])
 async def slip(request: Request, cx: WriteContext, booking_id: UUID) -> Response:
     """Show the slip to print."""
-    page = await _slip(request, staff.at_window(cx), booking_id)
-    return await respond(request, cx, "booking/desk_slip.html", page)
+    words = words_of(request)
+    row, card = await lists.get_booking(staff.at_window(cx), booking_id)
+    person = (await identity.list_persons(cx, [row["person_id"]]))[row["person_id"]]
+    here = staff.address("/desk", person=person.id)
+    page = slip_of(
+        request,
+        row,
+        card,
+        person.name,
+        onward=Action(label=words("办下一位"), href="/desk", key="/"),
+        back=Action(label=words("回到这位"), href=here, key="b"),
+    )
+    return await respond(request, cx, "booking/staff_slip.html", page)
 
 
 @router.get(
@@ -188,7 +178,14 @@ async def slip(request: Request, cx: WriteContext, booking_id: UUID) -> Response
 )
 async def ask_cancel(request: Request, cx: WriteContext, booking_id: UUID) -> Response:
     """Ask once before a place is given back."""
-    page = await _slip(request, staff.at_window(cx), booking_id)
+    row, card = await lists.get_booking(staff.at_window(cx), booking_id)
+    person = (await identity.list_persons(cx, [row["person_id"]]))[row["person_id"]]
+    page = DeskCancelPage(
+        id=booking_id,
+        title=when(request, card),
+        facts=facts_of(request, card, person.name)[:2],
+        back=staff.address("/desk", person=person.id),
+    )
     return await respond(request, cx, "booking/desk_cancel.html", page)
 
 

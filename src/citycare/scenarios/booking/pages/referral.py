@@ -5,10 +5,8 @@ Where no reserved place is left, or they have all been given back, public places
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -18,37 +16,29 @@ from starlette.responses import Response
 
 from citycare.kernel import audit, consent, identity
 from citycare.kernel.context import Channel, Context, Role
-from citycare.kit import clock
 from citycare.kit.db import Row
 from citycare.kit.errors import AppError
 from citycare.kit.money import Money
-from citycare.scenarios.booking.model.core import Pool, SlotFilter, SlotUnavailable
-from citycare.scenarios.booking.model.finder import PartOfDay
+from citycare.scenarios.booking.model.core import Pool, SlotUnavailable
 from citycare.scenarios.booking.pages import staff
+from citycare.scenarios.booking.pages.staff_slip import slip_of
 from citycare.scenarios.booking.pages.words import Words, when, words_of
-from citycare.scenarios.booking.rules.stop import half_day
-from citycare.scenarios.booking.service import book, finder, lists
 from citycare.scenarios.booking.service import desk as desk_service
+from citycare.scenarios.booking.service import lists
+from citycare.scenarios.booking.service import referral as service
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.errors import status_of
 from citycare.web.manner import manner_of
-from citycare.web.parts import Fact
+from citycare.web.parts import Action, Fact
 from citycare.web.rendering import yuan
 from citycare.web.respond import redirect, respond
 
 router = APIRouter(include_in_schema=False)
 GP = [Role.COMMUNITY_GP]
 HOME = "/clinic/care"
-CLINICS_MAX = 10
-PER_CLINIC = 4
-SHOWN = 20
 KEYS = 9
-HORIZON = timedelta(days=31)
-PARTS = {PartOfDay.MORNING: 0, PartOfDay.AFTERNOON: 1, PartOfDay.EVENING: 2}
 Text = Annotated[str, Query(max_length=100)]
 Typed = Annotated[str, Form(max_length=100)]
-RESERVED_OR_PUBLIC = (Pool.REFERRAL, Pool.PUBLIC)
-Span = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,16 +82,6 @@ class ReferralConfirmPage:
     error: str
     public_href: str
     windows: tuple[WindowLine, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReferralSlipPage:
-    """The slip for the patient, and the ways on."""
-
-    number: int
-    title: str
-    facts: tuple[Fact, ...]
-    back: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +133,7 @@ async def choose(request: Request, cx: WriteContext, person_id: UUID, q: Text = 
     person = await _patient(cx, doctor, person_id)
     asked = Asked(person.id, q.strip())
     words = words_of(request)
-    found = await _find(doctor, asked)
+    found = await service.find(doctor, person.id, asked.q)
     page = ReferralPage(
         person=person.name,
         note=staff.note_of(person, cx.now, words),
@@ -165,68 +145,6 @@ async def choose(request: Request, cx: WriteContext, person_id: UUID, q: Text = 
         windows=_lines(request, found.rows, asked, words),
     )
     return await respond(request, cx, "booking/referral.html", page)
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Windows with the pool to book from; with none of them, why the limits refuse."""
-
-    rows: Sequence[tuple[Row, Pool]]
-    refused: AppError | None = None
-    ignored: tuple[str, ...] = ()
-
-
-async def _find(cx: Context, asked: Asked) -> _Found:
-    """Return what fits the words typed; without words the soonest windows of the city."""
-    if not asked.q:
-        return await _open(cx, asked, (cx.now, cx.now + HORIZON), (None,))
-    answer = await finder.find_clinics(cx, asked.q, limit=CLINICS_MAX)
-    query = answer.query
-    first = clock.bounds(query.from_day)[0]
-    last = clock.bounds(query.to_day)[1] if query.to_day else first + HORIZON
-    clinics = [one.clinic.id for one in answer.items]
-    found = await _open(cx, asked, (first, last), clinics, query.part_of_day)
-    return replace(found, ignored=answer.ignored)
-
-
-async def _open(
-    cx: Context,
-    asked: Asked,
-    span: Span,
-    clinics: Sequence[UUID | None],
-    part: PartOfDay | None = None,
-) -> _Found:
-    """Return the first open windows of these clinics by time: reserved ones, else public ones.
-
-    Windows the limits forbid are left out; public ones do not take the place of those.
-    """
-    for pool in RESERVED_OR_PUBLIC:
-        rows: list[Row] = []
-        for clinic in clinics:
-            wanted = SlotFilter(*span, pool=pool, clinic=clinic)
-            found = (await lists.list_open_slots(cx, wanted)).items
-            rows += [{**row, "pool": pool} for row in found if _fits(row, pool, part)]
-        if rows:
-            kept, refused = await desk_service.fitting(cx, asked.person, rows)
-            return _Found([(row, pool) for row in _few(kept)], refused)
-    return _Found(())
-
-
-def _few(rows: Sequence[Row]) -> list[Row]:
-    """Keep the first windows of each clinic, in the order of time."""
-    counts: Counter[UUID] = Counter()
-    kept: list[Row] = []
-    for row in sorted(rows, key=lambda row: (row["starts_at"], row["id"])):
-        counts[row["clinic_id"]] += 1
-        if counts[row["clinic_id"]] <= PER_CLINIC:
-            kept.append(row)
-    return kept[:SHOWN]
-
-
-def _fits(row: Row, pool: Pool, part: PartOfDay | None) -> bool:
-    if pool is Pool.PUBLIC and row["release"] == "draw":
-        return False
-    return part is None or half_day(row["starts_at"])[1] == PARTS[part]
 
 
 def _lines(
@@ -261,19 +179,9 @@ async def confirm(
     """Show once more what will be booked; a place that is gone by now is said to be so."""
     doctor = as_doctor(cx)
     person = await _patient(cx, doctor, person_id)
-    left = await _left(doctor, slot_id, pool)
-    gone = None if left else SlotUnavailable(slot=slot_id)
+    gone = None if await service.left(doctor, slot_id, pool) else SlotUnavailable(slot=slot_id)
     page = await _confirm(request, doctor, person, slot_id, pool, q.strip(), gone)
     return await respond(request, cx, "booking/referral_confirm.html", page)
-
-
-async def _left(cx: Context, slot_id: UUID, pool: Pool) -> int:
-    """Count the open places of a pool in a window; one already begun has none."""
-    card = await lists.get_slot(cx, slot_id)
-    day = clock.day_of(card["starts_at"])
-    windows = await lists.windows_of(cx, [card["clinic_id"]], day, (pool,))
-    rows = windows.get(card["clinic_id"], ())
-    return next((int(row["open"]) for row in rows if row["id"] == slot_id), 0)
 
 
 async def _confirm(
@@ -291,9 +199,9 @@ async def _confirm(
     following: Sequence[tuple[Row, Pool]] = ()
     public_href = ""
     if error is not None:
-        following = await _following(cx, asked, card)
+        following = await service.following(cx, person.id, card)
         if pool is Pool.REFERRAL and isinstance(error, SlotUnavailable):
-            usable = card["release"] != "draw" and await _left(cx, slot_id, Pool.PUBLIC)
+            usable = card["release"] != "draw" and await service.left(cx, slot_id, Pool.PUBLIC)
             public_href = asked.book_href(slot_id, Pool.PUBLIC) if usable else ""
     return ReferralConfirmPage(
         person=person.name,
@@ -312,12 +220,6 @@ async def _confirm(
         public_href=public_href,
         windows=_lines(request, following, asked, words),
     )
-
-
-async def _following(cx: Context, asked: Asked, card: Row) -> Sequence[tuple[Row, Pool]]:
-    """Return the next windows of the same clinic."""
-    found = await _open(cx, asked, (cx.now, cx.now + HORIZON), [card["clinic_id"]])
-    return [one for one in found.rows if one[0]["id"] != card["id"]]
 
 
 def _why(request: Request, error: AppError, pool: Pool) -> str:
@@ -348,7 +250,7 @@ async def confirmed(
         return redirect(request, f"{HOME}/bookings/{held}/slip")
     try:
         async with cx.db.transaction():
-            made = await book.book(doctor, slot_id, person.id, pool)
+            made = await service.refer(doctor, slot_id, person.id, pool)
     except AppError as error:
         page = await _confirm(request, doctor, person, slot_id, pool, q.strip(), error)
         status = status_of(error)
@@ -365,17 +267,15 @@ async def slip(request: Request, cx: WriteContext, booking_id: UUID) -> Response
     words = words_of(request)
     row, card = await lists.get_booking(doctor, booking_id)
     person = await _patient(cx, doctor, row["person_id"])
-    page = ReferralSlipPage(
-        number=row["number"],
-        title=when(request, card),
-        facts=(
-            Fact(name=words("姓名"), text=person.name),
-            Fact(name=words("门诊"), text=staff.clinic_name(card, words)),
-            Fact(name=words("医院"), text=card["organisation_name"]),
-            Fact(name=words("诊室"), text=card["room"] or words("到科室前台问一下")),
-            Fact(name=words("号源"), text=words(staff.POOLS[Pool(row["pool"])])),
-            Fact(name=words("挂号费"), text=yuan(Money(card["fee_fen"]), manner_of(request).lang)),
-        ),
-        back=f"{HOME}/{person.id}",
+    pool = Fact(name=words("号源"), text=words(staff.POOLS[Pool(row["pool"])]))
+    page = slip_of(
+        request,
+        row,
+        card,
+        person.name,
+        more=(pool,),
+        told=True,
+        onward=Action(label=words("我管的人"), href="/clinic", key="/"),
+        back=Action(label=words("再约一个"), href=f"{HOME}/{person.id}", key="b"),
     )
-    return await respond(request, cx, "booking/referral_slip.html", page)
+    return await respond(request, cx, "booking/staff_slip.html", page)

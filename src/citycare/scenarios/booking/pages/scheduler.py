@@ -26,10 +26,13 @@ from citycare.scenarios.booking.pages.scheduler_place import (
     options_of,
     place_of,
 )
+from citycare.scenarios.booking.pages.scheduler_queue import QueuePart, Way, part_of
 from citycare.scenarios.booking.pages.words import Words, words_of
 from citycare.scenarios.booking.rules.schedule import plan_day
+from citycare.scenarios.booking.service import queue as queue_service
 from citycare.scenarios.booking.service import schedule
 from citycare.scenarios.booking.service import week as service
+from citycare.web import forms
 from citycare.web.edge.contexts import WriteContext
 from citycare.web.i18n import mark
 from citycare.web.manner import manner_of
@@ -96,6 +99,7 @@ class WeekPage:
     facts: tuple[Fact, ...]
     release: str
     releases: tuple[Option, ...]
+    queue: QueuePart | None
     horizon: str
     templates: int
     previous: str
@@ -125,7 +129,9 @@ def _monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
-async def _page(request: Request, cx: Context, place: Place, monday: date) -> WeekPage:
+async def _page(
+    request: Request, cx: Context, place: Place, monday: date, form: forms.Form | None = None
+) -> WeekPage:
     words, lang = words_of(request), manner_of(request).lang
     clinic = place.clinic
     rows = await service.windows(cx, clinic.id, monday) if clinic else []
@@ -177,6 +183,7 @@ async def _page(request: Request, cx: Context, place: Place, monday: date) -> We
                    and one == clinic.release)
             for one, label in RELEASES.items()
         ),
+        queue=await part_of(request, cx, clinic.id, form) if clinic else None,
         horizon=local_day(await _horizon(cx), lang),
         templates=len(templates),
         previous=href(monday - timedelta(days=DAYS)),
@@ -258,3 +265,23 @@ async def release(
     words = words_of(request)
     text = words("放号方式改成%(way)s，以后新排的时段按这个放号。", way=words(RELEASES[way]))
     return redirect(request, staff.address("/scheduler", clinic=clinic), notice=Toast(text=text))
+
+
+@router.post("/scheduler/queue", dependencies=[SCHEDULE])
+async def set_queue(request: Request, cx: WriteContext) -> Response:
+    """Let a clinic's releases go by queue or not, and say how many a second are let in."""
+    form = await forms.read(request)
+    words = words_of(request)
+    place = await place_of(cx, form.id("clinic"), None)
+    way = form.choice("queue", Way)
+    rate = form.number("rate", 1, queue_service.PACE_MAX, required=False)
+    if place.clinic is None or form.errors or way is None:
+        page = await _page(request, cx, place, _monday(clock.day_of(cx.now)), form)
+        return await respond(request, cx, "booking/scheduler.html", page, status=422)
+    await queue_service.set_queued(cx, place.clinic.id, queued=way is Way.QUEUED)
+    await queue_service.set_pace(cx, place.clinic.id, rate)
+    text = words("存好了：下次放号先排队再选号。")
+    if way is Way.PLAIN:
+        text = words("存好了：下次放号不用排队。正在进行的排队照样走完。")
+    there = staff.address("/scheduler", clinic=place.clinic.id)
+    return redirect(request, there, notice=Toast(text=text))

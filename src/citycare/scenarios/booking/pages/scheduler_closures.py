@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -36,6 +37,7 @@ from citycare.web.shell import Toast
 
 router = APIRouter(include_in_schema=False)
 AHEAD = timedelta(days=120)
+REASON_MAX = 60
 
 
 class Kind(StrEnum):
@@ -50,12 +52,13 @@ KINDS = {Kind.CLOSED: mark("不出诊"), Kind.OPEN: mark("照常出诊")}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosureLine:
-    """One exception, or a public holiday of the calendar."""
+    """One exception, or a public holiday of the calendar; `id` where it can be taken back."""
 
     day: str
     reason: str
     who: str
     tag: Tag
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,7 @@ async def _page(request: Request, cx: Context, org: UUID | None, form: forms.For
                     text=words(KINDS[Kind(one.kind)]),
                     tone=Tone.SOON if one.kind == Kind.CLOSED else Tone.OK,
                 ),
+                id=str(one.id),
             ),
         )
         for one in found
@@ -150,14 +154,55 @@ async def add(request: Request, cx: WriteContext) -> Response:
     """Add an exception; windows already made are stopped with 停诊."""
     form = await forms.read(request)
     org = form.id("org")
-    on_day, reason = form.day("on_day"), form.text("reason", chars_max=60)
+    on_day, reason = form.day("on_day"), form.text("reason", chars_max=REASON_MAX)
     kind = form.choice("kind", Kind)
     clinic = form.id("clinic", required=False)
     if form.errors or org is None or on_day is None or kind is None:
         page = await _page(request, cx, org, form)
         return await respond(request, cx, "booking/scheduler_closures.html", page, status=422)
-    id_ = ids.derive("booking.closure", org, clinic or "", on_day.isoformat())
-    await schedule.save_closures(cx, [Closure(id_, org, on_day, str(kind), reason, clinic)])
+    await schedule.save_closures(cx, [_closure(org, on_day, kind, reason, clinic)])
     text = words_of(request)(mark("记下了。只影响还没排出的时段；已经排出的请用“停诊”。"))
+    there = staff.address("/scheduler/closures", org=org)
+    return redirect(request, there, notice=Toast(text=text))
+
+
+def _closure(org: UUID, on_day: date, kind: Kind, reason: str, clinic: UUID | None) -> Closure:
+    id_ = ids.derive("booking.closure", org, clinic or "", on_day.isoformat())
+    return Closure(id_, org, on_day, str(kind), reason, clinic)
+
+
+@router.post("/scheduler/closures/{closure_id}/delete", dependencies=[SCHEDULE])
+async def take_back(request: Request, cx: WriteContext, closure_id: UUID) -> Response:
+    """Take an exception back and say what that does to windows; with its undo."""
+    gone = await schedule.delete_closure(cx, closure_id)
+    words = words_of(request)
+    text = words("撤回了。那天照常按模板排，今晚自动排出；等不及就到“排班”里按“排到”。")
+    if gone.kind == Kind.OPEN:
+        text = words("撤回了。那天不再排新的时段；已经排出的还在，要停请用“停诊”。")
+    undo = staff.address(
+        "/scheduler/closures/again",
+        org=gone.organisation_id,
+        clinic=gone.clinic_id,
+        on_day=gone.on_day,
+        kind=gone.kind,
+        reason=gone.reason,
+    )
+    there = staff.address("/scheduler/closures", org=gone.organisation_id)
+    return redirect(request, there, notice=Toast(text=text, undo=undo))
+
+
+@router.post("/scheduler/closures/again", dependencies=[SCHEDULE])
+async def again(
+    request: Request,
+    cx: WriteContext,
+    org: UUID,
+    on_day: date,
+    kind: Kind,
+    reason: Annotated[str, Query(min_length=1, max_length=REASON_MAX)],
+    clinic: UUID | None = None,
+) -> Response:
+    """Put back what was just taken back."""
+    await schedule.save_closures(cx, [_closure(org, on_day, kind, reason, clinic)])
+    text = words_of(request)(mark("放回去了，和刚才一样。"))
     there = staff.address("/scheduler/closures", org=org)
     return redirect(request, there, notice=Toast(text=text))

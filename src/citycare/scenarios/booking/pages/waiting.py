@@ -160,6 +160,8 @@ MESSAGES: dict[str, tuple[str, str, Tone]] = {
     "missed": (mark("您有一次预约没有来"), "/bookings/%(booking)s", Tone.SOON),
     "hold": (mark("线上预约暂停了，可以申诉"), "/appeal", Tone.DANGER),
     "hold_lifted": (mark("申诉通过，又可以预约了"), "/book", Tone.OK),
+    "referred": (mark("家庭医生给您约好了号，点开看时间和地点"), "/bookings/%(booking)s", Tone.OK),
+    "hold_corrected": (mark("就诊记录更正了，又可以预约了"), "/book", Tone.OK),
     "hold_kept": (mark("申诉没有通过，可到窗口挂号"), "/appeal", Tone.SOON),
     "replaced": (mark("医生停诊，已为您留了别的号"), "/bookings/%(booking)s", Tone.DANGER),
     "stopped": (mark("医生停诊，您排在候补第一批"), "/bookings", Tone.DANGER),

@@ -17,8 +17,10 @@ from citycare.scenarios.booking.rules.names import (
     nicknames_of,
     tails_of,
 )
+from citycare.scenarios.booking.rules.sounds import sound_of
 
 TEXT_MAX = 100
+GENERAL = "普通门诊"
 WORDS_MAX = 8
 CHUNK_MAX = 40
 DAYS_MAX = 31
@@ -35,6 +37,19 @@ NEAR = re.compile(
     r"离我(?:最|比较)?近的?|离家近的?|我?附近的?|就近|最近的?(?=医院|社区|门诊)|\bnear(?:by|\s+me)?\b"
 )
 SOON = re.compile(r"最近|最快|尽快|最早|马上|有号的?|\bsoon(?:est)?\b|\basap\b")
+SHORT_TIMES = (
+    (re.compile(r"今晚|\btonight\b"), "今天晚上"),
+    (re.compile(r"今早"), "今天上午"),
+    (re.compile(r"明早"), "明天上午"),
+    (re.compile(r"明晚"), "明天晚上"),
+)
+# What people call a kind of place, and the word that stands in a clinic's text for it.
+KINDS = (
+    (re.compile(r"专家(?:门诊|号)?"), " 主任医师 "),
+    (re.compile(r"普通(?:门诊|号)"), f" {GENERAL} "),
+)
+HOUSE = re.compile(r"([1-9]\d?)(?=(?:人民)?医?院)")
+DIGITS = "零一二三四五六七八九"
 FILLER = re.compile(
     r"我?想?要?(?:挂号|预约|挂个号|挂|约)(?:一下|个)?|请问|帮我|我要|我想|查一下|去看|的号|号源"
 )
@@ -62,11 +77,16 @@ WEEKDAY = re.compile(
 WEEK_WHOLE = re.compile(
     rf"(下下|下|这|本)个?{WEEK}(?:里|内)?|(?:近|未来)?一周内|\b(this|next) week\b"
 )
-MONTH_DAY = re.compile(r"(1[0-2]|0?[1-9])(?:月|/|-)(3[01]|[12]\d|0?[1-9])(?:日|号|(?!\d))")
+MONTH_DAY = re.compile(r"(1[0-2]|0?[1-9])(?:月|/|-|\.)(3[01]|[12]\d|0?[1-9])(?:日|号|(?!\d))")
 DAY_ONLY = re.compile(r"(?<![\d月/-])(3[01]|[12]\d|0?[1-9])(?:日|号)(?!楼|线|院)")
 WITHIN = re.compile(r"(?:近|未来)?([1-9]\d?|[一两二三四五六七十])天(?:之?内|以内)")
 SPLIT = re.compile(r"[\s,,。.、;;::!!??/|()()·\"“”'的]+")
 LATIN = re.compile(r"[a-z]+")
+BESIDE = (  # English words every clinic could have, and those between words
+    "doctor doctors dr clinic clinics hospital hospitals department dept specialist health care"
+    " appointment appointments book booking see find need want good best open free time"
+    " a an and at by for i in me my of on or s the to with"
+)
 GENERIC = frozenset(
     {
         "医院",
@@ -84,7 +104,9 @@ GENERIC = frozenset(
         "去",
         "有",
     }
-)
+) | frozenset(BESIDE.split())
+WHOLE_LETTERS = 4
+SPOKEN = ("医生", "大夫", "主任", "医师", "医院")
 MIXED = re.compile(r"[a-z0-9]+|[^a-z0-9]+")
 
 
@@ -105,7 +127,7 @@ def understand(text: str, today: date) -> Query:
 
     Source: ours; weeks begin on Monday (GB/T 7408.1, ISO 8601).
     """
-    rest = normalise(text)
+    rest = _spelled(normalise(text))
     query = Query((), today)
     for pattern, part in PARTS:
         if pattern.search(rest):
@@ -121,6 +143,19 @@ def understand(text: str, today: date) -> Query:
     words = [piece for chunk in SPLIT.split(rest) for piece in MIXED.findall(chunk)]
     kept = dict.fromkeys(word[:CHUNK_MAX] for word in words if word)
     return replace(query, words=tuple(kept)[:WORDS_MAX])
+
+
+def _spelled(text: str) -> str:
+    """Write short forms out: 今晚, 6院, 专家号."""
+    for pattern, whole in (*SHORT_TIMES, *KINDS):
+        text = pattern.sub(whole, text)
+    return HOUSE.sub(lambda found: _numeral(int(found[1])), text)
+
+
+def _numeral(number: int) -> str:
+    tens, ones = divmod(number, 10)
+    head = "" if tens == 0 else "十" if tens == 1 else f"{DIGITS[tens]}十"
+    return head + (DIGITS[ones] if ones else "")
 
 
 def _days_of(text: str, today: date) -> tuple[str, tuple[date, date] | None]:
@@ -223,7 +258,8 @@ def segment(chunk: str, known: Collection[str]) -> list[str]:
     """Take a word written without spaces apart into known words: 瑞金心内 → 瑞金, 心内.
 
     The cut that leaves the fewest characters unknown wins, then the one with the fewest pieces.
-    Unknown stretches stay as pieces of their own. Nothing known: the word itself.
+    Unknown stretches stay as pieces of their own. Nothing known: the word itself. Letters come
+    apart only into words known to the last letter, or after one of four: 'clinic' is not 'cl'.
 
     Source: ours (dynamic programming over word ends).
     """
@@ -237,7 +273,37 @@ def segment(chunk: str, known: Collection[str]) -> list[str]:
             cost = 0 if piece in words else len(piece)
             options.append((missing + cost, pieces + 1, [*cut, piece]))
         best.append(min(options, key=lambda option: (option[0], option[1])))
-    return best[-1][2]
+    missing, _, cut = best[-1]
+    doubtful = any(piece in words and len(piece) < WHOLE_LETTERS for piece in cut)
+    return [chunk] if missing and chunk.isascii() and doubtful else cut
+
+
+def by_ear(piece: str) -> tuple[str, ...]:
+    """List how a name typed with wrong characters may have been meant: in pinyin, as it sounds.
+
+    瑞今医院 → ruijinyiyuan; 陈力医生 → also chenli. Nothing for letters or a single character.
+
+    Source: ours.
+    """
+    bare = next((piece.removesuffix(end) for end in SPOKEN if piece.endswith(end)), piece)
+    heard = (sound_of(one) for one in dict.fromkeys((piece, bare)) if len(one) > 1)
+    return tuple(sound for sound in heard if sound)
+
+
+def best_fitting(piece: str, departments: Collection[str]) -> frozenset[str]:
+    """Choose, of the departments a word may mean, those it means first.
+
+    骨科 is 骨科 before 小儿骨科; without one of that very name, those that do not contain the name
+    of another: for 糖尿病科, 内分泌科 before 小儿内分泌科.
+
+    Source: ours.
+    """
+    exact = {piece, f"{piece}科"}.intersection(departments)
+    return frozenset(exact) or frozenset(
+        one
+        for one in departments
+        if not any(other != one and other in one for other in departments)
+    )
 
 
 def words_of(clinics: Iterable[Clinic], districts: Mapping[str, str] | None = None) -> set[Word]:
@@ -298,7 +364,7 @@ def search_text(clinic: Clinic) -> str:
         *clinic.nicknames,
         clinic.department_name,
         clinic.practitioner_name,
-        clinic.title,
+        clinic.title if clinic.practitioner_name else GENERAL,
         clinic.good_at,
         clinic.room,
     )

@@ -12,7 +12,7 @@ READINGS_MAX = 8
 # Part of a department's official name → what people call it. Names only, no symptoms: those are
 # triage's. After 《医疗机构诊疗科目名录》; the lay names are ours.
 LAY_NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("口腔", ("牙科", "看牙", "牙医", "牙齿", "口腔")),
+    ("口腔", ("牙科", "看牙", "牙医", "牙齿", "口腔", "拔牙", "补牙", "洗牙", "种牙")),
     ("眼", ("眼科", "看眼睛", "眼睛")),
     ("耳鼻", ("五官科", "耳鼻喉", "耳鼻喉科", "鼻子", "喉咙", "耳朵")),
     ("皮肤", ("皮肤科", "看皮肤", "皮肤")),
@@ -20,9 +20,9 @@ LAY_NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("心脏大血管", ("心外", "心外科", "心脏外科")),
     ("心胸外", ("胸外科", "心外科")),
     ("呼吸", ("呼吸科", "呼吸内科", "肺科")),
-    ("消化", ("消化科", "消化内科", "肠胃科", "胃肠科", "胃肠", "肠胃")),
-    ("神经内", ("神内", "神经科", "脑内科")),
-    ("神经外", ("神外", "脑外科")),
+    ("消化", ("消化科", "消化内科", "肠胃科", "胃肠科", "胃肠", "肠胃", "胃镜", "肠镜")),
+    ("神经内", ("神内", "神经科", "脑内科", "脑科")),
+    ("神经外", ("神外", "脑外科", "脑科")),
     ("内分泌", ("内分泌科", "糖尿病科", "甲状腺科")),
     ("肾", ("肾内", "肾内科", "肾脏科", "肾科")),
     ("血液", ("血液科",)),
@@ -31,10 +31,10 @@ LAY_NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("普通外", ("普外", "普外科")),
     ("骨", ("骨科", "骨伤", "骨头")),
     ("泌尿", ("泌尿科", "泌尿外科")),
-    ("妇产", ("妇科", "产科", "妇产", "产检")),
+    ("妇产", ("妇科", "产科", "妇产", "产检", "孕检", "生孩子")),
     ("妇科", ("妇科",)),
-    ("产科", ("产检", "产科")),
-    ("儿", ("儿科", "小儿科", "儿童", "小孩")),
+    ("产科", ("产检", "产科", "孕检", "生孩子")),
+    ("儿", ("儿科", "小儿科", "儿童", "小孩", "孩子", "儿子", "女儿", "宝宝", "娃")),
     ("精神", ("精神科", "心理科", "心理门诊", "精神卫生")),
     ("心理", ("心理科", "心理门诊")),
     ("肿瘤", ("肿瘤科",)),
@@ -49,10 +49,45 @@ LAY_NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("肛肠", ("肛肠科",)),
     ("感染", ("感染科", "传染科", "肝炎门诊")),
     ("传染", ("感染科", "传染科")),
-    ("预防保健", ("体检", "打疫苗", "预防接种", "疫苗")),
+    ("预防保健", ("体检", "打疫苗", "预防接种", "疫苗", "打预防针")),
     ("老年", ("老年科", "老年病科")),
     ("麻醉", ("麻醉科",)),
     ("整形", ("整形科", "医美", "美容科")),
+    ("视光", ("配眼镜", "验光", "近视")),
+)
+# The same in English, word by word: what is typed comes apart at spaces. Ours.
+ENGLISH_NAMES: tuple[tuple[str, str], ...] = (
+    ("口腔", "dentist dentists dental dentistry tooth teeth"),
+    ("眼", "eye eyes ophthalmology ophthalmologist"),
+    ("耳鼻", "ent ear ears nose throat"),
+    ("皮肤", "skin dermatology dermatologist"),
+    ("心血管", "heart cardiology cardiologist cardiac"),
+    ("心脏", "heart cardiology"),
+    ("呼吸", "lung lungs respiratory chest pulmonology"),
+    ("消化", "stomach digestive gastroenterology gastroscopy"),
+    ("神经内", "neurology neurologist brain nerve"),
+    ("神经外", "neurosurgery neurosurgeon"),
+    ("内分泌", "endocrinology endocrinologist diabetes thyroid"),
+    ("肾", "kidney kidneys nephrology"),
+    ("血液", "blood haematology hematology"),
+    ("风湿", "rheumatology"),
+    ("普通外", "surgery surgeon"),
+    ("普外", "surgery surgeon"),
+    ("胸外", "thoracic"),
+    ("骨", "bone bones orthopaedic orthopaedics orthopedic orthopedics"),
+    ("泌尿", "urology urologist"),
+    ("妇", "women womens woman gynaecology gynecology gynaecologist gynecologist"),
+    ("产科", "obstetrics obstetrician maternity pregnancy antenatal"),
+    ("儿", "child children kid kids baby paediatric paediatrics pediatric pediatrics"),
+    ("精神", "psychiatry psychiatrist mental"),
+    ("心理", "psychology psychologist mental"),
+    ("肿瘤", "cancer oncology oncologist"),
+    ("中医", "tcm chinese"),
+    ("针灸", "acupuncture"),
+    ("康复", "rehabilitation rehab physiotherapy"),
+    ("全科", "gp general family"),
+    ("预防保健", "vaccine vaccination vaccinations checkup"),
+    ("老年", "geriatrics elderly"),
 )
 AFFILIATED = re.compile(r"附属(.+?)医院")
 NUMBERED = re.compile(r"第([一二三四五六七八九十]+)人民医院")
@@ -125,7 +160,8 @@ def lay_names_of(department: str) -> set[str]:
     Source: 《医疗机构诊疗科目名录》 (卫医发〔1994〕第27号) for the names; lay names ours.
     """
     names = {department, department.removesuffix("专业").removesuffix("门诊")}
-    for part, lay in LAY_NAMES:
+    english = ((part, tuple(said.split())) for part, said in ENGLISH_NAMES)
+    for part, lay in (*LAY_NAMES, *english):
         if part in department and not (part == "儿" and "儿科" not in department):
             names.update(lay)
     return {one for one in names if one}

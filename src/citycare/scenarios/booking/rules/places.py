@@ -34,12 +34,19 @@ NEXT: dict[State, frozenset[State]] = {
     ),
     State.ARRIVED: frozenset({State.FULFILLED, State.STOPPED, State.BOOKED}),
     State.NO_SHOW: frozenset({State.ARRIVED, State.BOOKED}),  # came late; or noted too early
-    State.FULFILLED: frozenset(),
+    State.FULFILLED: frozenset({State.ARRIVED}),  # noted for the wrong person: taken back
     State.CANCELLED: frozenset(),
     State.MOVED: frozenset(),
     State.STOPPED: frozenset(),
 }
 
+BACK = frozenset(
+    {
+        (State.ARRIVED, State.BOOKED),
+        (State.NO_SHOW, State.BOOKED),
+        (State.FULFILLED, State.ARRIVED),
+    }
+)
 ON_SITE = frozenset({Channel.WINDOW, Channel.KIOSK, Channel.VOLUNTEER})
 
 
@@ -47,9 +54,20 @@ def may_become(old: State, new: State) -> bool:
     """Tell whether a booking may go from one state to another.
 
     Source: ours; the FHIR R4 AppointmentStatus flow (booked → arrived → fulfilled, noshow,
-    cancelled) with 'moved' and 'stopped' as kinds of cancelled.
+    cancelled) with 'moved' and 'stopped' as kinds of cancelled; the way back is ours.
     """
     return new in NEXT[old]
+
+
+def takes_back(old: State, new: State) -> bool:
+    """Tell whether a step undoes the one before: not here after all, not missing, not yet seen.
+
+    Who was here (arrived, seen) is noted and taken back on the day of the window only; later the
+    list of that day is closed, and what was counted from it stands.
+
+    Source: ours.
+    """
+    return (old, new) in BACK
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from citycare.kernel import audit, consent, events, identity
 from citycare.kernel.context import Context
 from citycare.kit.errors import AppError
 from citycare.scenarios.booking.model.core import (
+    AlreadyBooked,
     Booking,
     BookingUnknown,
     Claim,
@@ -249,11 +250,31 @@ async def reschedule(
     return outcome
 
 
-async def set_state(cx: Context, booking_id: UUID, state: State) -> Booking:
-    """Say that a person has arrived, was seen, or has gone again (clinic, desk)."""
+async def _check_window(cx: Context, booking: Booking) -> None:
+    """Raise AlreadyBooked when the person, locked by now, has another booking at that time."""
+    held = await booking_store.held(cx.db, [booking.person_id], cx.now - LOOK_BACK)
+    if any(one.starts_at == booking.starts_at and one.id != booking.id for one in held):
+        raise AlreadyBooked(person=booking.person_id)
+
+
+async def set_state(
+    cx: Context, booking_id: UUID, state: State, *, unseen: bool = False
+) -> Booking:
+    """Say that a person has arrived, was seen, did not come; or take that back (clinic, desk).
+
+    Raises:
+        BookingUnknown.
+        WrongState: also when an old page says 'arrived' of who was seen: that is not meant as
+            `unseen`, which takes 'seen' back.
+        AlreadyBooked: taken back, it would be a second booking in the same window.
+    """
     booking, slot = await _locked(cx, booking_id, "booking.arrive")
     if booking.state is state:
         return booking
+    if booking.state is State.FULFILLED and not unseen:
+        raise WrongState(state=booking.state)
+    if place_rules.takes_back(booking.state, state):
+        await _check_window(cx, booking)
     changed = await end(cx, booking, slot, state)
     await events.emit(
         cx, [events.Event("booking.state", {"booking": str(booking.id), "state": state.value})]

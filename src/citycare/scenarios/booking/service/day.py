@@ -14,7 +14,8 @@ from citycare.kit.db import Row
 from citycare.kit.errors import Forbidden, NotFound
 from citycare.scenarios.booking.model.core import Booking, BookingUnknown, State
 from citycare.scenarios.booking.model.day import NotBegun, NotToday
-from citycare.scenarios.booking.service import book, lists
+from citycare.scenarios.booking.rules.places import takes_back
+from citycare.scenarios.booking.service import book, holds, lists
 from citycare.scenarios.booking.store import bookings as booking_store
 from citycare.scenarios.booking.store import day as day_store
 
@@ -103,22 +104,34 @@ async def contacts(cx: Context, person_id: UUID) -> Contacts | None:
     )
 
 
-async def mark(cx: Context, booking_id: UUID, state: State) -> Booking:
+async def mark(cx: Context, booking_id: UUID, state: State, *, unseen: bool = False) -> Booking:
     """Note that somebody has come, was seen, or did not come; or take the last of these back.
 
+    `unseen` takes 'seen' back, to 'arrived'.
+    Somebody noted as missing is counted hours after the window, like those nobody noted, so
+    that a slip of the hand costs nobody anything; if it was counted already, it is forgiven.
+
     Raises:
-        BookingUnknown, WrongState, NotToday.
+        BookingUnknown, WrongState, AlreadyBooked.
+        NotToday: arrivals and steps back belong to the day of the window.
         NotBegun: nobody is missing before the window begins.
     """
     scope = await consent.visible(cx, "booking.read")
     found = await booking_store.find(cx.db, [booking_id], scope)
     if not found:
         raise BookingUnknown(booking=booking_id)
-    if state is State.ARRIVED and clock.day_of(found[0].starts_at) != clock.day_of(cx.now):
+    was = found[0].state
+    today = clock.day_of(found[0].starts_at) == clock.day_of(cx.now)
+    if not today and (state is State.ARRIVED or takes_back(was, state)):
         raise NotToday(booking=booking_id)
     if state is State.NO_SHOW and found[0].starts_at > cx.now:
         raise NotBegun(booking=booking_id)
-    return await book.set_state(cx, booking_id, state)
+    marked = await book.set_state(cx, booking_id, state, unseen=unseen)
+    if state is State.NO_SHOW:
+        await holds.count_later(cx, marked)
+    elif was is State.NO_SHOW:
+        await holds.forgive(cx, marked)
+    return marked
 
 
 async def people_in_care(cx: Context) -> list[tuple[identity.Person, Row | None]]:

@@ -70,7 +70,7 @@ async def search(cx: Context, text: str) -> list[identity.Person]:
 
 
 async def customer(cx: Context, person_id: UUID, organisation_id: UUID) -> Customer:
-    """Return one person with their bookings in this organisation; the reading is audited."""
+    """Return one person with bookings and waits in this organisation; the reading is audited."""
     await consent.require(cx, "person.read", person_id)
     person = await identity.get_person(cx, await identity.resolve(cx, person_id))
     await consent.require(cx, "booking.read", person.id, organisation_id)
@@ -86,7 +86,8 @@ async def customer(cx: Context, person_id: UUID, organisation_id: UUID) -> Custo
     proxies = await identity.list_persons(cx, [one.proxy_id for one in relations])
     held = await identity.list_documents(cx, person.id)
     papers = [Document(identity.Kind(one.kind), one.number) for one in held if one.verified_at]
-    waits = await wait_store.list_of_person(cx.db, person.id)
+    here = consent.Scope(organisations=frozenset({organisation_id}))
+    waits = await wait_store.list_of_person(cx.db, person.id, here)
     await audit.append(cx, [audit.Entry("person.read", person.id, f"person/{person.id}")])
     return Customer(
         person=person,

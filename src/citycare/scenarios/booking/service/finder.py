@@ -29,7 +29,7 @@ LIMIT_MAX = 50
 SUGGESTIONS_MAX = 20
 STRIP_DAYS = 14
 STRIP_CLINICS_MAX = 200
-RANKS = 5
+RANKS = 6
 RANK_MAX = 2**53
 NOBODY = History()
 ANYTHING = Filters()
@@ -37,12 +37,16 @@ ANYTHING = Filters()
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was understood and found. `ignored` are words nothing was found for."""
+    """What was understood and found.
+
+    `ignored` are words nothing was found for, `heard` those that only sound like a name.
+    """
 
     query: Query
     items: Sequence[Found]
     next: str | None
     ignored: tuple[str, ...] = ()
+    heard: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,8 @@ async def find_clinics(
     """Find clinics by free text and filters: own doctors first, then open, sooner, nearer.
 
     '瑞金 心内 下周 上午', 'xinneike', '陈医生', '附近的口腔科'. Words may be run together. Chosen
-    filters win over words. Words that name nothing are searched as text; if that finds nothing
-    they are left out and named in `ignored`.
+    filters win over words. Words that name nothing are searched as text; if that finds nothing,
+    as names they sound like; and if there are none, they are left out and named in `ignored`.
 
     Args:
         cx: of anybody; nothing personal is shown.
@@ -94,10 +98,18 @@ async def find_clinics(
     count = max(1, min(limit, LIMIT_MAX))
     answer = await _find(cx, asked, after, count)
     texts = tuple(word for word, one in meant if one.text)
-    if answer.items or after or not texts or len(texts) == len(meant):
+    if answer.items or not texts:
+        return answer
+    heard = await _heard(cx, meant)
+    if heard:
+        told = [heard.get(word, one) for word, one in meant]
+        by_ear = await _find(cx, replace(asked, meant=told), after, count)
+        if by_ear.items:
+            return replace(by_ear, heard=tuple(heard))
+    if len(texts) == len(meant):
         return answer
     named = replace(asked, meant=[one for _, one in meant if not one.text])
-    return replace(await _find(cx, named, None, count), ignored=texts)
+    return replace(await _find(cx, named, after, count), ignored=texts)
 
 
 def _chosen(query: Query, filters: Filters) -> Query:
@@ -176,6 +188,12 @@ async def _meanings(cx: Context, words: Sequence[str]) -> list[tuple[str, Meant]
     pieces = rules.without_generic(pieces)[: finder_store.WORDS_MAX]
     if not pieces:
         return []
+    keys = await _keys_of(cx, pieces)
+    return [(piece, _meant(piece, keys.get(piece))) for piece in dict.fromkeys(pieces)]
+
+
+async def _keys_of(cx: Context, pieces: Sequence[str]) -> dict[str, dict[WordKind, set[str]]]:
+    """Look pieces up; of each only its best meanings: said so, the tail of a name, begins so."""
     best: dict[str, int] = {}
     keys: dict[str, dict[WordKind, set[str]]] = {}
     for row in sorted(await finder_store.meanings(cx.db, pieces), key=lambda row: row["grade"]):
@@ -183,7 +201,16 @@ async def _meanings(cx: Context, words: Sequence[str]) -> list[tuple[str, Meant]
         if best.setdefault(piece, row["grade"]) == row["grade"]:
             kinds = keys.setdefault(piece, defaultdict(set))
             kinds[WordKind(row["kind"])].add(row["key"])
-    return [(piece, _meant(piece, keys.get(piece))) for piece in dict.fromkeys(pieces)]
+    return keys
+
+
+async def _heard(cx: Context, meant: Sequence[tuple[str, Meant]]) -> dict[str, Meant]:
+    """Look up, for words that name nothing, whole names that sound the same."""
+    sounds = {word: rules.by_ear(word) for word, one in meant if one.text}
+    known = await finder_store.known_parts(cx.db, {one for said in sounds.values() for one in said})
+    said = {word: next((s for s in one if s in known), "") for word, one in sounds.items()}
+    keys = await _keys_of(cx, sorted(known))
+    return {word: _meant(sound, keys[sound]) for word, sound in said.items() if sound in keys}
 
 
 def _meant(piece: str, keys: Mapping[WordKind, set[str]] | None) -> Meant:
@@ -194,6 +221,7 @@ def _meant(piece: str, keys: Mapping[WordKind, set[str]] | None) -> Meant:
         departments=frozenset(keys.get(WordKind.DEPARTMENT, ())),
         practitioners=_ids(keys.get(WordKind.DOCTOR, ())),
         districts=frozenset(keys.get(WordKind.DISTRICT, ())),
+        fitting=rules.best_fitting(piece, keys.get(WordKind.DEPARTMENT, ())),
     )
 
 

@@ -10,7 +10,13 @@ from citycare.kernel import audit, consent
 from citycare.kernel.context import Context
 from citycare.kit import clock, pages
 from citycare.kit.db import Row
-from citycare.scenarios.booking.model.core import BookingUnknown, Pool, SlotFilter, SlotUnknown
+from citycare.scenarios.booking.model.core import (
+    BookingUnknown,
+    PeriodWrong,
+    Pool,
+    SlotFilter,
+    SlotUnknown,
+)
 from citycare.scenarios.booking.model.finder import History
 from citycare.scenarios.booking.model.schedule import Clinic
 from citycare.scenarios.booking.rules import wait as wait_rules
@@ -21,6 +27,7 @@ from citycare.scenarios.booking.store import slots as slot_store
 from citycare.scenarios.booking.store import waits as wait_store
 
 DAY_MAX = 2_000
+DAYS_APART_MAX = 3_660
 MINE_MAX = 50
 
 
@@ -76,11 +83,14 @@ async def get_booking(cx: Context, booking_id: UUID) -> tuple[Row, Row]:
 async def list_mine(
     cx: Context, person_id: UUID, *, upcoming: bool, token: str | None = None, count: int = 20
 ) -> pages.Page[Row]:
-    """Return a person's bookings for that person or a proxy; the reading is audited."""
-    await consent.require(cx, "booking.read", person_id)
+    """Return a person's bookings: all to that person or a proxy, to staff those in their houses.
+
+    The reading is audited, also when staff find nothing.
+    """
+    scope = await consent.visible_of(cx, "booking.read", person_id)
     count = max(1, min(count, MINE_MAX))
     rows = await booking_store.list_of_person(
-        cx.db, person_id, cx.now, upcoming=upcoming, before=_after(token), count=count + 1
+        cx.db, person_id, scope, cx.now, upcoming=upcoming, after=_after(token), count=count + 1
     )
     await audit.append(cx, [audit.Entry("booking.list", person_id, "Appointment")])
     return _page(rows, count)
@@ -97,20 +107,66 @@ async def list_day(
     rows = await booking_store.list_of_day(
         cx.db, organisation_id, clinic_id, clock.bounds(day), DAY_MAX
     )
-    await audit.append(
-        cx,
-        [
-            audit.Entry("booking.list_day", person, "Appointment")
-            for person in {row["person_id"] for row in rows}
-        ],
-    )
+    await _note_read(cx, rows)
     return rows
 
 
+async def page_of_day(
+    cx: Context,
+    organisation_id: UUID,
+    day: date,
+    clinic_id: UUID | None = None,
+    token: str | None = None,
+    count: int = 50,
+) -> pages.Page[Row]:
+    """Return the same list in pages, for machines; each person on the page is audited as read.
+
+    Raises:
+        PeriodWrong: the day is over ten years away, so surely a mistake.
+    """
+    await consent.require(cx, "booking.list_day", organisation_id=organisation_id)
+    if abs((day - clock.day_of(cx.now)).days) > DAYS_APART_MAX:
+        raise PeriodWrong(on=day, days_max=DAYS_APART_MAX)
+    count = max(1, min(count, pages.PAGE_MAX))
+    rows = await booking_store.list_of_day(
+        cx.db, organisation_id, clinic_id, clock.bounds(day), count + 1, _after_number(token)
+    )
+    more = len(rows) > count
+    rows = rows[:count]
+    await _note_read(cx, rows)
+    if not more:
+        return pages.Page(rows, None)
+    last = rows[-1]
+    keys = (last["starts_at"].isoformat(), last["number"], str(last["id"]))
+    return pages.Page(rows, pages.encode(*keys))
+
+
+def _after_number(token: str | None) -> tuple[datetime, int, UUID] | None:
+    if token is None:
+        return None
+    at, number, last = pages.decode(token, 3)
+    try:
+        return datetime.fromisoformat(str(at)), int(number), UUID(str(last))
+    except ValueError as error:
+        raise pages.TokenBroken from error
+
+
+async def _note_read(cx: Context, rows: Sequence[Row]) -> None:
+    persons = {row["person_id"] for row in rows}
+    await audit.append(
+        cx, [audit.Entry("booking.list_day", person, "Appointment") for person in persons]
+    )
+
+
 async def list_waits(cx: Context, person_id: UUID) -> list[Row]:
-    """Return where a person waits, at which position, and open offers."""
-    await consent.require(cx, "booking.wait", person_id)
-    return list(await wait_store.list_of_person(cx.db, person_id))
+    """Return where a person waits, at which position, and open offers.
+
+    Staff see where the person waits in their own houses. The reading is audited.
+    """
+    scope = await consent.visible_of(cx, "booking.wait", person_id)
+    rows = await wait_store.list_of_person(cx.db, person_id, scope)
+    await audit.append(cx, [audit.Entry("booking.list_waits", person_id, "wait")])
+    return list(rows)
 
 
 async def list_messages(cx: Context, person_id: UUID, *, read: bool = False) -> list[Row]:

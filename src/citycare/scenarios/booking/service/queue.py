@@ -18,7 +18,9 @@ from citycare.kit.errors import AppError
 from citycare.scenarios.booking.model.core import Claim, Slot
 from citycare.scenarios.booking.model.draw import Keys
 from citycare.scenarios.booking.model.queue import (
+    PaceWrong,
     QueueNotOpen,
+    Setting,
     Standing,
     Ticket,
     TicketSpent,
@@ -30,6 +32,7 @@ from citycare.scenarios.booking.store import clinics as clinic_store
 from citycare.scenarios.booking.store import places as place_store
 from citycare.scenarios.booking.store import queue as store
 
+PACE_MAX = 10_000
 ADVANCE_MAX = 300  # a second; about 3 ms each
 
 
@@ -39,15 +42,60 @@ async def set_queued(cx: Context, clinic_id: UUID, *, queued: bool) -> None:
     Raises:
         ClinicUnknown; Forbidden: not a scheduler of the house.
     """
-    found = await clinic_store.get(cx.db, [clinic_id])
-    if not found:
-        raise ClinicUnknown(clinic=clinic_id)
-    await consent.require(cx, "booking.schedule", organisation_id=found[0].organisation_id)
+    await _require(cx, clinic_id)
     await store.set_queued(cx.db, clinic_id, queued=queued)
     detail = {"queued": queued}
     await audit.append(
         cx, [audit.Entry("booking.queue.set", None, f"Schedule/{clinic_id}", detail=detail)]
     )
+
+
+async def set_pace(cx: Context, clinic_id: UUID, rate_per_s: int | None) -> None:
+    """Say how many a second a clinic's queues let in; None as in the whole city.
+
+    A queue that is open follows at once; audited.
+
+    Raises:
+        ClinicUnknown; Forbidden: not a scheduler of the house.
+        PaceWrong: less than one or over 10,000.
+    """
+    await _require(cx, clinic_id)
+    if rate_per_s is not None and not 1 <= rate_per_s <= PACE_MAX:
+        raise PaceWrong(rate_per_s=rate_per_s)
+    usual = int(await policy.value(cx, "booking.queue.rate_per_s"))
+    await store.set_pace(cx.db, clinic_id, rate_per_s, cx.now, usual)
+    entry = audit.Entry(
+        "booking.queue.set", None, f"Schedule/{clinic_id}", detail={"rate_per_s": rate_per_s}
+    )
+    await audit.append(cx, [entry])
+
+
+async def setting_of(cx: Context, clinic_id: UUID) -> tuple[Setting, Row | None]:
+    """Return how a clinic's releases go, and the queue that is open or about to be.
+
+    Raises:
+        ClinicUnknown; Forbidden: not a scheduler of the house.
+    """
+    await _require(cx, clinic_id)
+    row = await store.how(cx.db, clinic_id)
+    assert row is not None
+    values = await policy.values(cx, "booking.queue.")
+    setting = Setting(
+        queued=row["queued"],
+        rate_per_s=row["queue_rate_per_s"],
+        usual_per_s=int(values["rate_per_s"]),
+        before_min=int(values["before_min"]),
+        gather_s=int(values["gather_s"]),
+    )
+    return setting, await store.of_clinic(cx.db, clinic_id, cx.now)
+
+
+async def _require(cx: Context, clinic_id: UUID) -> None:
+    """Raise ClinicUnknown or Forbidden unless the actor schedules this clinic."""
+    found = await clinic_store.get(cx.db, [clinic_id])
+    if not found:
+        raise ClinicUnknown(clinic=clinic_id)
+    await consent.require(cx, "booking.schedule", organisation_id=found[0].organisation_id)
 
 
 async def open_due(cx: Context, clinic_id: UUID | None = None) -> int:
@@ -62,15 +110,17 @@ async def open_due(cx: Context, clinic_id: UUID | None = None) -> int:
     if not coming:
         return 0
     after = timedelta(minutes=int(values["after_min"]))
-    queues: list[tuple[UUID, UUID, datetime, datetime]] = []
+    queues: list[tuple[UUID, UUID, datetime, datetime, int]] = []
+    usual = int(values["rate_per_s"])
     windows: list[tuple[UUID, UUID]] = []
     for row in coming:
         opens_at: datetime = row["opens_at"]
         queue_id = ids.derive("booking.queue", row["clinic_id"], opens_at.isoformat())
-        queues.append((queue_id, row["clinic_id"], opens_at, opens_at + after))
+        rate = row["rate_per_s"] or usual
+        queues.append((queue_id, row["clinic_id"], opens_at, opens_at + after, rate))
         windows.extend((slot_id, queue_id) for slot_id in row["slots"])
-    rate, use_s, gather_s = (int(values[name]) for name in ("rate_per_s", "use_s", "gather_s"))
-    await store.add(cx.db, queues, rate=rate, use_s=use_s, gather_s=gather_s)
+    use_s, gather_s = int(values["use_s"]), int(values["gather_s"])
+    await store.add(cx.db, queues, use_s=use_s, gather_s=gather_s)
     await place_store.lock_slots(cx.db, {slot_id for slot_id, _ in windows})
     await store.mark(cx.db, windows)
     return len(queues)

@@ -16,6 +16,8 @@ from citycare.scenarios.booking.model.schedule import (
     Clinic,
     ClinicUnknown,
     Closure,
+    ClosurePast,
+    ClosureUnknown,
     Made,
     NewSlot,
     Release,
@@ -88,6 +90,29 @@ async def save_closures(cx: Context, closures: Sequence[Closure]) -> None:
             raise ClinicUnknown(clinic=one.clinic_id)
     await schedule_store.save_closures(cx.db, closures)
     await _audit(cx, "booking.closures.save", {"closures": len(closures)})
+
+
+async def delete_closure(cx: Context, closure_id: UUID) -> Closure:
+    """Take back a day closed or open in spite of the calendar; it must not be over. Audited.
+
+    No window is touched: those of a day that was closed are made the next time windows are made
+    (each night, or by hand); those made on a day that was open stay and must be stopped.
+
+    Raises:
+        ClosureUnknown: there is none, or not of the actor's houses.
+        ClosurePast: the day is over.
+    """
+    found = await schedule_store.lock_closure(cx.db, closure_id)
+    if found is None:
+        raise ClosureUnknown(closure=closure_id)
+    await require_organisations(cx, [found.organisation_id])
+    if found.on_day < clock.day_of(cx.now):
+        raise ClosurePast(on_day=found.on_day.isoformat())
+    await schedule_store.delete_closure(cx.db, closure_id)
+    detail = {"on_day": found.on_day.isoformat(), "kind": found.kind}
+    entry = audit.Entry("booking.closures.delete", None, "Schedule", detail=dict(detail))
+    await audit.append(cx, [entry])
+    return found
 
 
 async def list_closures(

@@ -100,7 +100,7 @@ async def seen(db: Connection, persons: Collection[UUID]) -> frozenset[tuple[UUI
 
 COLUMNS = """b.id, b.slot_id, b.number, b.pool, b.clinic_id, b.organisation_id,
     b.department_code, b.person_id, b.starts_at, b.state, b.channel, b.acted_by, b.source,
-    b.follows, b.created_at, b.ended_at, b.reason"""
+    b.follows, b.created_at, b.ended_at, b.reason, b.arrived_at"""
 GET = f"""
     SELECT {COLUMNS} FROM booking.booking AS b
      WHERE b.id = ANY(%(ids)s)
@@ -138,6 +138,10 @@ async def lock(db: Connection, booking_id: UUID) -> Booking | None:
 END = """
     UPDATE booking.booking
        SET state = %(state)s, reason = %(reason)s,
+           arrived_at = CASE %(state)s
+                             WHEN 'arrived' THEN coalesce(arrived_at, %(now)s::timestamptz)
+                             WHEN 'booked' THEN NULL
+                             ELSE arrived_at END,
            ended_at = CASE WHEN %(state)s IN ('booked', 'arrived') THEN NULL
                            ELSE %(now)s::timestamptz END
      WHERE id = %(id)s
@@ -147,22 +151,33 @@ END = """
 async def set_state(
     db: Connection, booking_id: UUID, state: State, now: datetime, reason: str = ""
 ) -> None:
-    """Move a locked booking to another state."""
+    """Move a locked booking to another state.
+
+    An arrival is noted once: whoever was seen by mistake has waited since they came.
+    """
     await db.execute(END, {"id": booking_id, "state": state, "now": now, "reason": reason})
 
 
 CARD = """c.organisation_name, c.organisation_short, c.department_name, c.practitioner_name,
     c.title, c.room, c.fee_fen, c.kind, s.ends_at, c.latitude, c.longitude"""
-MINE = f"""
+OF_PERSON = f"""
     SELECT {COLUMNS}, {CARD}
       FROM booking.booking AS b
       JOIN booking.slot AS s ON s.id = b.slot_id
       JOIN booking.clinic AS c ON c.id = b.clinic_id
      WHERE b.person_id = %(person)s
-       AND (NOT %(open)s OR (b.state IN ('booked', 'arrived') AND s.ends_at > %(now)s))
-       AND (%(open)s OR b.state NOT IN ('booked', 'arrived') OR s.ends_at <= %(now)s)
-       AND (%(before)s::timestamptz IS NULL OR (b.starts_at, b.id) < (%(before)s, %(before_id)s))
-     ORDER BY CASE WHEN %(open)s THEN b.starts_at END, b.starts_at DESC, b.id DESC
+       AND (%(everything)s OR b.person_id = ANY(%(persons)s)
+            OR b.organisation_id = ANY(%(organisations)s))"""
+COMING = f"""{OF_PERSON}
+       AND b.state IN ('booked', 'arrived') AND s.ends_at > %(now)s
+       AND (%(at)s::timestamptz IS NULL OR (b.starts_at, b.id) > (%(at)s, %(last)s))
+     ORDER BY b.starts_at, b.id
+     LIMIT %(count)s
+"""
+PAST = f"""{OF_PERSON}
+       AND (b.state NOT IN ('booked', 'arrived') OR s.ends_at <= %(now)s)
+       AND (%(at)s::timestamptz IS NULL OR (b.starts_at, b.id) < (%(at)s, %(last)s))
+     ORDER BY b.starts_at DESC, b.id DESC
      LIMIT %(count)s
 """
 
@@ -170,22 +185,26 @@ MINE = f"""
 async def list_of_person(
     db: Connection,
     person_id: UUID,
+    scope: Scope,
     now: datetime,
     *,
     upcoming: bool,
-    before: tuple[datetime, UUID] | None,
+    after: tuple[datetime, UUID] | None,
     count: int,
 ) -> list[Row]:
-    """Return a person's bookings with what a card shows: coming ones first to last, or past."""
+    """Return what the scope shows of a person's bookings, with what a card shows.
+
+    Coming ones first to last, or past ones last to first; `after` goes on in the same order.
+    """
     parameters: dict[str, Any] = {
         "person": person_id,
-        "open": upcoming,
         "now": now,
-        "before": before[0] if before else None,
-        "before_id": before[1] if before else None,
+        "at": after[0] if after else None,
+        "last": after[1] if after else None,
         "count": count,
+        **scope.params(),
     }
-    return await (await db.execute(MINE, parameters)).fetchall()
+    return await (await db.execute(COMING if upcoming else PAST, parameters)).fetchall()
 
 
 DAY = f"""
@@ -197,6 +216,8 @@ DAY = f"""
        AND b.starts_at >= %(from)s AND b.starts_at < %(to)s
        AND (%(clinic)s::uuid IS NULL OR b.clinic_id = %(clinic)s)
        AND b.state NOT IN ('moved')
+       AND (%(at)s::timestamptz IS NULL
+            OR (b.starts_at, b.number, b.id) > (%(at)s, %(number)s::int, %(last)s))
      ORDER BY b.starts_at, b.number, b.id
      LIMIT %(count)s
 """
@@ -208,9 +229,16 @@ async def list_of_day(
     clinic_id: UUID | None,
     bounds: tuple[datetime, datetime],
     count: int,
+    after: tuple[datetime, int, UUID] | None = None,
 ) -> list[Row]:
-    """Return the bookings of a day in an organisation, or in one clinic, in order of windows."""
+    """Return the bookings of a day in an organisation, or in one clinic, in order of windows.
+
+    `after` goes on behind a booking: its window's start, its number, its id.
+    """
     parameters = {
+        "at": after[0] if after else None,
+        "number": after[1] if after else None,
+        "last": after[2] if after else None,
         "organisation": organisation_id,
         "clinic": clinic_id,
         "from": bounds[0],
@@ -237,7 +265,7 @@ MISSES = """
     SELECT person_id, array_agg(starts_at ORDER BY starts_at) AS starts,
            array_agg(id ORDER BY starts_at) AS ids
       FROM booking.booking
-     WHERE person_id = ANY(%(persons)b) AND state = 'no_show'
+     WHERE person_id = ANY(%(persons)b) AND state = 'no_show' AND starts_at <= %(until)s
        AND NOT EXISTS (SELECT 1 FROM booking.replacement r
                         WHERE r.booking_id = booking.id AND r.answer = 'unanswered')
      GROUP BY person_id
@@ -256,10 +284,11 @@ async def mark_missed(
 
 
 async def misses(
-    db: Connection, persons: Collection[UUID]
+    db: Connection, persons: Collection[UUID], until: datetime
 ) -> dict[UUID, tuple[list[datetime], list[UUID]]]:
-    """Return each person's missed visits: instants and booking ids."""
-    rows = await (await db.execute(MISSES, {"persons": list(persons)})).fetchall()
+    """Return each person's missed visits up to an instant: when they were, and booking ids."""
+    parameters = {"persons": list(persons), "until": until}
+    rows = await (await db.execute(MISSES, parameters)).fetchall()
     return {row["person_id"]: (row["starts"], row["ids"]) for row in rows}
 
 

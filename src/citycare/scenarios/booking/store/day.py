@@ -111,7 +111,7 @@ async def mark_of(db: Connection, clinic_id: UUID, bounds: tuple[datetime, datet
 
 
 STATES = """
-    SELECT starts_at, state FROM booking.booking
+    SELECT starts_at, state, arrived_at, ended_at FROM booking.booking
      WHERE clinic_id = %(clinic)s AND starts_at >= %(from)s AND starts_at < %(to)s
        AND state <> 'moved'
      LIMIT %(count)s
@@ -121,7 +121,7 @@ STATES = """
 async def states_of(
     db: Connection, clinic_id: UUID, bounds: tuple[datetime, datetime], count: int
 ) -> list[Row]:
-    """Return when and in which state the bookings of a clinic are, without the people."""
+    """Return the times and states of the bookings of a clinic, without the people."""
     parameters = {"clinic": clinic_id, "from": bounds[0], "to": bounds[1], "count": count}
     return await (await db.execute(STATES, parameters)).fetchall()
 

@@ -20,6 +20,28 @@ BY_HOUR = """
 """
 
 
+# Mean of the visits that are over and whose arrival was noted, as rules.day.mean_wait counts.
+WAITS = """
+    SELECT w.hour, sum(w.people)::int AS people, sum(w.seconds)::float8 AS seconds
+      FROM (SELECT DISTINCT organisation_id FROM booking.clinic) o
+     CROSS JOIN LATERAL (
+           SELECT extract(hour FROM b.starts_at AT TIME ZONE 'Asia/Shanghai')::int AS hour,
+                  count(*) AS people,
+                  sum(greatest(0, extract(epoch FROM b.ended_at - b.arrived_at))) AS seconds
+             FROM booking.booking b
+            WHERE b.organisation_id = o.organisation_id
+              AND b.starts_at >= %(start)s AND b.starts_at < %(end)s
+              AND b.state = 'fulfilled' AND b.arrived_at IS NOT NULL AND b.ended_at IS NOT NULL
+            GROUP BY 1) w
+     GROUP BY w.hour ORDER BY w.hour
+"""
+
+
+async def waits(db: Connection, day: tuple[datetime, datetime]) -> list[Row]:
+    """Add up, by the hour of the window, how long those seen were there, and how many they are."""
+    return await (await db.execute(WAITS, {"start": day[0], "end": day[1]})).fetchall()
+
+
 async def by_hour(db: Connection, day: tuple[datetime, datetime]) -> list[Row]:
     """Count the places of a day by the hour their window starts: busy and free."""
     return await (await db.execute(BY_HOUR, {"start": day[0], "end": day[1]})).fetchall()

@@ -111,6 +111,8 @@ CANDIDATES = """
                      SELECT * FROM unnest(%(own_organisations)s::uuid[], %(own_codes)s::text[]))
                      THEN 1
                 ELSE 0 END AS known,
+           (cardinality(%(fitting)s::text[]) > 0
+            AND c.department_name <> ALL(%(fitting)s::text[]))::int AS misfit,
            (111320 * sqrt(power(c.latitude - %(latitude)s::float8, 2)
              + power((c.longitude - %(longitude)s::float8)
                      * cos(radians(%(latitude)s::float8)), 2)))::int AS distance_m
@@ -120,7 +122,7 @@ CANDIDATES = """
      LIMIT %(candidates)s
 """
 SOONEST = """
-    SELECT clinic_id AS id, 0 AS known, NULL::int AS distance_m
+    SELECT clinic_id AS id, 0 AS known, 0 AS misfit, NULL::int AS distance_m
       FROM (SELECT clinic_id, starts_at FROM booking.slot
              WHERE has_free AND state = 'open' AND starts_at > %(now)s
                AND starts_at >= %(from)s AND starts_at < %(to)s
@@ -139,7 +141,7 @@ IN_TIME = """
 FIND = f"""
     WITH candidate AS MATERIALIZED ({{candidates}}), ranked AS (
         SELECT k.id, k.known, k.distance_m, s.id AS next_slot_id, s.starts_at AS next_starts_at,
-               ARRAY[-k.known, (s.id IS NULL)::int,
+               ARRAY[-k.known, (s.id IS NULL)::int, k.misfit,
                      CASE WHEN %(near)s THEN COALESCE(k.distance_m, 2000000000) ELSE 0 END,
                      COALESCE(extract(epoch FROM s.starts_at)::bigint, 0),
                      COALESCE(k.distance_m, 2000000000)]::bigint[] AS rank
@@ -189,6 +191,7 @@ def _candidates(
         "own_clinics": list(history.clinics),
         "own_organisations": [organisation for organisation, _ in departments],
         "own_codes": [code for _, code in departments],
+        "fitting": sorted({name for one in meant for name in one.fitting}),
         "latitude": near.latitude if near else None,
         "longitude": near.longitude if near else None,
         "candidates": CANDIDATES_MAX,
@@ -225,7 +228,7 @@ async def find(
     after: tuple[list[int], UUID] | None,
     count: int,
 ) -> list[Row]:
-    """Return clinics in order of rank: known, open, (nearer), sooner, nearer, id.
+    """Return clinics in order of rank: known, open, fitting, (nearer), sooner, nearer, id.
 
     At most 1,000 clinics are looked at, the known and near ones first; per clinic one descent of
     an index finds the next window with an open public place. A search for anything at all starts

@@ -10,7 +10,6 @@ Source: NIST SP 800-38D (GCM); RFC 5869 (HKDF: one file, three keys).
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from uuid import UUID
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from citycare.kit import keyfile
 from citycare.scenarios.booking.model.draw import Keys, SeedUnreadable
 
 FILE = "booking.key"
@@ -28,28 +28,8 @@ NONCE_BYTES = 12
 
 
 def read_keys(home: Path) -> Keys:
-    """Read the key file, or make it on the first start, and derive the keys from it.
-
-    The file is written aside and linked into place, so that two starting processes agree and a
-    killed one leaves nothing half-written.
-    """
-    folder = home / "secrets"
-    path = folder / FILE
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = folder / f".{FILE}.{secrets.token_hex(8)}"
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            path.hardlink_to(fresh)
-        except FileExistsError:
-            pass  # another process was first: then its root holds
-        finally:
-            fresh.unlink()
-    root = path.read_bytes()
+    """Read the key file, or make it on the first start, and derive the keys from it."""
+    root = keyfile.keep(home / "secrets" / FILE, lambda: secrets.token_bytes(KEY_BYTES))
     if len(root) != KEY_BYTES:
         raise SeedUnreadable(file=FILE)
     return Keys(*(_derive(root, use) for use in (b"seal", b"public", b"queue")))

@@ -37,7 +37,7 @@ async def take_places(db: Connection, places: Collection[tuple[UUID, int]]) -> i
 BOOKING = (
     "id", "slot_id", "number", "pool", "clinic_id", "organisation_id", "department_code",
     "person_id", "starts_at", "state", "channel", "acted_by", "source", "follows", "created_at",
-    "ended_at", "reason",
+    "ended_at", "reason", "arrived_at",
 )  # fmt: skip
 COPY_BOOKINGS = f"COPY booking.booking ({', '.join(BOOKING)}) FROM STDIN"
 
@@ -108,7 +108,7 @@ async def last_window(db: Connection, organisation_id: UUID) -> datetime | None:
 # The last bytes of a booking's id decide whether its person comes and when: no dice, and the same
 # answer however often it is asked.
 ARRIVE = """
-    UPDATE booking.booking AS b SET state = 'arrived'
+    UPDATE booking.booking AS b SET state = 'arrived', arrived_at = %(now)s
       FROM booking.slot AS s
      WHERE s.id = b.slot_id AND b.state = 'booked' AND b.person_id <> ALL(%(but)s)
        AND get_byte(uuid_send(b.id), 15) < 240

@@ -13,7 +13,8 @@ from citycare.scenarios.booking.rules.queue import Held
 # Windows of queued clinics that release public places soon and have had no queue yet. Who has had
 # one keeps it, so this looks only at what is still to come.
 COMING = """
-    SELECT s.clinic_id, p.opens_at, array_agg(DISTINCT s.id) AS slots
+    SELECT s.clinic_id, p.opens_at, array_agg(DISTINCT s.id) AS slots,
+           min(c.queue_rate_per_s) AS rate_per_s
       FROM booking.clinic AS c
       JOIN booking.slot AS s ON s.clinic_id = c.id AND s.starts_at > %(now)s
       JOIN booking.place AS p ON p.slot_id = s.id
@@ -25,9 +26,11 @@ COMING = """
 ADD = """
     INSERT INTO booking.queue (id, clinic_id, opens_at, ends_at, rate_per_s, use_s, gather_s,
                                advanced_at)
-    SELECT q.id, q.clinic_id, q.opens_at, q.ends_at, %(rate)s, %(use_s)s, %(gather_s)s, q.opens_at
+    SELECT q.id, q.clinic_id, q.opens_at, q.ends_at, q.rate_per_s, %(use_s)s, %(gather_s)s,
+           q.opens_at
       FROM unnest(%(ids)s::uuid[], %(clinics)s::uuid[], %(opens)s::timestamptz[],
-                  %(ends)s::timestamptz[]) AS q (id, clinic_id, opens_at, ends_at)
+                  %(ends)s::timestamptz[], %(rates)s::int[])
+           AS q (id, clinic_id, opens_at, ends_at, rate_per_s)
         ON CONFLICT (id) DO NOTHING
 """
 MARK = """
@@ -41,26 +44,25 @@ MARK = """
 async def list_coming(
     db: Connection, now: datetime, until: datetime, clinic_id: UUID | None
 ) -> list[Row]:
-    """Return the releases until an instant that want a queue: clinic, instant, windows."""
+    """Return the releases until an instant that want a queue: clinic, instant, windows, pace."""
     parameters = {"now": now, "until": until, "clinic": clinic_id}
     return await (await db.execute(COMING, parameters)).fetchall()
 
 
 async def add(
     db: Connection,
-    queues: Sequence[tuple[UUID, UUID, datetime, datetime]],
+    queues: Sequence[tuple[UUID, UUID, datetime, datetime, int]],
     *,
-    rate: int,
     use_s: int,
     gather_s: int,
 ) -> None:
-    """Open queues (id, clinic, opening, end); a second time changes nothing."""
+    """Open queues (id, clinic, opening, end, people a second); a second time changes nothing."""
     parameters = {
-        "ids": [id_ for id_, _, _, _ in queues],
-        "clinics": [clinic for _, clinic, _, _ in queues],
-        "opens": [opens for _, _, opens, _ in queues],
-        "ends": [ends for _, _, _, ends in queues],
-        "rate": rate,
+        "ids": [id_ for id_, _, _, _, _ in queues],
+        "clinics": [clinic for _, clinic, _, _, _ in queues],
+        "opens": [opens for _, _, opens, _, _ in queues],
+        "ends": [ends for _, _, _, ends, _ in queues],
+        "rates": [rate for _, _, _, _, rate in queues],
         "use_s": use_s,
         "gather_s": gather_s,
     }
@@ -74,6 +76,12 @@ async def mark(db: Connection, windows: Sequence[tuple[UUID, UUID]]) -> None:
 
 
 QUEUED = "UPDATE booking.clinic SET queued = %(queued)s WHERE id = %(clinic)s"
+PACE = "UPDATE booking.clinic SET queue_rate_per_s = %(rate)s WHERE id = %(clinic)s"
+PACE_OPEN = """
+    UPDATE booking.queue SET rate_per_s = %(rate)s
+     WHERE clinic_id = %(clinic)s AND ends_at > %(now)s
+"""
+HOW = "SELECT queued, queue_rate_per_s FROM booking.clinic WHERE id = %(clinic)s"
 OF_CLINIC = """
     SELECT * FROM booking.queue
      WHERE clinic_id = %(clinic)s AND ends_at > %(now)s ORDER BY opens_at LIMIT 1
@@ -93,6 +101,19 @@ OPEN = """
 async def set_queued(db: Connection, clinic_id: UUID, *, queued: bool) -> None:
     """Say whether a clinic's releases go by queue; one that is open goes on."""
     await db.execute(QUEUED, {"clinic": clinic_id, "queued": queued})
+
+
+async def set_pace(
+    db: Connection, clinic_id: UUID, rate: int | None, now: datetime, usual: int
+) -> None:
+    """Say how many a second are let in, also to the queue that is open; None: as usual."""
+    await db.execute(PACE, {"clinic": clinic_id, "rate": rate})
+    await db.execute(PACE_OPEN, {"clinic": clinic_id, "rate": rate or usual, "now": now})
+
+
+async def how(db: Connection, clinic_id: UUID) -> Row | None:
+    """Return whether a clinic's releases go by queue, and its own pace if it has one."""
+    return await (await db.execute(HOW, {"clinic": clinic_id})).fetchone()
 
 
 async def of_clinic(db: Connection, clinic_id: UUID, now: datetime) -> Row | None:

@@ -80,6 +80,21 @@ async def save_closures(db: Connection, closures: Sequence[Closure]) -> None:
     await db.execute(SAVE_CLOSURES, {"rows": Jsonb(rows)})
 
 
+GET_CLOSURE = f"SELECT {CLOSURE} FROM booking.closure WHERE id = %(id)s FOR UPDATE"
+DELETE_CLOSURE = "DELETE FROM booking.closure WHERE id = %(id)s"
+
+
+async def lock_closure(db: Connection, closure_id: UUID) -> Closure | None:
+    """Read one closure and keep others from changing it."""
+    row = await (await db.execute(GET_CLOSURE, {"id": closure_id})).fetchone()
+    return Closure(**row) if row else None
+
+
+async def delete_closure(db: Connection, closure_id: UUID) -> None:
+    """Remove a closure; windows made or not made under it stay as they are."""
+    await db.execute(DELETE_CLOSURE, {"id": closure_id})
+
+
 LIST_CLOSURES = f"""
     SELECT {CLOSURE} FROM booking.closure
      WHERE organisation_id = ANY(%(organisations)s)

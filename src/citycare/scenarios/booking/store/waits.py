@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
+from citycare.kernel.consent import Scope
 from citycare.kit.db import Connection, Row
 from citycare.scenarios.booking.model.core import Pool, Wait
 
@@ -137,17 +138,20 @@ OF_PERSON = f"""
       JOIN booking.clinic AS c ON c.id = w.clinic_id
       LEFT JOIN booking.slot AS s ON s.id = w.offer_slot_id
      WHERE w.person_id = %(person)s AND w.state IN ('waiting', 'offered')
+       AND (%(everything)s OR w.person_id = ANY(%(persons)s)
+            OR c.organisation_id = ANY(%(organisations)s))
      ORDER BY w.state, w.created_at
 """
 
 
-async def list_of_person(db: Connection, person_id: UUID) -> Sequence[Row]:
-    """Return where a person waits, at which position, and any open offer.
+async def list_of_person(db: Connection, person_id: UUID, scope: Scope) -> Sequence[Row]:
+    """Return where a person waits, as far as the scope shows it: the position, any open offer.
 
     The position is that of `next_waiting`, among those who want the same pool on some of the same
     days. It can grow by those who join later the same day and draw a better lot.
     """
-    return await (await db.execute(OF_PERSON, {"person": person_id})).fetchall()
+    parameters = {"person": person_id, **scope.params()}
+    return await (await db.execute(OF_PERSON, parameters)).fetchall()
 
 
 LENGTHS = """
