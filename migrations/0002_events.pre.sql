@@ -11,6 +11,13 @@ CREATE TABLE events.event (
 );
 CREATE INDEX event_at ON events.event (at);
 
+CREATE TABLE events.subscription (       -- which handlers there are; an event nobody hears needs no job
+    event text NOT NULL,
+    handler text NOT NULL,
+    since timestamptz NOT NULL,
+    PRIMARY KEY (event, handler)
+);
+
 CREATE TABLE events.handled (            -- one row per event and handler, once it has been tried
     event_id uuid NOT NULL REFERENCES events.event (id) ON DELETE CASCADE,
     handler text NOT NULL,
@@ -48,6 +55,7 @@ CREATE TABLE events.reply (              -- successes only, for requests that co
 CREATE INDEX reply_at ON events.reply (at);
 
 GRANT USAGE ON SCHEMA events TO citycare_app;
+GRANT SELECT, INSERT ON events.subscription TO citycare_app;
 GRANT SELECT, INSERT, DELETE ON events.event, events.done, events.failure, events.reply
     TO citycare_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON events.handled TO citycare_app;

@@ -134,6 +134,10 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+# Somebody is subscribed, so that each batch also has a delivery that must survive the faults.
+SUBSCRIBED = "INSERT INTO events.subscription VALUES ('booking.booked', 'fault.listen', now())"
+
+
 @contextmanager
 def real_city(home: Path) -> Iterator[RealCity]:
     """Make a server, a filled database and nothing else; end all that was started on it."""
@@ -143,6 +147,8 @@ def real_city(home: Path) -> Iterator[RealCity]:
         url = city.fresh(embedded)
         windows = WINDOWS + PROBES // CAPACITY
         stage = city.fill(url, people=PEOPLE + PROBES, slots=windows, capacity=CAPACITY)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(SUBSCRIBED)
         here = RealCity(home, embedded, stage, free_port())
         try:
             yield here

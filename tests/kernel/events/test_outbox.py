@@ -39,9 +39,13 @@ async def count(db: Connection, table: str) -> int:
     return int(row["n"])
 
 
+HEARD = Handler(BOOKED, "test.listen", lambda _cx, _event: asyncio.sleep(0))
+
+
 async def announce(database: Database, number: int = 1) -> list[Event]:
     happened = [Event(BOOKED, {"place": f"p{i}", "fee_fen": 2_300 + i}) for i in range(number)]
     async with database.transaction() as db:
+        await events.subscribe(context(db), [HEARD])
         await events.emit(context(db), happened)
     return happened
 
@@ -83,9 +87,31 @@ async def test_an_event_is_handled_once_however_often_it_is_delivered(database: 
     assert visit.got == [sent]
 
 
+async def test_what_nobody_hears_is_kept_without_a_job(database: Database) -> None:
+    async with database.transaction() as db:
+        await events.emit(context(db), [Event(BOOKED, {"place": "early"})])
+        assert await count(db, "events.event") == 1
+        assert await count(db, "jobs.procrastinate_jobs") == 0
+
+
+async def test_a_handler_hears_what_is_announced_once_it_is_subscribed(database: Database) -> None:
+    visit = Recorder("visit.take_in")
+    async with database.transaction() as db:
+        await events.emit(context(db), [Event(BOOKED, {"place": "early"})])
+    for _ in range(2):  # again changes nothing
+        async with database.transaction() as db:
+            await events.subscribe(context(db), [visit.handler])
+    late = Event(BOOKED, {"place": "late"})
+    async with database.transaction() as db:
+        await events.emit(context(db), [Event("visit.taken_in", {}), late])
+    await events.drain(database, [visit.handler])
+    assert visit.got == [late]
+
+
 async def test_nothing_is_announced_after_a_rollback(database: Database) -> None:
     async def book_and_fail() -> None:
         async with database.transaction() as db:
+            await events.subscribe(context(db), [HEARD])
             await events.emit(context(db), [Event(BOOKED, {"place": "p"})])
             raise Refused
 
@@ -96,7 +122,7 @@ async def test_nothing_is_announced_after_a_rollback(database: Database) -> None
         assert await count(db, "jobs.procrastinate_jobs") == 0
 
 
-async def test_hundreds_of_events_are_two_statements_and_one_job(
+async def test_hundreds_of_events_are_one_statement_and_one_job(
     cx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     statements: list[Any] = []
@@ -106,15 +132,17 @@ async def test_hundreds_of_events_are_two_statements_and_one_job(
         statements.append(query)
         return await execute(self, query, *args, **kwargs)
 
+    await events.subscribe(cx, [HEARD])
     monkeypatch.setattr(type(cx.db.cursor()), "execute", counted)
     await events.emit(cx, [Event(BOOKED, {"place": i}) for i in range(256)])
     monkeypatch.undo()
-    assert len(statements) == 2
+    assert len(statements) == 1
     assert await count(cx.db, "events.event") == 256
     assert await count(cx.db, "jobs.procrastinate_jobs") == 1
 
 
 async def test_more_than_a_thousand_events_are_split_over_jobs(cx: Context) -> None:
+    await events.subscribe(cx, [HEARD])
     await events.emit(cx, [Event(BOOKED, {"place": i}) for i in range(2_001)])
     assert await count(cx.db, "jobs.procrastinate_jobs") == 3
 

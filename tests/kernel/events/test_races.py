@@ -14,7 +14,6 @@ from citycare.kernel.events.running import Runner
 from citycare.kit.db import Database
 
 NOW = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
-NAMES = ["booking.booked"]
 
 
 async def times_handled(database: Database) -> int:
@@ -29,7 +28,7 @@ async def times_handled(database: Database) -> int:
 
     runner = Runner(database, [Handler("booking.booked", "visit.take_in", work)])
     numbers = [str(event.id) for event in sent]
-    await asyncio.gather(runner.deliver(1, numbers, NAMES), runner.deliver(2, numbers, NAMES))
+    await asyncio.gather(runner.deliver(1, numbers), runner.deliver(2, numbers))
     async with database.autocommit() as db:
         rows = await db.execute("SELECT 1 FROM events.event WHERE name = 'visit.taken_in'")
         return len(await rows.fetchall())

@@ -1,9 +1,9 @@
 """Outbox, jobs and kept replies, all in the transaction of the change.
 
 Owns:       schema `events`; procrastinate's queue in schema `jobs`.
-Tables:     event (what happened), handled (which handler has done it), done (jobs committed),
+Tables:     event (what happened), subscription (who hears what), handled (which handler has done it), done (jobs committed),
             failure (what failed tries ran into), reply (answers to repeated requests).
-Gives:      `emit`, `defer`, `Handler`, `Job`, `Periodic`, `Worker`, `drain`, `find_replies`,
+Gives:      `emit`, `subscribe`, `defer`, `Handler`, `Job`, `Periodic`, `Worker`, `drain`, `find_replies`,
             `keep_replies`, `list_dead_letters`, `replay`, `discard`, `backlog`.
 Promises:   nothing is announced before the commit or after a rollback; each (event, handler) and
             each job takes effect exactly once, though it may be tried more often; a job that
@@ -40,7 +40,7 @@ from citycare.kernel.events.model import (
     NoDeadLetter,
     Periodic,
 )
-from citycare.kernel.events.outbox import emit
+from citycare.kernel.events.outbox import emit, subscribe
 from citycare.kernel.events.purging import purge
 from citycare.kernel.events.queue import defer
 from citycare.kernel.events.replies import Reply, find_replies, keep_replies, lock_key, reply_to
@@ -78,6 +78,7 @@ __all__ = [
     "purge",
     "replay",
     "reply_to",
+    "subscribe",
     "take_back",
     "vitals",
 ]

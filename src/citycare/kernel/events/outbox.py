@@ -17,38 +17,71 @@ from citycare.kernel.events import queue
 from citycare.kernel.events.model import IDS_PER_JOB, Event, Handler
 from citycare.kit.db import Connection, uuids
 
+SUBSCRIBE = """
+    INSERT INTO events.subscription (event, handler, since)
+    SELECT event, handler, %(now)s FROM unnest(%(events)s::text[], %(handlers)s::text[])
+        AS new (event, handler)
+    ON CONFLICT DO NOTHING
+"""
+
+
+async def subscribe(cx: Context, handlers: Sequence[Handler]) -> None:
+    """Make handlers known: from the commit on, they hear what is announced; again is harmless.
+
+    Done when the database is prepared and whenever a worker starts. A handler that is no longer in
+    the code stays subscribed; that costs a job now and then, which finds nobody.
+    """
+    parameters = {
+        "events": [handler.event for handler in handlers],
+        "handlers": [handler.name for handler in handlers],
+        "now": cx.now,
+    }
+    await cx.db.execute(SUBSCRIBE, parameters)
+
+
+# One statement, so that a pipeline need not wait in between: procrastinate's own function is given
+# the delivery jobs, if anybody is subscribed. A job nobody hears costs 4 ms all in all (measured).
 # Lists go over in binary (%b): as text, psycopg takes 8 ms to quote 256 lines of JSON, not 0.2.
-ADD = """
-    INSERT INTO events.event (id, name, facts, at, request_id)
-    SELECT id, name, facts::jsonb, %(now)s, %(request)s
-      FROM unnest(%(ids)s::uuid[], %(names)b::text[], %(facts)b::text[]) AS new (id, name, facts)
+EMIT = """
+    WITH added AS (
+        INSERT INTO events.event (id, name, facts, at, request_id)
+        SELECT id, name, facts::jsonb, %(now)s, %(request)s
+          FROM unnest(%(ids)s::uuid[], %(names)b::text[], %(facts)b::text[])
+               AS new (id, name, facts))
+    SELECT procrastinate_defer_jobs_v1(ARRAY(
+               SELECT ROW(%(queue)s, %(deliver)s, %(priority)s, NULL, NULL, args::jsonb, NULL
+                         )::procrastinate_job_to_defer_v1
+                 FROM unnest(%(jobs)b::text[]) AS args))
+     WHERE EXISTS (SELECT FROM events.subscription WHERE event = ANY(%(kinds)b::text[]))
 """
 
 
 async def emit(cx: Context, happened: Sequence[Event]) -> None:
-    """Announce what happened: one INSERT and one job (per thousand) in the caller's transaction.
+    """Announce what happened, in the caller's transaction and one statement.
 
-    Nobody hears of it before the commit, and nobody at all after a rollback. Handlers hear of it
+    Where handlers are subscribed, one job (per thousand events) delivers it to them. Nobody hears of it before the commit, and nobody at all after a rollback. Handlers hear of it
     at least once and do their work exactly once. Each handler is given the events of one list in
     its order as long as it does not fail; between lists no order is promised.
     """
     if not happened:
         return
+    numbers = [event.id.hex for event in happened]
+    parts = [numbers[i : i + IDS_PER_JOB] for i in range(0, len(numbers), IDS_PER_JOB)]
     await cx.db.execute(
-        ADD,
+        EMIT,
         {
             "ids": uuids(event.id for event in happened),
             "names": [event.name for event in happened],
             "facts": [orjson.dumps(event.facts).decode() for event in happened],
             "now": cx.now,
             "request": cx.request_id,
+            "queue": queue.DEFAULT_QUEUE,
+            "priority": queue.DEFAULT_PRIORITY,
+            "deliver": queue.DELIVER,
+            "jobs": [orjson.dumps({"ids": " ".join(part)}).decode() for part in parts],
+            "kinds": list({event.name for event in happened}),
         },
     )
-    numbers = [event.id.hex for event in happened]
-    parts = [numbers[i : i + IDS_PER_JOB] for i in range(0, len(numbers), IDS_PER_JOB)]
-    names = sorted({event.name for event in happened})  # spares the worker what nobody listens to
-    jobs = [{"ids": " ".join(part), "names": names} for part in parts]
-    await queue.defer_many(cx, queue.DELIVER, jobs)
 
 
 LOAD = "SELECT id, name, facts, at FROM events.event WHERE id = ANY(%(ids)s::uuid[])"

@@ -7,7 +7,7 @@ without procrastinate's deferrer, which copies all arguments twice for log lines
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from procrastinate.manager import JobManager
 
 from citycare.kernel.context import Context
 
+DEFAULT_QUEUE, DEFAULT_PRIORITY = jobs.DEFAULT_QUEUE, jobs.DEFAULT_PRIORITY
 DELIVER = "events.deliver"
 HANDLE = "events.handle"
 
@@ -58,40 +59,24 @@ async def defer(
         once: at most one job of this key that has not been tried yet; a second is not added, and
             None is returned.
     """
-    job = _job(name, args, at=at, lock=lock, once=once)
-    if once is None:
-        return (await _defer(cx, [job]))[0]
-    try:
-        async with cx.db.transaction():  # a savepoint: the second is refused by a unique index
-            return (await _defer(cx, [job]))[0]
-    except AlreadyEnqueued:
-        return None
-
-
-async def defer_many(cx: Context, name: str, many: Sequence[Mapping[str, Any]]) -> None:
-    """Ask for several jobs of one kind in one statement."""
-    await _defer(cx, [_job(name, args) for args in many])
-
-
-def _job(
-    name: str,
-    args: Mapping[str, Any],
-    *,
-    at: datetime | None = None,
-    lock: str | None = None,
-    once: str | None = None,
-) -> jobs.Job:
-    return jobs.Job(
-        queue=jobs.DEFAULT_QUEUE,
+    job = jobs.Job(
+        queue=DEFAULT_QUEUE,
         task_name=name,
         task_kwargs=dict(args),
         scheduled_at=at,
         lock=lock,
         queueing_lock=once,
     )
+    if once is None:
+        return await _defer(cx, job)
+    try:
+        async with cx.db.transaction():  # a savepoint: the second is refused by a unique index
+            return await _defer(cx, job)
+    except AlreadyEnqueued:
+        return None
 
 
-async def _defer(cx: Context, many: list[jobs.Job]) -> list[int | None]:
+async def _defer(cx: Context, job: jobs.Job) -> int | None:
     with _as_database_errors():
-        deferred = await _manager.batch_defer_jobs_async(jobs=many, connection=cx.db)
-    return [job.id for job in deferred]
+        deferred = await _manager.batch_defer_jobs_async(jobs=[job], connection=cx.db)
+    return deferred[0].id

@@ -56,22 +56,22 @@ class Runner:
         async with self._database.transaction() as db:
             yield Context(db, SYSTEM, self._now or clock.now(), f"job-{job_id}", purpose=purpose)
 
+    async def subscribe(self) -> None:
+        """Make the handlers of this worker known to whoever emits."""
+        async with self._context("events.subscribe", 0) as cx:
+            await outbox.subscribe(cx, list(self.handlers.values()))
+
     async def run_job(self, job: Job, job_id: int, args: dict[str, Any]) -> None:
         """Do a plain job, unless its work has been committed before."""
         async with self._context(job.name, job_id) as cx:
             if await outbox.take_job(cx, job_id):
                 await job.run(cx, **args)
 
-    async def deliver(
-        self, job_id: int, ids: Sequence[str], names: Sequence[str] | None = None
-    ) -> None:
+    async def deliver(self, job_id: int, ids: Sequence[str]) -> None:
         """Give each event to each of its handlers; one that fails gets a job of its own.
 
-        `names` are the events' names, if the job knows them: what nobody handles is not read. A
-        lost database ends the delivery, which then comes again: pairs done stay done.
+        A lost database ends the delivery, which then comes again: pairs done stay done.
         """
-        if names is not None and not any(self._by_event.get(name) for name in names):
-            return
         async with self._database.autocommit() as db:
             events, tried = await outbox.load(db, ids)
         for event in events:

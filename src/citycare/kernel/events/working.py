@@ -154,6 +154,7 @@ class Worker:
     async def _work(self) -> None:
         """Work as one of procrastinate's workers, until stopped or the database is lost."""
         limits = self._limits
+        await self._runner.subscribe()
         async with await self._pool(QUEUE_CONNECTIONS) as pool:
             app = self._app()
             await app.connector.open_async(pool)
@@ -221,8 +222,8 @@ class Worker:
         app = App(connector=PsycopgConnector())
         runner = self._runner
 
-        async def deliver(context: JobContext, ids: str, names: list[str] | None = None) -> None:
-            await runner.deliver(_number(context), ids.split(), names)
+        async def deliver(context: JobContext, ids: str) -> None:
+            await runner.deliver(_number(context), ids.split())
 
         async def handle(context: JobContext, event: str, handler: str) -> None:
             await runner.handle(_number(context), event, handler)
