@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+import psutil
 import psycopg
 
 from citycare.kit import ids, migrate
@@ -149,6 +150,7 @@ def application(port: int, *, workers: int = 2) -> Iterator[list[subprocess.Pope
     ]
     try:
         wait_ready(port)
+        _wait_listening(processes[0].pid, port, workers)
         yield processes
     finally:
         for process in processes:  # with all they started: an orphan would take half the next run
@@ -158,6 +160,21 @@ def application(port: int, *, workers: int = 2) -> Iterator[list[subprocess.Pope
                 process.wait(10)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def _wait_listening(pid: int, port: int, workers: int, seconds: float = 30) -> None:
+    """Wait until every web process listens: whoever connects before meets only the first."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        children = psutil.Process(pid).children()
+        ears = [one for child in children for one in child.net_connections("tcp")]
+        if (
+            sum(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in ears)
+            >= workers
+        ):
+            return
+        time.sleep(0.1)
+    raise RuntimeError("not every web process listens")
 
 
 def wait_ready(port: int, seconds: float = 30) -> None:

@@ -14,9 +14,9 @@ CREATE TABLE audit.entry (
     seq bigint NOT NULL CHECK (seq > 0),
     line text NOT NULL CHECK (length(line) <= 16384),
     hash bytea NOT NULL,
-    person_id uuid GENERATED ALWAYS AS ((line::jsonb ->> 'person')::uuid) STORED,
-    at_us bigint NOT NULL GENERATED ALWAYS AS ((line::jsonb ->> 'at')::bigint) STORED,
-    action text NOT NULL GENERATED ALWAYS AS (line::jsonb ->> 'action') STORED,
+    person_id uuid GENERATED ALWAYS AS ((line::json ->> 'person')::uuid) STORED,
+    at_us bigint NOT NULL GENERATED ALWAYS AS ((line::json ->> 'at')::bigint) STORED,
+    action text NOT NULL GENERATED ALWAYS AS (line::json ->> 'action') STORED,
     PRIMARY KEY (lane, seq)
 );
 CREATE INDEX entry_person ON audit.entry (person_id, at_us DESC, lane DESC, seq DESC)

@@ -146,8 +146,8 @@ CREATE TABLE booking.booking (
     slot_id uuid NOT NULL,
     number smallint NOT NULL,
     pool booking.pool NOT NULL,
-    clinic_id uuid NOT NULL REFERENCES booking.clinic (id),
-    organisation_id uuid NOT NULL,
+    clinic_id uuid NOT NULL,             -- this and the next three are the window's, copied by the statement
+    organisation_id uuid NOT NULL,       -- that adds the row: no foreign keys, which lock the clinic each time
     department_code text NOT NULL,
     person_id uuid NOT NULL,
     starts_at timestamptz NOT NULL,

@@ -1,13 +1,14 @@
 """Outbox, jobs and kept replies, all in the transaction of the change.
 
 Owns:       schema `events`; procrastinate's queue in schema `jobs`.
-Tables:     event (what happened), subscription (who hears what), handled (which handler has done it), done (jobs committed),
-            failure (what failed tries ran into), reply (answers to repeated requests).
-Gives:      `emit`, `subscribe`, `defer`, `Handler`, `Job`, `Periodic`, `Worker`, `drain`, `find_replies`,
-            `keep_replies`, `list_dead_letters`, `replay`, `discard`, `backlog`.
+Tables:     event (what happened), subscription (who hears what), handled (which handler has done
+            it), done (jobs committed), failure (what failed tries ran into), reply (answers to
+            repeated requests).
+Gives:      `emit`, `subscribe`, `defer`, `Handler`, `Job`, `Periodic`, `Worker`, `drain`,
+            `find_replies`, `keep_replies`, `list_dead_letters`, `replay`, `discard`, `backlog`.
 Promises:   nothing is announced before the commit or after a rollback; each (event, handler) and
-            each job takes effect exactly once, though it may be tried more often; a job that
-            fails for good waits as a dead letter until an operator replays it. No order between
+            each job takes effect exactly once, though it may be tried more often; a handler hears
+            what is announced once it is subscribed; a job that fails for good waits as a dead letter until an operator replays it. No order between
             events; jobs of one lock keep theirs.
 Limits:     1,000 events per delivery job, 6 tries with 2, 4, 8 … 300 s between, a worker silent
             for 8 s is dead, replies are kept 7 days, events 30.

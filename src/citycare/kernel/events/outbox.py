@@ -59,9 +59,10 @@ EMIT = """
 async def emit(cx: Context, happened: Sequence[Event]) -> None:
     """Announce what happened, in the caller's transaction and one statement.
 
-    Where handlers are subscribed, one job (per thousand events) delivers it to them. Nobody hears of it before the commit, and nobody at all after a rollback. Handlers hear of it
-    at least once and do their work exactly once. Each handler is given the events of one list in
-    its order as long as it does not fail; between lists no order is promised.
+    Where handlers are subscribed, one job (per thousand events) delivers it to them. Nobody hears
+    of it before the commit, and nobody at all after a rollback. Handlers hear of it at least once
+    and do their work exactly once. Each handler is given the events of one list in its order as
+    long as it does not fail; between lists no order is promised.
     """
     if not happened:
         return

@@ -203,9 +203,7 @@ class Worker:
         role = row["role"] if row else ""
         kwargs = dict(self._database.pool.kwargs)  # type: ignore[arg-type]
         kwargs.pop("autocommit", None)
-        kwargs["options"] = (
-            f"{kwargs.get('options', '')} -c role={role} -c synchronous_commit=off"
-        )
+        kwargs["options"] = f"{kwargs.get('options', '')} -c role={role} -c synchronous_commit=off"
         return AsyncConnectionPool(
             self._database.url,
             kwargs=kwargs,

@@ -148,9 +148,7 @@ async def _audit(
         cx,
         [
             audit.line_of(
-                Context(
-                    cx.db, claim.actor, cx.now, claim.request_id, claim.channel, cx.purpose
-                ),
+                Context(cx.db, claim.actor, cx.now, claim.request_id, claim.channel, cx.purpose),
                 audit.Entry("booking.book", claim.person_id, f"Appointment/{outcome.id}"),
             )
             for claim, outcome in zip(claims, outcomes, strict=True)
