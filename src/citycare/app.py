@@ -41,6 +41,7 @@ from citycare.scenarios.booking.service.draw import keys_in
 from citycare.settings import Settings
 from citycare.web import access, assembly, design_pages, family, operator
 from citycare.web.assembly import Parts
+from citycare.web.edge import apidocs
 from citycare.web.edge.exchange import Site
 from citycare.web.edge.lane import Call, Lane
 from citycare.web.i18n import mark
@@ -140,6 +141,7 @@ def create(settings: Settings, database: Database, parts: Parts = PARTS) -> Fast
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=apidocs.operation_id,
     )
     assembly.install(app, _site(settings), database, parts)
     app.state.rush = rush.build(database, parts.now, lambda: keys_in(settings.home))

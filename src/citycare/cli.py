@@ -183,7 +183,7 @@ def token(
     *,
     as_json: Json = False,
 ) -> None:
-    """Print a bearer token for a role (demo only)."""
+    """Print a bearer token for a role, as if both factors were given; the trail shows it."""
     from citycare.web.login.tokens import issue_token  # noqa: PLC0415
 
     settings = knobs.read()

@@ -78,10 +78,16 @@ async def keep_up(name: str, go_round: Round) -> None:
 
 def rounds_of(database: Database, home: Path) -> dict[str, Round]:
     """Return what is kept up beside the jobs, by name."""
+
+    async def publish_windows() -> float:
+        async with database.transaction() as db:
+            cx = Context(db, SYSTEM, clock.now(), "booking-windows", purpose="booking.schedule")
+            return await booking.publish_windows(cx)
+
     return {
         "booking.draws": partial(booking.run_draws, database, booking.read_keys(home)),
         "booking.queues": partial(booking.advance_queues, database),
-        "booking.windows": partial(booking.publish_windows, database),
+        "booking.windows": publish_windows,
     }
 
 

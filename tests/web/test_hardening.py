@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from ipaddress import ip_network
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from citycare import app as application
+from citycare.kernel.identity.documents import Sex, synthetic_number
 from citycare.kit.db import Database
 from citycare.settings import Settings, read
 from citycare.web.edge.clients import client_of
@@ -20,6 +22,7 @@ from tests.conftest import NOW
 from tests.web.test_login import HTML, field, sign_in
 
 Browser = Callable[[], httpx.AsyncClient]
+NUMBER = synthetic_number(date(1962, 2, 3), Sex.FEMALE, 3).number
 NO_ADDRESS = "http://[nowhere"  # urlsplit raises ValueError at it
 
 
@@ -151,3 +154,28 @@ async def test_no_code_or_key_travels_in_the_clear(endpoint: str) -> None:
     assert address.startswith(f"{issuer}/authorize?")
     with pytest.raises(ProviderAway):
         await provider(about | {endpoint: "http://169.254.169.254/latest"}).start(NOW, {})
+
+
+@pytest.mark.parametrize("text", ["王\x00五", "%", "王%", "\\", "_" * 40, "\u202e王", "\ud7ff王"])
+async def test_no_typed_text_is_a_fault(client: httpx.AsyncClient, text: str) -> None:
+    page = await sign_in(client, "operator")
+    token = {"csrf": field(page.text, "csrf")}
+    for path in ("/operator/accounts", "/operator/audit"):
+        for name in ("q", "person", "actor", "record", "page", "role", "day"):
+            answer = await client.get(path, params={name: text}, headers=HTML)
+            assert answer.status_code < 500, (path, name)
+    for path in (
+        "/operator/glass",
+        "/operator/jobs",
+        "/operator/policy",
+        "/operator/people/merges",
+    ):
+        answer = await client.get(path, params={"page": text, "show": text}, headers=HTML)
+        assert answer.status_code < 500, path
+    page = await sign_in(client, "resident")
+    token = {"csrf": field(page.text, "csrf")}
+    wish = {"way": "act_for", "name": text, "paper": "resident_id", "number": NUMBER,
+            "kind": "child", "scopes": "booking", "span": "365", "next": text}  # fmt: skip
+    for path in ("/me/family/ask", "/me/family/child", "/me/people", "/login/code"):
+        answer = await client.post(path, data={**wish, **token, "code": text[:6]}, headers=HTML)
+        assert answer.status_code < 500, path

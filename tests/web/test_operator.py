@@ -14,8 +14,9 @@ from fastapi import FastAPI
 from citycare import app as application
 from citycare.kernel import events, identity
 from citycare.kernel.context import Context, Grant, Role
-from citycare.kit import ids
+from citycare.kit import ids, keyring
 from citycare.kit.db import Database
+from citycare.kit.pages import Page
 from citycare.settings import Settings
 from citycare.web.login.tokens import issue_token
 from citycare.web.operator import home
@@ -50,6 +51,7 @@ FORMS = (
     f"/operator/accounts/{NOBODY}/grants",
     f"/operator/accounts/{NOBODY}/grants/end",
     f"/operator/accounts/{NOBODY}/sessions/end",
+    f"/operator/accounts/{NOBODY}/second-factor",
     f"/operator/accounts/{NOBODY}/close",
     f"/operator/appeals/{NOBODY}",
 )
@@ -128,7 +130,9 @@ async def test_all_is_well_and_then_not(client: httpx.AsyncClient, database: Dat
     page = await said(client, "/operator")
     assert "有 1 件事要看" in page
     assert "1 个任务试了几次都失败" in page
-    assert 'data-chart="bar"' in page  # booking's chart, with its table
+    assert "今天每小时的号" in page  # booking's charts: without a number a sentence, no axes
+    assert "没有记报到，所以没有数" in page
+    assert "data-chart" not in page
 
 
 async def test_a_full_disk_is_told() -> None:
@@ -254,6 +258,34 @@ async def test_nobody_locks_themselves_out(client: httpx.AsyncClient, database: 
     assert (await client.post(f"{path}/grants/end", data=form)).status_code == 409
     assert (await client.post(f"{path}/close")).status_code == 409
     await said(client, "/operator")
+
+
+async def test_a_lost_phone_is_answered_by_another_operator(
+    client: httpx.AsyncClient, database: Database, settings: Settings
+) -> None:
+    async def hire(cx: Context) -> UUID:
+        clerk = await identity.register_account(cx, "urn:test", "lost", name="丢了手机")
+        await identity.add_grant(cx, clerk.id, Grant(Role.CLERK))
+        await identity.enrol_second_factor(cx, keyring.open_ring(settings.home), clerk.id)
+        await identity.open_session(cx, clerk.id, "老手机")
+        return clerk.id
+
+    path = f"/operator/accounts/{await committed(database, hire)}"
+    page = await said(client, path)
+    assert "老手机" in page
+    assert f"{path}/second-factor" in page
+    assert "请当面核对是本人" in await said(client, f"{path}/second-factor")
+    assert (await client.post(f"{path}/second-factor")).status_code == 303
+    after = await said(client, path)
+    assert "老手机" not in after
+    assert "还没有动态码" in after
+    assert f"{path}/second-factor" not in after
+    me = (await committed(database, _operators)).items[0]
+    assert (await client.post(f"/operator/accounts/{me.id}/second-factor")).status_code == 409
+
+
+async def _operators(cx: Context) -> Page[identity.AccountCard]:
+    return await identity.search_accounts(cx, role=Role.OPERATOR)
 
 
 async def test_searching_accounts_takes_names_as_they_are(

@@ -119,6 +119,7 @@ OTHER_WORDS: dict[str, str] = {
     "second_factor.proved": mark("输入动态码"),
     "second_factor.refused": mark("动态码不对"),
     "second_factor.resealed": mark("更换动态码的密钥"),
+    "second_factor.reset": mark("清除动态码"),
     "session.opened": mark("登录"),
     "session.revoked": mark("退出登录"),
 }

@@ -185,3 +185,23 @@ async def test_new_keys_old_keys_and_a_lost_key(cx: Context, tmp_path: Path) -> 
     code = pyotp.TOTP(secret).at(later.now)
     only = keyring.open_ring(tmp_path)
     assert (await identity.prove_second_factor(later, only, session, code)).accepted
+
+
+async def test_a_reset_signs_out_and_lets_the_owner_enrol_anew(cx: Context) -> None:
+    token, secret = await _weak_session(cx)
+    account_id = (await identity.actor_of(cx.db, [token], cx.now))[token].account_id
+    assert account_id is not None
+    wrong = f"{(int(pyotp.TOTP(secret).at(cx.now)) + 1) % 1_000_000:06d}"
+    for _ in range(5):
+        await _prove(cx, token, wrong)
+    await identity.reset_second_factor(cx, account_id)
+    assert await identity.actor_of(cx.db, [token], cx.now) == {}
+    assert not (await identity.get_account(cx, account_id)).has_second_factor
+    own = replace(cx, actor=replace(cx.actor, account_id=account_id))
+    anew = (await identity.enrol_second_factor(own, RING, account_id)).secret
+    fresh = await identity.open_session(cx, account_id)
+    assert not (await _prove(cx, fresh, pyotp.TOTP(secret).at(cx.now))).accepted
+    assert (await _prove(cx, fresh, pyotp.TOTP(anew).at(cx.now))).accepted
+    await identity.close_account(cx, account_id)
+    with pytest.raises(model.AccountUnknown):
+        await identity.reset_second_factor(cx, account_id)

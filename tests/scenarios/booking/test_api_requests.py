@@ -137,6 +137,15 @@ async def test_without_a_usable_key_nothing_is_booked(
     assert problem(answer) == (400, "request.key_missing")
 
 
+async def test_nobody_waits_for_a_clinic_that_is_not_there(desk: Desk, town: Town) -> None:
+    gone = replace(town.clinic, id=ids.new(), active=False)
+    await town.do(lambda cx: clinics.save_clinics(cx, [gone]))
+    for clinic in (ids.new(), gone.id):
+        body = waiting(town, clinic_id=str(clinic))
+        answer = await desk.call(Who.PATIENT, "POST", "/waitlist", json=body)
+        assert problem(answer) == (404, "booking.clinic_unknown")
+
+
 async def test_leaving_the_list_again_is_the_same(desk: Desk, town: Town) -> None:
     entry = (await desk.call(Who.PATIENT, "POST", "/waitlist", json=waiting(town))).json()
     path = f"/waitlist/{entry['id']}/leave"

@@ -122,10 +122,9 @@ async def test_many_windows_go_in_steps_and_the_worker_comes_back_soon(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status, "BATCH", 2)
-    monkeypatch.setattr(tasks.clock, "now", town.clock)
     for slot in town.slots[:3]:
         await fill(town, slot)
-    pauses = [await tasks.publish_windows(town.database) for _ in range(3)]
+    pauses = [await town.do(tasks.publish_windows) for _ in range(3)]
     assert pauses == [tasks.WINDOWS_MORE_S, tasks.WINDOWS_S, tasks.WINDOWS_S]
     assert [(await told(town, slot))[0] for slot in town.slots[:4]] == ["busy"] * 3 + ["free"]
 

@@ -61,6 +61,7 @@ from citycare.kernel.identity.factors import (
     enrol_second_factor,
     prove_second_factor,
     reseal_second_factors,
+    reset_second_factor,
 )
 from citycare.kernel.identity.merges import (
     Merge,
@@ -258,6 +259,7 @@ __all__ = [
     "reject_proposal",
     "relations_of",
     "reseal_second_factors",
+    "reset_second_factor",
     "resolve",
     "revoke_all",
     "revoke_session",

@@ -22,6 +22,7 @@ import pyotp
 from citycare.kernel import audit
 from citycare.kernel.context import Context, policy
 from citycare.kernel.identity.model import AccountUnknown
+from citycare.kernel.identity.sessions import revoke_all
 from citycare.kit.errors import Conflict, NotFound, Unavailable
 from citycare.kit.keyring import Keyring, Unreadable
 
@@ -36,6 +37,11 @@ ENROL = """
      WHERE id = %(account)s AND disabled_at IS NULL
        AND (totp_secret IS NULL OR NOT %(own)s)
  RETURNING name
+"""
+RESET = """
+    UPDATE identity.account
+       SET totp_secret = NULL, totp_last_step = NULL, totp_failures = 0, totp_locked_until = NULL
+     WHERE id = %(account)s AND disabled_at IS NULL
 """
 EXISTS = "SELECT 1 FROM identity.account WHERE id = %(account)s AND disabled_at IS NULL"
 # The row lock makes two tries at the same moment count as two, and lets a code in once.
@@ -119,6 +125,21 @@ async def enrol_second_factor(cx: Context, ring: Keyring, account_id: UUID) -> E
     await audit.append(cx, [entry])
     uri = pyotp.TOTP(secret).provisioning_uri(name=row["name"], issuer_name=ISSUER)
     return Enrolment(secret, uri)
+
+
+async def reset_second_factor(cx: Context, account_id: UUID) -> None:
+    """Take a lost second factor away and end all sessions; the owner enrols a new one.
+
+    Until they have, the first factor alone lets somebody enrol: so only for whom one has seen.
+
+    Raises:
+        AccountUnknown: there is none, or it is closed.
+    """
+    if (await cx.db.execute(RESET, {"account": account_id})).rowcount == 0:
+        raise AccountUnknown
+    entry = audit.Entry("second_factor.reset", None, f"account/{account_id}", "ok", {})
+    await audit.append(cx, [entry])
+    await revoke_all(cx, account_id)
 
 
 def _about(account_id: UUID) -> str:

@@ -1,9 +1,9 @@
 """Jobs of booking: what happens because time passes.
 
 `PERIODICS` are jobs in one transaction each. `run_draws`, `advance_queues` and `publish_windows`
-are not: a draw takes a minute in many transactions, a queue moves each second. The worker calls
-them again and again; each answers how many seconds it wants to be left alone. Killed or run twice,
-they lose nothing.
+are not: a draw takes a minute in many transactions, the others come more often than jobs should.
+The worker calls them again and again; each answers how many seconds it wants to be left alone.
+Killed or run twice, they lose nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from citycare.kernel.context import SYSTEM, Context, policy
+from citycare.kernel.context import Context, policy
 from citycare.kernel.events import Job, Periodic
 from citycare.kit import clock
 from citycare.kit.db import Database
@@ -80,15 +80,13 @@ async def advance_queues(database: Database) -> float:
     return await queue.advance_all(database)
 
 
-async def publish_windows(database: Database) -> float:
+async def publish_windows(cx: Context) -> float:
     """Tell the record which windows filled or freed: each five seconds, in steps of 100 windows.
 
     Returns the seconds until the next look; at most 200 windows a second, so that a large draw or
     release does not take a processor for it.
     """
-    async with database.transaction() as db:
-        cx = Context(db, SYSTEM, clock.now(), "booking-windows", purpose="booking.schedule")
-        count = await status.publish_changed(cx)
+    count = await status.publish_changed(cx)
     return WINDOWS_MORE_S if count == status.BATCH else WINDOWS_S
 
 

@@ -6,7 +6,8 @@ from html import escape
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.utils import generate_unique_id
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -15,19 +16,60 @@ from citycare.kit.http import PROBLEM_TYPE
 
 router = APIRouter(include_in_schema=False)
 
+ABOUT = """
+How to use this API, in a minute.
+
+**Sign in**: send `Authorization: Bearer …`. Operations without a lock are public. What you may see
+follows from who you are: what you may not see is answered like what does not exist (404), and
+lists leave it out.
+
+**Repeat safely**: a POST that changes something takes an `Idempotency-Key`, a name you give the
+request. If no answer comes, send the same again with the same key: nothing happens twice and you
+get the first answer. PUT, DELETE and joining a queue may be repeated as they are.
+
+**Errors** are problems (RFC 9457). Decide by `code`, which is stable; show `detail`, which is
+written for people; quote `request_id` when you ask us. Each operation names the codes that are its
+own. After 429 and 503 wait for `Retry-After` seconds.
+
+**Pages**: send the `next` of an answer as `page` (draws: `after`) to go on; null is the end. Tokens
+are opaque.
+
+**Times** are instants in UTC; days are days of the city (UTC+8). **Money** is in fen. Ids are
+UUIDs. Fields may be added to answers: ignore what you do not know. Unknown fields in a body are
+refused.
+"""
+TAGS = [
+    {"name": "booking", "description": "windows, bookings, waiting lists and queues"},
+    {"name": "draws", "description": "lotteries over the places of a clinic, open to be checked"},
+]
 PROBLEM: dict[str, Any] = {
     "type": "object",
-    "description": "RFC 9457 problem. `code` is stable; `detail` is for people, in Chinese.",
+    "description": "What went wrong (RFC 9457).",
     "required": ["type", "title", "status", "detail", "code", "facts", "request_id"],
     "properties": {
-        "type": {"type": "string"},
+        "type": {"type": "string", "description": "the page of the code"},
         "title": {"type": "string", "description": "the English sentence"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string", "examples": ["booking.slot_unavailable"]},
-        "facts": {"type": "object", "additionalProperties": {"type": "string"}},
-        "request_id": {"type": "string"},
+        "status": {"type": "integer", "description": "the HTTP status once more"},
+        "detail": {"type": "string", "description": "what to tell people, with the next step"},
+        "code": {"type": "string", "description": "stable: decide by this"},
+        "facts": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "ids and numbers; for `request.invalid` each wrong field and why",
+        },
+        "request_id": {"type": "string", "description": "under which we find it in our log"},
     },
+    "examples": [
+        {
+            "type": "/docs/errors#booking.slot_unavailable",
+            "title": "No place is left in this window.",
+            "status": 409,
+            "detail": "这个时段刚刚约满了。您可以选别的时间，或者排候补。",
+            "code": "booking.slot_unavailable",
+            "facts": {"slot": "0193a1f0-7d1a-7c3e-9f10-2b6f6c1d4e01"},
+            "request_id": "0193a1f0-7d1a-7c3e-9f10-2b6f6c1d4e09",
+        }
+    ],
 }
 REFUSALS = {
     "400": "what was sent is not right; `code` says what",
@@ -44,13 +86,27 @@ REFUSALS = {
     "503": "busy, or something we need is away; come back after `Retry-After` seconds",
 }
 CONTENT = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-ANSWERS = {status: {"description": text, "content": CONTENT} for status, text in REFUSALS.items()}
+LATER = {"Retry-After": {"description": "seconds to wait", "schema": {"type": "integer"}}}
+ANSWERS: dict[str, dict[str, Any]] = {
+    status: {"description": text, "content": CONTENT}
+    | ({"headers": LATER} if status in ("429", "503") else {})
+    for status, text in REFUSALS.items()
+}
+BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "a token of a session; `citycare token --as ROLE` prints one",
+}
 CHANNEL: dict[str, Any] = {
     "name": "X-Channel",
     "in": "header",
     "required": False,
     "description": "through what the person came to us; all but phone are for staff to say",
-    "schema": {"enum": [channel.value for channel in Channel], "default": Channel.PHONE.value},
+    "schema": {
+        "type": "string",
+        "enum": [channel.value for channel in Channel],
+        "default": Channel.PHONE.value,
+    },
 }
 
 
@@ -67,10 +123,13 @@ def describe(app: FastAPI) -> None:
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
         schemas["Problem"] = PROBLEM
-        parts["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        parts["securitySchemes"] = {"bearer": BEARER}
+        schema["info"]["description"] = ABOUT.strip()
+        schema["tags"] = TAGS
         signed_in = _signed_in(app)
         for path, methods in schema.get("paths", {}).items():
             for method, operation in methods.items():
+                _say(operation, schemas)
                 operation["responses"].update(ANSWERS)
                 if (path, method.upper()) in signed_in:
                     operation.setdefault("parameters", []).append(CHANNEL)
@@ -78,6 +137,23 @@ def describe(app: FastAPI) -> None:
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way
+
+
+def _say(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Put the first sentence where the framework puts the function's name, and say what comes."""
+    first, _, _ = operation.get("description", operation["summary"]).partition("\n\n")
+    operation["summary"] = " ".join(first.split()).partition(". ")[0].rstrip(".")
+    for status, answer in operation["responses"].items():
+        if status.startswith("2"):
+            media: dict[str, Any] = next(iter(answer.get("content", {}).values()), {})
+            named = schemas.get(_name_of(media.get("schema", {})), {})
+            fallback = "done; there is nothing to say" if status == "204" else "the lines"
+            answer["description"] = named.get("description", fallback)
+
+
+def operation_id(route: APIRoute) -> str:
+    """Name an operation of the API by its function, for those who generate clients."""
+    return route.name if route.path_format.startswith("/api/") else generate_unique_id(route)
 
 
 def _signed_in(app: FastAPI) -> set[tuple[str, str]]:
@@ -101,6 +177,7 @@ async def docs(request: Request) -> HTMLResponse:
         f"<title>{escape(schema['info']['title'])} API</title></head><body><main>",
         f"<h1>{escape(schema['info']['title'])} API</h1>",
         "<p>Machine-readable: <a href='/api/openapi.json'>/api/openapi.json</a></p>",
+        *(f"<p>{escape(part)}</p>" for part in schema["info"]["description"].split("\n\n")),
         "<p>Every operation may refuse with a problem (RFC 9457):</p><ul>",
         *(f"<li>{status} {escape(text)}</li>" for status, text in REFUSALS.items()),
         "</ul>",
@@ -115,7 +192,8 @@ async def docs(request: Request) -> HTMLResponse:
 def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
     inputs = [
         f"<li><code>{escape(item['name'])}</code> in {escape(item['in'])}"
-        f"{', required' if item.get('required') else ''}</li>"
+        f"{', required' if item.get('required') else ''}"
+        f": {escape(item.get('description', ''))}</li>"
         for item in operation.get("parameters", [])
     ]
     for kind, media in operation.get("requestBody", {}).get("content", {}).items():

@@ -48,7 +48,7 @@ class OwnAccess(Conflict):
     """Nobody takes their own access away: somebody must stay who can give it back."""
 
     code = "operator.own_access"
-    words = "不能收回自己的管理员角色，也不能停用自己的账号。请另一位管理员来办。"
+    words = "自己的管理员角色、动态码和账号，不能自己收回、清除或停用。请另一位管理员来办。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +82,7 @@ class AccountPanel:
     organisations: tuple[Option, ...]
     open: bool
     own: bool
+    has_factor: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +233,7 @@ async def _panel(request: Request, cx: Context, account_id: UUID) -> AccountPane
         ),
         open=card.disabled_at is None,
         own=account_id == cx.actor.account_id,
+        has_factor=card.has_second_factor,
     )
 
 
@@ -298,6 +300,26 @@ async def end_sessions(
         if one.id == chosen or (chosen is None and not is_mine):
             await identity.revoke_session(cx, one.id)
     text = words_of(request)(mark("退出了，那台设备要重新登录。"))
+    return redirect(request, f"{PATH}/{account_id}", notice=Toast(text=text))
+
+
+@router.get(PATH + "/{account_id}/second-factor", dependencies=[GATE])
+async def ask_reset(request: Request, cx: ReadContext, account_id: UUID) -> Response:
+    """Ask once more before a second factor is taken away."""
+    await consent.require(cx, ACTION)
+    page = await _panel(request, cx, account_id)
+    return await respond(request, cx, "operator/reset_factor.html", page)
+
+
+@router.post(PATH + "/{account_id}/second-factor", dependencies=[GATE])
+async def reset(request: Request, cx: WriteContext, account_id: UUID) -> Response:
+    """Take a lost second factor away; its owner is signed out and sets up a new one."""
+    await consent.require(cx, ACTION)
+    if account_id == cx.actor.account_id:
+        raise OwnAccess
+    await _card(cx, account_id)
+    await identity.reset_second_factor(cx, account_id)
+    text = words_of(request)(mark("动态码清除了。请本人尽快登录，重新设置。"))
     return redirect(request, f"{PATH}/{account_id}", notice=Toast(text=text))
 
 

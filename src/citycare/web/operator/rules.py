@@ -22,7 +22,8 @@ from citycare.web.actions import Words, words_of
 from citycare.web.edge.contexts import ReadContext, WriteContext
 from citycare.web.forms import MISSING
 from citycare.web.i18n import mark
-from citycare.web.operator.common import address, clean, date_of, operator_gate, stamp
+from citycare.web.operator.common import address, clean, operator_gate, stamp
+from citycare.web.operator.rule_names import NAMES, name_of, unit_of
 from citycare.web.operator.shapes import same_shape, shape_of
 from citycare.web.parts import Cell, Column, Fact, Option, Row, Tag, Tone
 from citycare.web.respond import redirect, respond
@@ -74,6 +75,7 @@ class RulePanel:
     """One parameter: now, before, and the form to change it."""
 
     key: str
+    name: str
     facts: tuple[Fact, ...]
     current: str
     since: str
@@ -120,9 +122,9 @@ async def _page(
     shown = [
         one
         for one in (doubtful if show == "unverified" else found)
-        if not text or text.lower() in f"{one.key} {one.source} {one.note}".lower()
+        if not text or text.lower() in _searched(one, words)
     ]
-    heads = (mark("名称"), mark("值"), mark("核实"), mark("生效"), mark("出处"))
+    heads = (mark("名称"), mark("值"), mark("核实"), mark("出处"))
     return RulesPage(
         filters=(
             Option(
@@ -137,19 +139,22 @@ async def _page(
             ),
         ),
         text=text,
-        columns=tuple(Column(label=words(head), is_number=head == "生效") for head in heads),
+        columns=tuple(Column(label=words(head)) for head in heads),
         rows=tuple(_row(one, panel, show, text, words) for one in shown),
         rule=panel,
     )
 
 
+def _searched(one: Parameter, words: Words) -> str:
+    return f"{words(name_of(one.key))} {one.key} {one.source} {one.note}".lower()
+
+
 def _row(one: Parameter, panel: RulePanel | None, show: str, text: str, words: Words) -> Row:
     return Row(
         cells=(
-            Cell(text=one.key),
-            Cell(text=shortened(one.value), note=one.unit),
+            Cell(text=words(name_of(one.key)), note=one.key if one.key in NAMES else ""),
+            Cell(text=shortened(one.value), note=words(unit_of(one.unit))),
             Cell(tag=status_tag(one.status, words)),
-            Cell(text=date_of(one.effective_from)),
             Cell(text=one.source),
         ),
         href=address(f"{PATH}/{one.key}", show=show, q=text),
@@ -175,6 +180,11 @@ def shortened(value: Any, chars_max: int = 18) -> str:
     return text if len(text) <= chars_max else text[: chars_max - 1] + "…"
 
 
+def _with_unit(value: Any, unit: str, words: Words, chars_max: int = 300) -> str:
+    """Write a value with the unit it has."""
+    return f"{shortened(value, chars_max)} {words(unit_of(unit)) if unit else ''}".strip()
+
+
 async def _panel(request: Request, cx: Context, key: str, form: RuleForm | None) -> RulePanel:
     words = words_of(request)
     history = await policy.list_history(cx, key)
@@ -182,7 +192,7 @@ async def _panel(request: Request, cx: Context, key: str, form: RuleForm | None)
     if now is None:
         raise ParameterUnknown(key=key)
     facts = [
-        Fact(name=words("值"), text=f"{shortened(now.value, 200)} {now.unit}".strip()),
+        Fact(name=words("值"), text=_with_unit(now.value, now.unit, words, chars_max=200)),
         Fact(name=words("出处"), text=now.source, tag=status_tag(now.status, words)),
         Fact(name=words("生效"), text=stamp(now.effective_from)),
     ]
@@ -190,6 +200,7 @@ async def _panel(request: Request, cx: Context, key: str, form: RuleForm | None)
         facts.append(Fact(name=words("说明"), text=now.note))
     return RulePanel(
         key=key,
+        name=words(name_of(key)),
         facts=tuple(facts),
         current=written(now.value),
         since=now.effective_from.isoformat(),
@@ -217,6 +228,7 @@ class PreviewPage:
     """What would change, before it does."""
 
     key: str
+    name: str
     facts: tuple[Fact, ...]
     form: RuleForm
     since: str
@@ -242,12 +254,10 @@ async def preview(
         return await respond(request, cx, "operator/policy.html", page, status=422)
     shown = PreviewPage(
         key=key,
+        name=words(name_of(key)),
         facts=(
-            Fact(name=words("现在"), text=f"{shortened(now.value, 300)} {now.unit}".strip()),
-            Fact(
-                name=words("改成"),
-                text=f"{shortened(orjson.loads(value), 300)} {now.unit}".strip(),
-            ),
+            Fact(name=words("现在"), text=_with_unit(now.value, now.unit, words)),
+            Fact(name=words("改成"), text=_with_unit(orjson.loads(value), now.unit, words)),
             Fact(name=words("出处"), text=form.source),
             *((Fact(name=words("说明"), text=form.note),) if form.note else ()),
         ),
@@ -314,5 +324,5 @@ async def change(
         "source": form.source,
     }
     await audit.append(cx, [audit.Entry("policy.changed", None, f"policy/{key}", "ok", detail)])
-    text = words("%(key)s 改好了，现在起生效。", key=key)
+    text = words("“%(name)s”改好了，现在起生效。", name=words(name_of(key)))
     return redirect(request, f"{PATH}/{key}", notice=Toast(text=text))

@@ -13,7 +13,7 @@ from typing import Annotated, Any, cast
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi import APIRouter, FastAPI, Path, Query, Request
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.responses import Response
 
@@ -31,6 +31,10 @@ from citycare.web.edge.lane import Call
 
 router = APIRouter(prefix="/api/v1", tags=["booking"])
 PATH = "/api/v1/bookings"
+A_PAGE = "how many on a page"
+BookingId = Annotated[UUID, Path(description="the booking, by id")]
+WaitId = Annotated[UUID, Path(description="the entry in the waiting list, by id")]
+OfPerson = Annotated[UUID, Query(description="whose, by id")]
 PageToken = Annotated[
     str | None, Query(max_length=200, description="`next` of the page before; without it the first")
 ]
@@ -64,7 +68,8 @@ BODY_DOC: dict[str, Any] = {
             "name": "Queue-Token",
             "in": "header",
             "required": False,
-            "description": "while a release is queued for: from POST /api/v1/queues/{clinic}/join",
+            "description": "only while a release is queued for: the `token` of "
+            "POST /api/v1/queues/{clinic_id}/join, once it is `admitted`",
             "schema": {"type": "string"},
         },
     ],
@@ -83,10 +88,17 @@ BODY_DOC: dict[str, Any] = {
     openapi_extra=BODY_DOC,
 )
 async def create_booking(request: Request) -> Response:
-    """Book a place. 409 `booking.slot_unavailable` when it has gone.
+    """Book a place in a window.
 
-    While the release of a window is queued for: `booking.queue_token_missing`, `_wrong`, `_early`
-    (not your turn yet) or `_used`; outside that time the token is ignored.
+    Refused with 409: `booking.slot_unavailable` (no place is left), `booking.slot_past`,
+    `booking.slot_stopped`, `booking.not_yet_open`, `booking.draw_only` (enter the draw),
+    `booking.already_booked` (at this time), `booking.too_many` (limits a day, department, in all).
+    With 403: `booking.pool_closed` (kept for others), `booking.on_hold` (paused after missed
+    visits). With 404: `booking.slot_unknown`.
+
+    While the release of a window is queued for: 409 `booking.queue_token_missing` and
+    `booking.queue_token_early` (not your turn yet), 403 `booking.queue_token_used`, 400
+    `booking.queue_token_wrong`; at other times the token is ignored.
     """
     edge, case = edge_of(request), exchange_of(request)
     token, by_cookie = cookies.find_token(request, edge)
@@ -158,9 +170,13 @@ def _wanted(call: Call) -> Wanted:
     dependencies=[gate("booking.cancel")],
 )
 async def cancel_booking(
-    booking_id: UUID, body: schemas.Reason, key: KeyHeader, cx: WriteContext
+    booking_id: BookingId, body: schemas.Reason, key: KeyHeader, cx: WriteContext
 ) -> Any:
-    """Give a place back. Cancelling twice answers the same."""
+    """Give a place back.
+
+    Cancelling twice answers the same. Refused with 409: `booking.too_late` (about to begin),
+    `booking.wrong_state` (was seen, moved …); with 404 `booking.unknown`.
+    """
 
     async def run() -> tuple[int, dict[str, Any]]:
         return 200, body_of(await book.cancel(cx, booking_id, body.reason))
@@ -175,9 +191,13 @@ async def cancel_booking(
     dependencies=[gate("booking.reschedule")],
 )
 async def reschedule_booking(
-    booking_id: UUID, body: schemas.NewWindow, key: KeyHeader, cx: WriteContext
+    booking_id: BookingId, body: schemas.NewWindow, key: KeyHeader, cx: WriteContext
 ) -> Any:
-    """Move a booking: the new place is taken before the old one is let go."""
+    """Move a booking to another window: the new place is taken before the old one is let go.
+
+    Answers with the new booking, which `follows` the old one. Refused as a booking and as a
+    cancellation are; then the old booking stands as it was.
+    """
 
     async def run() -> tuple[int, dict[str, Any]]:
         return 201, body_of(await book.reschedule(cx, booking_id, body.slot_id))
@@ -190,8 +210,12 @@ async def reschedule_booking(
     response_model=schemas.BookingOut,
     dependencies=[gate("booking.read")],
 )
-async def get_booking(booking_id: UUID, cx: WriteContext) -> Any:
-    """Return one booking the actor may see; the reading is audited."""
+async def get_booking(booking_id: BookingId, cx: WriteContext) -> Any:
+    """Return one booking.
+
+    404 `booking.unknown` if there is none, or none that you may see. The reading is written to the
+    access log that the person can read.
+    """
     booking, _ = await lists.get_booking(cx, booking_id)
     row = {**booking, "appointment": f"Appointment/{booking['id']}"}
     return Json(_only(schemas.BookingOut, row))
@@ -199,12 +223,12 @@ async def get_booking(booking_id: UUID, cx: WriteContext) -> Any:
 
 @router.get("/bookings", response_model=schemas.BookingsOut, dependencies=[gate("booking.read")])
 async def list_bookings(
-    person_id: UUID,
+    person_id: OfPerson,
     cx: WriteContext,
     *,
-    upcoming: bool = True,
+    upcoming: Annotated[bool, Query(description="those to come; `false`: all others")] = True,
     page: PageToken = None,
-    count: Annotated[int, Query(ge=1, le=lists.MINE_MAX)] = 20,
+    count: Annotated[int, Query(ge=1, le=lists.MINE_MAX, description=A_PAGE)] = 20,
 ) -> Any:
     """Return a person's bookings.
 
@@ -223,17 +247,18 @@ async def list_bookings(
     dependencies=[gate("booking.list_day")],
 )
 async def list_day_bookings(
-    organisation_id: UUID,
-    on: date,
+    organisation_id: Annotated[UUID, Path(description="your hospital, by id")],
+    on: Annotated[date, Query(description="the day, by the city's clock")],
     cx: WriteContext,
-    clinic_id: UUID | None = None,
+    clinic_id: Annotated[UUID | None, Query(description="only this clinic's")] = None,
     page: PageToken = None,
-    count: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
+    count: Annotated[int, Query(ge=1, le=PAGE_MAX, description=A_PAGE)] = 50,
 ) -> Any:
     """Return the bookings of one day in an organisation, or in one of its clinics, by time.
 
-    For its own staff: clerks, schedulers, clinicians. What was moved elsewhere is left out. The
-    reading is written to the access log of each person on the page.
+    For its own staff: clerks, schedulers, clinicians. What was moved elsewhere is left out. 400
+    `booking.period_wrong` for a day over ten years away. The reading is written to the access log
+    of each person on the page.
     """
     found = await lists.page_of_day(cx, organisation_id, on, clinic_id, page, count)
     items = [_only(schemas.BookingCard, row) for row in found.items]
@@ -252,7 +277,13 @@ def _only(shape: type[BaseModel], row: Mapping[str, Any]) -> dict[str, Any]:
     dependencies=[gate("booking.wait")],
 )
 async def join_waitlist(body: schemas.NewWait, key: KeyHeader, cx: WriteContext) -> Any:
-    """Ask to be offered a place that comes back."""
+    """Ask to be offered a place that comes back in a clinic.
+
+    Whoever joined on an earlier day comes first; those of one day are in an order drawn by lot, so
+    nobody gains by being quick. Refused with 409 `booking.already_waiting`, 404
+    `booking.clinic_unknown`, 400 `booking.period_wrong` (days in the past, in the wrong order or
+    too far ahead).
+    """
 
     async def run() -> tuple[int, dict[str, Any]]:
         entry = await wait.join(
@@ -264,7 +295,7 @@ async def join_waitlist(body: schemas.NewWait, key: KeyHeader, cx: WriteContext)
 
 
 @router.get("/waitlist", response_model=schemas.WaitsOut, dependencies=[gate("booking.wait")])
-async def list_waitlist(person_id: UUID, cx: WriteContext) -> Any:
+async def list_waitlist(person_id: OfPerson, cx: WriteContext) -> Any:
     """Return where a person waits, at which position, and any open offer.
 
     Clerks see where the person waits in their own hospitals. The reading is written to the access
@@ -280,8 +311,12 @@ async def list_waitlist(person_id: UUID, cx: WriteContext) -> Any:
     response_model=schemas.BookingOut,
     dependencies=[gate("booking.wait")],
 )
-async def accept_offer(wait_id: UUID, key: KeyHeader, cx: WriteContext) -> Any:
-    """Take the offered place."""
+async def accept_offer(wait_id: WaitId, key: KeyHeader, cx: WriteContext) -> Any:
+    """Take the place that was offered: it becomes a booking.
+
+    Refused with 409: `booking.offer_gone` (run out, or answered before), `booking.already_booked`,
+    `booking.too_many`; with 403 `booking.on_hold`; with 404 `booking.unknown`.
+    """
 
     async def run() -> tuple[int, dict[str, Any]]:
         return 201, body_of(await wait.accept(cx, wait_id))
@@ -290,8 +325,11 @@ async def accept_offer(wait_id: UUID, key: KeyHeader, cx: WriteContext) -> Any:
 
 
 @router.post("/waitlist/{wait_id}/leave", status_code=204, dependencies=[gate("booking.wait")])
-async def leave_waitlist(wait_id: UUID, key: KeyHeader, cx: WriteContext) -> Response:
-    """Leave the list, or say no to the offer. Leaving twice is the same."""
+async def leave_waitlist(wait_id: WaitId, key: KeyHeader, cx: WriteContext) -> Response:
+    """Leave the waiting list, or say no to the offer, which then goes to the next.
+
+    Leaving twice is the same. 404 `booking.unknown` if there is no such entry that you may see.
+    """
 
     async def run() -> tuple[int, None]:
         await wait.leave(cx, wait_id)

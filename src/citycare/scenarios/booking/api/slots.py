@@ -11,12 +11,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import StreamingResponse
 
 from citycare.kernel.context import ANONYMOUS, Context
 from citycare.kit.db import Connection
 from citycare.kit.pages import PAGE_MAX
+from citycare.scenarios.booking.api.bookings import A_PAGE, PageToken
 from citycare.scenarios.booking.api.schemas import ManifestOut, SlotsOut
 from citycare.scenarios.booking.model.core import Pool, SlotFilter
 from citycare.scenarios.booking.service import links, lists
@@ -36,18 +37,32 @@ LINKS = "/api/v1/smart-scheduling"
 )
 async def list_slots(
     cx: ReadContext,
-    department: Annotated[str | None, Query(max_length=16)] = None,
-    doctor: UUID | None = None,
-    hospital: UUID | None = None,
-    district: Annotated[str | None, Query(max_length=12)] = None,
-    clinic: UUID | None = None,
-    starts_from: Annotated[datetime | None, Query(alias="from")] = None,
-    starts_to: Annotated[datetime | None, Query(alias="to")] = None,
-    pool: Pool = Pool.PUBLIC,
-    page: Annotated[str | None, Query(max_length=200)] = None,
-    count: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
+    department: Annotated[
+        str | None,
+        Query(max_length=16, description="code in 《医疗机构诊疗科目名录》, exactly, as 03.04"),
+    ] = None,
+    doctor: Annotated[UUID | None, Query(description="the doctor, by id")] = None,
+    hospital: Annotated[UUID | None, Query(description="the hospital, by id")] = None,
+    district: Annotated[
+        str | None, Query(max_length=12, description="GB/T 2260 code, as 310106")
+    ] = None,
+    clinic: Annotated[UUID | None, Query(description="the clinic, by id")] = None,
+    starts_from: Annotated[
+        datetime | None,
+        Query(alias="from", description="windows that begin then or later; now if left out"),
+    ] = None,
+    starts_to: Annotated[
+        datetime | None,
+        Query(alias="to", description="windows that begin before then; 15 days on if left out"),
+    ] = None,
+    pool: Annotated[Pool, Query(description="whose places; see `pool` of a booking")] = Pool.PUBLIC,
+    page: PageToken = None,
+    count: Annotated[int, Query(ge=1, le=PAGE_MAX, description=A_PAGE)] = 50,
 ) -> Any:
-    """List windows with open places by time. Public; no person is mentioned."""
+    """List windows that have a place which can be booked now, by time.
+
+    Public; no person is mentioned. Filters are joined by 'and'. Instants without a zone are UTC.
+    """
     wanted = SlotFilter(
         starts_from=_aware(starts_from, cx.now),
         starts_to=_aware(starts_to, cx.now + SPAN_DEFAULT),
@@ -82,7 +97,11 @@ def _aware(given: datetime | None, default: datetime) -> datetime:
     dependencies=[gate("booking.slots", anonymous=True)],
 )
 async def bulk_publish(request: Request, cx: ReadContext) -> Any:
-    """Return the SMART Scheduling Links manifest: which files hold what."""
+    """Return the SMART Scheduling Links manifest: which files hold what.
+
+    For search engines: windows of the next 15 days with the number of places that the public can
+    book now, read at the moment of asking.
+    """
     base = edge_of(request).site.base_url + LINKS
     return Json(links.manifest(base, cx.now))
 
@@ -93,7 +112,9 @@ async def bulk_publish(request: Request, cx: ReadContext) -> Any:
     response_class=StreamingResponse,
     responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}}},
 )
-async def bulk_file(kind: links.Kind, request: Request) -> StreamingResponse:
+async def bulk_file(
+    kind: Annotated[links.Kind, Path(description="which file of the manifest")], request: Request
+) -> StreamingResponse:
     """Stream one file: locations, schedules or slots, one FHIR resource a line."""
     edge = edge_of(request)
     base = edge.site.base_url

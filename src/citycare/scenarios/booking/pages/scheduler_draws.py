@@ -274,10 +274,10 @@ async def _page(request: Request, cx: Context, draw_id: UUID, error: AppError | 
         facts=(
             Fact(name=words("登记"), text=f"{at(request, found.opens_at)} – "
                  f"{at(request, found.closes_at)}"),
-            Fact(name=words("登记的人"), text=str(await _entrants(cx, found))),
+            Fact(name=words("登记的人"), text=words("%(n)d 人", n=await _entrants(cx, found))),
             Fact(
                 name=words("摇中的人"),
-                text=words("还没到") if found.won is None else str(found.won),
+                text=words("还没到") if found.won is None else words("%(n)d 人", n=found.won),
             ),
         ),
         commitment=found.commitment.hex(),

@@ -207,7 +207,9 @@ async def _people(request: Request, cx: Context, plan: StopPlan) -> list[Affecte
         if found is not None:
             slot = found.option.slot
             when = _when(request, slot.starts_at, slot.ends_at)
-            offer = f"{when} {names.get(slot.clinic_id, '')}"
+            offer = when
+            if found.why is not Why.SAME_DOCTOR:
+                offer = f"{when} {names.get(slot.clinic_id, '')}"
             why = words(WHYS[found.why])
         people.append(
             Affected(
@@ -309,9 +311,11 @@ async def done(
 def _now(request: Request, row: Row, words: Words) -> str:
     if row["new_id"] is None:
         return words("候补最前，有号先给")
+    when = _when(request, row["new_starts_at"], row["new_ends_at"])
+    if row["why"] == Why.SAME_DOCTOR:
+        return when
     doctor = " ".join(filter(None, (row["new_doctor"], row["new_title"])))
-    clinic = f"{row['new_department']} · {doctor or words('普通门诊')}"
-    return f"{_when(request, row['new_starts_at'], row['new_ends_at'])} {clinic}"
+    return f"{when} {row['new_department']} · {doctor or words('普通门诊')}"
 
 
 def _answer(row: Row, words: Words) -> Tag | None:

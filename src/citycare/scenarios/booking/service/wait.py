@@ -22,6 +22,7 @@ from citycare.scenarios.booking.model.core import (
     Source,
     Wait,
 )
+from citycare.scenarios.booking.model.schedule import Clinic, ClinicUnknown
 from citycare.scenarios.booking.rules import limits as limit_rules
 from citycare.scenarios.booking.rules import places as place_rules
 from citycare.scenarios.booking.rules.limits import Limits, Standing
@@ -49,10 +50,14 @@ async def join(
 
     Raises:
         Forbidden, NotFound: the actor may not act for this person.
-        AlreadyWaiting: or there is no such clinic.
+        ClinicUnknown: no such clinic, or it takes nobody any more.
+        AlreadyWaiting: the person stands there.
         PeriodWrong: days in the past, in wrong order, or beyond the horizon.
     """
-    await consent.require(cx, "booking.wait", person_id, await _organisation(cx, clinic_id))
+    clinic = await _clinic(cx, clinic_id)
+    await consent.require(cx, "booking.wait", person_id, _house(clinic))
+    if clinic is None or not clinic.active:
+        raise ClinicUnknown(clinic=clinic_id)
     limits = await limits_in_force(cx)
     today = clock.day_of(cx.now)
     if not today <= from_day <= to_day <= today + timedelta(days=2 * limits.horizon_days):
@@ -67,10 +72,14 @@ async def join(
     return entry
 
 
-async def _organisation(cx: Context, clinic_id: UUID) -> UUID | None:
-    """Return whose clinic it is: the clerks of that house may act for whoever stands there."""
+async def _clinic(cx: Context, clinic_id: UUID) -> Clinic | None:
     found = await clinic_store.get(cx.db, [clinic_id])
-    return found[0].organisation_id if found else None
+    return found[0] if found else None
+
+
+def _house(clinic: Clinic | None) -> UUID | None:
+    """Return whose clinic it is: the clerks of that house may act for whoever stands there."""
+    return clinic.organisation_id if clinic else None
 
 
 async def leave(cx: Context, wait_id: UUID) -> None:
@@ -138,8 +147,8 @@ async def _mine(cx: Context, wait_id: UUID) -> Wait:
     entry = await wait_store.find(cx.db, wait_id)
     if entry is None:
         raise BookingUnknown(wait=wait_id)
-    house = await _organisation(cx, entry.clinic_id)
-    await consent.require(cx, "booking.wait", entry.person_id, house)
+    clinic = await _clinic(cx, entry.clinic_id)
+    await consent.require(cx, "booking.wait", entry.person_id, _house(clinic))
     await place_store.lock_persons(cx.db, [entry.person_id])
     locked = await wait_store.find(cx.db, wait_id, lock=True)
     assert locked is not None
