@@ -97,8 +97,6 @@ async def _in_transaction(settings: Settings, work: Any) -> Any:
 
 def _prepare(settings: Settings, *, reset: bool = False) -> None:
     """Start the embedded server if it is ours, make the database, apply migrations."""
-    from citycare import worker  # noqa: PLC0415 - heavy, and only here
-
     embedded = knobs.embedded_of(settings)
     if embedded is not None:
         embedded.ensure_running()
@@ -110,7 +108,6 @@ def _prepare(settings: Settings, *, reset: bool = False) -> None:
             if found.fetchone() is None:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
     migrate.apply(knobs.owner_url(settings), settings.migrations)
-    _run(_in_transaction(settings, worker.subscribe))
 
 
 @app.command()

@@ -15,7 +15,7 @@ from pathlib import Path
 import uvloop
 
 from citycare import settings as knobs
-from citycare.kernel import audit, events, identity
+from citycare.kernel import audit, identity
 from citycare.kernel.context import SYSTEM, Context
 from citycare.kernel.events import Handler, Job, Limits, Periodic, Worker
 from citycare.kernel.fhir import handlers as fhir
@@ -48,11 +48,6 @@ def build(
 ) -> Worker:
     """Make the worker of the whole application; `await worker.run()` starts it."""
     return Worker(database, handlers, jobs, periodics, limits=limits)
-
-
-async def subscribe(cx: Context) -> None:
-    """Make every handler known, so that nothing announced before a worker starts is lost to it."""
-    await events.subscribe(cx, HANDLERS)
 
 
 Round = Callable[[], Awaitable[float]]

@@ -10,9 +10,8 @@ from collections import Counter
 import pytest
 
 from citycare.kernel import events
-from citycare.kernel.context import SYSTEM, Context
+from citycare.kernel.context import Context
 from citycare.kernel.events import Event, Handler
-from citycare.kit import clock
 from tests.faults import rush
 
 
@@ -44,15 +43,12 @@ async def test_events_of_a_rush_with_a_killed_web_process_are_delivered_once_eac
     async def count(_: Context, event: Event) -> None:
         seen[str(event.facts["booking"])] += 1
 
-    hears = [Handler("booking.booked", "fault.count", count)]
-    database = real_city.database()
-    await database.open()
-    async with database.transaction() as db:
-        await events.subscribe(Context(db, SYSTEM, clock.now(), "fault-test"), hears)
     victim = rush.workers_of(real_city.serve())[1]
     await rush.rush_and_kill(real_city, victim.kill)
+    database = real_city.database()
+    await database.open()
     for _ in range(2):  # the second time there is nothing left to deliver
-        await events.drain(database, hears)
+        await events.drain(database, [Handler("booking.booked", "fault.count", count)])
     await database.close()
     assert set(seen.values()) == {1}
     assert len(seen) == real_city.ask("SELECT count(*) FROM booking.booking")

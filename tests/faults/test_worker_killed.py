@@ -59,14 +59,14 @@ async def on_clock(cx: Context) -> None:
 async def work(url: str) -> None:
     database = Database(url, size_max=5)
     await database.open()
+    handlers = [Handler("fault.happened", "fault.mark", on_event)]
     jobs = [Job("fault.job", on_job)]
     await worker.build(
-        database, [HEARD], jobs, [Periodic("fault.tick", "* * * * * *", on_clock)], limits=LIMITS
+        database, handlers, jobs, [Periodic("fault.tick", "* * * * * *", on_clock)], limits=LIMITS
     ).run()
     await database.close()
 
 
-HEARD = Handler("fault.happened", "fault.mark", on_event)
 TABLES = """
     CREATE SCHEMA fault;
     CREATE TABLE fault.mark (name text);
@@ -108,7 +108,6 @@ class City:
         await database.open()
         async with database.transaction() as db:
             cx = Context(db, SYSTEM, NOW, "test-request")
-            await events.subscribe(cx, [HEARD])
             await events.emit(cx, [Event("fault.happened", {"n": n}) for n in numbers])
             for n in numbers:
                 await events.defer(cx, "fault.job", {"n": n})

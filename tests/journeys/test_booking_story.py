@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +21,13 @@ from tests.town import Desk, Town, Who
 NEIGHBOUR = Who.STRANGER
 EVENTS = ("booking.booked", "booking.cancelled", "booking.moved", "booking.offered")
 STOPPED = "booking.stopped"
-
-
-async def listen(_: Context, __: Event) -> None:
-    """Hear of an event; what is done with it is filled in when all is told."""
-
-
-LISTENERS = [Handler(name, f"story.{name}", listen) for name in (*EVENTS, STOPPED)]
 LIVE = "state IN ('booked', 'arrived', 'fulfilled')"
 
 
 @pytest.fixture
 async def town(database: Database) -> Town:
-    """A doctor with one place on each of the next twelve mornings, and who hears of it."""
-    built = await town_of.build(database, capacity=1)
-    await built.do(lambda cx: events.subscribe(cx, LISTENERS))
-    return built
+    """A doctor with one place on each of the next twelve mornings."""
+    return await town_of.build(database, capacity=1)
 
 
 @pytest.fixture
@@ -134,7 +124,7 @@ async def delivered(town: Town) -> Counter[tuple[str, str]]:
     async def note(_: Context, event: Event) -> None:
         seen[event.name, str(event.id)] += 1
 
-    handlers = [replace(one, run=note) for one in LISTENERS]
+    handlers = [Handler(name, f"story.{name}", note) for name in (*EVENTS, STOPPED)]
     for _ in range(2):
         await events.drain(town.database, handlers, now=town.clock.now)
     return seen

@@ -87,8 +87,21 @@ async def test_an_event_is_handled_once_however_often_it_is_delivered(database: 
     assert visit.got == [sent]
 
 
+OTHER = Handler("visit.taken_in", "test.other", lambda _cx, _event: asyncio.sleep(0))
+
+
+async def test_before_the_first_worker_everything_waits_for_it(database: Database) -> None:
+    visit = Recorder("visit.take_in")
+    early = Event(BOOKED, {"place": "early"})
+    async with database.transaction() as db:
+        await events.emit(context(db), [early])
+    await events.drain(database, [visit.handler])
+    assert visit.got == [early]
+
+
 async def test_what_nobody_hears_is_kept_without_a_job(database: Database) -> None:
     async with database.transaction() as db:
+        await events.subscribe(context(db), [OTHER])
         await events.emit(context(db), [Event(BOOKED, {"place": "early"})])
         assert await count(db, "events.event") == 1
         assert await count(db, "jobs.procrastinate_jobs") == 0
@@ -97,13 +110,14 @@ async def test_what_nobody_hears_is_kept_without_a_job(database: Database) -> No
 async def test_a_handler_hears_what_is_announced_once_it_is_subscribed(database: Database) -> None:
     visit = Recorder("visit.take_in")
     async with database.transaction() as db:
+        await events.subscribe(context(db), [OTHER])
         await events.emit(context(db), [Event(BOOKED, {"place": "early"})])
     for _ in range(2):  # again changes nothing
         async with database.transaction() as db:
             await events.subscribe(context(db), [visit.handler])
     late = Event(BOOKED, {"place": "late"})
     async with database.transaction() as db:
-        await events.emit(context(db), [Event("visit.taken_in", {}), late])
+        await events.emit(context(db), [Event("visit.arrived", {}), late])
     await events.drain(database, [visit.handler])
     assert visit.got == [late]
 

@@ -39,11 +39,6 @@ async def register(database: Database, new: NewPerson, *, verified: bool = True)
     return UUID(str(made.id))
 
 
-@pytest.fixture(autouse=True)
-async def _subscribed(database: Database) -> None:
-    await within(database, lambda cx: events.subscribe(cx, HANDLERS))
-
-
 def test_the_worker_knows_every_handler() -> None:
     assert set(HANDLERS) <= set(worker.HANDLERS)
 

@@ -8,8 +8,9 @@ Gives:      `emit`, `subscribe`, `defer`, `Handler`, `Job`, `Periodic`, `Worker`
             `find_replies`, `keep_replies`, `list_dead_letters`, `replay`, `discard`, `backlog`.
 Promises:   nothing is announced before the commit or after a rollback; each (event, handler) and
             each job takes effect exactly once, though it may be tried more often; a handler hears
-            what is announced once it is subscribed; a job that fails for good waits as a dead letter until an operator replays it. No order between
-            events; jobs of one lock keep theirs.
+            what is announced once its first worker has started; a job that fails for good waits
+            as a dead letter until an operator replays it. No order between events; jobs of one
+            lock keep theirs.
 Limits:     1,000 events per delivery job, 6 tries with 2, 4, 8 … 300 s between, a worker silent
             for 8 s is dead, replies are kept 7 days, events 30.
 Privacy:    facts are ids and numbers; errors are kept as type and place, never as text (R101).
