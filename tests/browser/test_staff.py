@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.browser.conftest import NewHand
-from tests.browser.hand import DESKTOP, Hand
+from tests.browser.hand import DESKTOP, PHONE, Hand
 from tests.browser.stage import Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -82,6 +82,72 @@ def test_a_doctor_marks_arrived_and_seen_by_keyboard(new_hand: NewHand, stage: S
     hand.page.locator("#panel > p > .tag", has_text="已看完").wait_for()
     assert stage.ask(MARKED, state="fulfilled")[0]["n"] == seen + 1
     hand.look()
+
+
+def test_a_doctor_takes_seen_back_by_keyboard(new_hand: NewHand, stage: Stage) -> None:
+    hand = new_hand(size=DESKTOP)
+    hand.sign_in("clinician", to="/clinic")
+    seen = stage.ask(MARKED, state="fulfilled")[0]["n"]
+    row = hand.page.locator("tr", has=hand.page.get_by_role("button", name="看完")).first
+    name = row.locator(".row-link").inner_text().split()[0]
+    row.locator(".row-link").focus()
+    press(hand, "Enter")
+    hand.page.locator("#panel h2", has_text=name).wait_for()
+    press(hand, "f")
+    hand.page.locator("#panel > p > .tag", has_text="已看完").wait_for()
+    hand.sees("平均等到看完")
+    press(hand, "u")
+    hand.page.locator("#panel > p > .tag", has_text="已到").wait_for()
+    assert stage.ask(MARKED, state="fulfilled")[0]["n"] == seen
+    hand.look()
+
+
+def test_a_doctor_with_a_phone_sees_status_and_next_step(new_hand: NewHand) -> None:
+    hand = new_hand(size=PHONE)
+    hand.sign_in("clinician", to="/clinic")
+    step = hand.page.locator("tbody button").first
+    step.scroll_into_view_if_needed()
+    box = step.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= PHONE["width"]
+    hand.look()
+
+
+def test_nothing_of_the_navigation_is_out_of_sight_on_a_phone(new_hand: NewHand) -> None:
+    hand = new_hand(size=PHONE)
+    hand.sign_in("scheduler", to="/scheduler")
+    for link in hand.page.locator(".side ul a").all():
+        box = link.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= PHONE["width"]
+
+
+def test_a_scheduler_sets_the_queue_and_takes_a_day_off_back(new_hand: NewHand) -> None:
+    hand = new_hand(size=DESKTOP, excused=("422",))
+    hand.sign_in("scheduler", to="/scheduler")
+    hand.page.get_by_label("先排队再选号").check()
+    hand.page.get_by_label("每秒放进几位").fill("许多")
+    hand.tap("存下排队方式", "button")
+    hand.page.locator("#rate-error").wait_for()
+    hand.look()
+    hand.page.get_by_label("每秒放进几位").fill("20")
+    hand.tap("存下排队方式", "button")
+    hand.sees("下次放号先排队再选号")
+    assert hand.page.get_by_label("先排队再选号").is_checked()
+    hand.go("/scheduler/closures")
+    hand.page.get_by_label("哪天").fill("2026-12-09")
+    hand.page.get_by_label("为什么").fill("院内检修")
+    hand.tap("加上", "button")
+    row = hand.page.locator("tr", has_text="院内检修")
+    row.wait_for()
+    assert hand.page.get_by_label("为什么").input_value() == ""  # sent, so not put back
+    hand.look()
+    row.get_by_role("button").click()
+    hand.sees("那天照常按模板排")
+    hand.tap("撤销", "button")
+    hand.sees("放回去了")
+    row.wait_for()
 
 
 def test_a_window_of_61_minutes_is_refused_at_its_field(new_hand: NewHand) -> None:

@@ -61,7 +61,7 @@ async def test_the_list_shows_windows_numbers_ages_and_counts_only_what_is_known
     for words in ("心血管内科", "9:30–10:00", "女 67", "女 36", "长者优先", "首诊", "未到"):
         assert words in page.text
     assert page.text.count("长者优先") == 1
-    assert "报到到看完" not in page.text
+    assert "平均等到看完" not in page.text
     async with database.autocommit() as db:
         cx = Context(db, staff(Role.OPERATOR, None), NOW, "test-request")
         for one in seated:
@@ -106,11 +106,11 @@ async def test_seen_by_mistake_is_taken_back_from_the_toast_or_the_panel(
     where = f"/clinic/bookings/{seated[0].id}"
     await client.post(f"{where}/state", data={"state": "arrived"})
     seen = await client.post(f"{where}/state", data={"state": "fulfilled"}, headers=HX)
-    assert "报到到看完，平均（1 人）" in seen.text
+    assert "平均等到看完（1 人）" in seen.text
     [undo] = set(re.findall(rf'action="({where}/undo[^"]*)"', seen.text))
     back = await client.post(undo.replace("&amp;", "&"), headers=HX)
     assert "还在等" in back.text
-    assert "报到到看完" not in back.text
+    assert "平均等到看完" not in back.text
     assert await state_of(database, seated[0]) is State.ARRIVED
     await client.post(f"{where}/state", data={"state": "fulfilled"})
     page = await client.get("/clinic", params={"at": str(seated[0].id)})

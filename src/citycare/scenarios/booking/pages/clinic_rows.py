@@ -217,6 +217,6 @@ def counts(rows: Sequence[Row], words: Words) -> tuple[Kpi, ...]:
         figures.append(Kpi(number=str(states[State.NO_SHOW]), label=words("没有来")))
     waited = mean_wait((State(row["state"]), row["arrived_at"], row["ended_at"]) for row in rows)
     if waited is not None:
-        label = words("报到到看完，平均（%(n)d 人）", n=waited.people)
+        label = words("平均等到看完（%(n)d 人）", n=waited.people)
         figures.append(Kpi(number=str(waited.minutes), unit=words("分钟"), label=label))
     return tuple(figures)

@@ -42,12 +42,14 @@ function restore(form) {
   if (changed && notice !== null) notice.hidden = false;
 }
 
+// What was sent is done with when another page came back, or the same with a word of success.
 function forget() {
+  const done = document.querySelector("#toasts .toast") !== null;
   const present = new Set([...document.querySelectorAll("form[data-keep]")].map(key));
   for (const name of Object.keys(sessionStorage)) {
     if (!name.startsWith(PREFIX)) continue;
     const sent = sessionStorage.getItem(`${name}:sent`) !== null;
-    if (sent && !present.has(name)) {
+    if (sent && (done || !present.has(name))) {
       sessionStorage.removeItem(name);
       sessionStorage.removeItem(`${name}:sent`);
     }
