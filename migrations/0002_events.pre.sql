@@ -48,7 +48,7 @@ CREATE TABLE events.reply (              -- successes only, for requests that co
     key text NOT NULL CHECK (length(key) BETWEEN 1 AND 200),
     digest bytea NOT NULL,
     status smallint NOT NULL CHECK (status BETWEEN 200 AND 399),
-    body jsonb NOT NULL,
+    body json NOT NULL,                  -- as it was sent
     at timestamptz NOT NULL,
     PRIMARY KEY (account_id, key)
 );

@@ -109,9 +109,9 @@ BEGIN
     UPDATE booking.slot s
        SET free = s.free + d.free, busy = s.busy - d.free
       FROM (SELECT c.slot_id, sum(c.free)::smallint AS free
-              FROM (SELECT slot_id, (state = 'free')::int AS free FROM new_rows
+              FROM (SELECT slot_id, 1 AS free FROM new_rows WHERE state = 'free'
                     UNION ALL
-                    SELECT slot_id, -(state = 'free')::int FROM old_rows) c
+                    SELECT slot_id, -1 FROM old_rows WHERE state = 'free') c
              GROUP BY c.slot_id) d
      WHERE s.id = d.slot_id AND d.free <> 0;
     RETURN NULL;

@@ -24,27 +24,27 @@ def reply(key: str = "k1", account: UUID = WANG, digest: bytes = b"one") -> Repl
 
 
 async def test_a_kept_reply_is_found_again_as_it_was(cx: Context) -> None:
-    assert await events.keep_replies(cx, [reply()]) == {(WANG, "k1")}
+    assert await events.keep_replies(cx, [reply()]) == 1
     found = await events.find_replies(cx.db, [(WANG, "k1"), (WANG, "k2"), (LI, "k1")])
     assert found == {(WANG, "k1"): reply()}
 
 
 async def test_hundreds_are_kept_in_one_go(cx: Context) -> None:
     many = [reply(f"k{i}", account=(WANG, LI)[i % 2]) for i in range(256)]
-    assert len(await events.keep_replies(cx, many)) == 256
+    assert await events.keep_replies(cx, many) == 256
     found = await events.find_replies(cx.db, [(r.account_id, r.key) for r in many])
     assert list(found.values()) == many
 
 
 async def test_nothing_asked_nothing_found(cx: Context) -> None:
     assert await events.find_replies(cx.db, []) == {}
-    assert await events.keep_replies(cx, []) == set()
+    assert await events.keep_replies(cx, []) == 0
 
 
 async def test_the_first_reply_stays(cx: Context) -> None:
     await events.keep_replies(cx, [reply(digest=b"one")])
     kept = await events.keep_replies(cx, [reply(digest=b"two"), reply("k2")])
-    assert kept == {(WANG, "k2")}
+    assert kept == 1
     found = await events.find_replies(cx.db, [(WANG, "k1")])
     assert found[WANG, "k1"].digest == b"one"
 
@@ -67,7 +67,7 @@ async def test_of_two_at_once_one_is_kept(database: Database) -> None:
         async with database.transaction() as db:
             cx = Context(db, SYSTEM, NOW, "test-request")
             await both.wait()
-            return len(await events.keep_replies(cx, [reply(key) for key in keys]))
+            return await events.keep_replies(cx, [reply(key) for key in keys])
 
     keys = [f"k{i}" for i in range(50)]
     async with asyncio.TaskGroup() as group:

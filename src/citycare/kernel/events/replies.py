@@ -66,26 +66,25 @@ def reply_to(
 
 KEEP = """
     INSERT INTO events.reply (account_id, key, digest, status, body, at)
-    SELECT account_id, key, digest, status, body::jsonb, %(now)s
+    SELECT account_id, key, digest, status, body::json, %(now)s
       FROM unnest(%(accounts)s::uuid[], %(keys)b::text[], %(digests)b::bytea[],
                   %(statuses)b::smallint[], %(bodies)b::text[])
            AS new (account_id, key, digest, status, body)
      ORDER BY account_id, key
     ON CONFLICT DO NOTHING
- RETURNING account_id, key
 """
 
 
-async def keep_replies(cx: Context, replies: Sequence[Reply]) -> set[ReplyKey]:
-    """Keep replies in one statement; return the keys that were new.
+async def keep_replies(cx: Context, replies: Sequence[Reply]) -> int:
+    """Keep replies in one statement; return how many of the keys were new.
 
-    A key that is not among them came first in another transaction (or earlier in this list):
-    what was done for it here must be undone. Keys are written in one order, so two batches with
+    A key that was not came first in another transaction (or earlier in this list): what was done
+    for it here must be undone. Keys are written in one order, so two batches with
     the same keys wait for each other and do not deadlock.
     """
     if not replies:
-        return set()
-    rows = await cx.db.execute(
+        return 0
+    kept = await cx.db.execute(
         KEEP,
         {
             "accounts": uuids(reply.account_id for reply in replies),
@@ -96,7 +95,7 @@ async def keep_replies(cx: Context, replies: Sequence[Reply]) -> set[ReplyKey]:
             "now": cx.now,
         },
     )
-    return {(row["account_id"], row["key"]) for row in await rows.fetchall()}
+    return kept.rowcount
 
 
 LOCK = "SELECT pg_advisory_xact_lock(2, hashtext(%(account)s || %(key)s))"

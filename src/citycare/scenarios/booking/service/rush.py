@@ -99,8 +99,7 @@ async def _make(
         body = body_of(outcome)
         made[key] = Answer(body)
         replies.append(events.Reply(one.account_id, one.key, one.digest, CREATED, body))
-    new = await events.keep_replies(cx, replies)
-    if len(new) != len(replies):
+    if await events.keep_replies(cx, replies) != len(replies):
         raise events.KeyReused
     return made
 
