@@ -103,7 +103,7 @@ PARTS = Parts(
                 shortcut="3",
             ),
             Entry(
-                key="stop", label=mark("停诊"), href="/scheduler/stop", icon="stop", shortcut="4"
+                key="stop", label=mark("办停诊"), href="/scheduler/stop", icon="stop", shortcut="4"
             ),
             Entry(
                 key="draws", label=mark("摇号"), href="/scheduler/draws", icon="draw", shortcut="5"

@@ -113,6 +113,21 @@ def test_a_doctor_with_a_phone_sees_status_and_next_step(new_hand: NewHand) -> N
     hand.look()
 
 
+def test_the_chosen_row_of_a_long_list_is_in_sight(new_hand: NewHand) -> None:
+    hand = new_hand(size=DESKTOP)
+    hand.sign_in("operator", to="/operator/policy/booking.no_show.count")
+    row = hand.page.locator("tr.is-selected")
+    head = hand.page.locator(".list thead").bounding_box()
+    box = row.bounding_box()
+    frame = hand.page.locator(".list .table-frame").bounding_box()
+    assert head is not None
+    assert box is not None
+    assert frame is not None
+    assert box["y"] >= head["y"] + head["height"]
+    assert box["y"] + box["height"] <= frame["y"] + frame["height"]
+    assert "约了不来几次就暂停" in row.inner_text()
+
+
 def test_nothing_of_the_navigation_is_out_of_sight_on_a_phone(new_hand: NewHand) -> None:
     hand = new_hand(size=PHONE)
     hand.sign_in("scheduler", to="/scheduler")

@@ -7,7 +7,9 @@ import httpx
 import pytest
 
 from citycare import app as application
-from citycare.kit.errors import AppError, Busy
+from citycare.kit.errors import AppError, Busy, Unavailable
+from citycare.scenarios.booking.model.core import OnHold, SlotUnavailable, TooLate, TooManyBookings
+from citycare.scenarios.booking.model.draw import DrawStep
 from citycare.web import i18n
 
 SOURCE = Path(application.__file__).parent
@@ -92,11 +94,17 @@ async def test_errors_speak_the_persons_language(client: httpx.AsyncClient) -> N
     chinese = await client.get("/nowhere", headers=headers)
     assert "没有这个页面" in chinese.text
     english = await client.get("/nowhere?lang=en", headers=headers)
-    assert "There is no such address" in english.text
+    assert "There is no such page" in english.text
     assert english.headers["x-request-id"] in english.text
 
 
 def test_words_of_an_error() -> None:
     error: AppError = Busy()
     assert i18n.words_of(error, "zh") == Busy.words
-    assert i18n.words_of(error, "en") == "Too many people at once; try again in a moment."
+    assert i18n.words_of(error, "en").startswith("Many people are here at the moment.")
+
+
+def test_what_residents_often_meet_says_in_english_what_to_do() -> None:
+    for kind in (SlotUnavailable, TooManyBookings, OnHold, TooLate, Unavailable):
+        assert i18n.words_of(kind, "en").count(". ") >= 1, kind.code
+    assert i18n.words_of(DrawStep, "en") == DrawStep.message()  # without an entry: the docstring

@@ -212,6 +212,14 @@ def test_numbers_carry_their_units() -> None:
     assert rendering.distance(831, "zh") == "830 米"
 
 
+def test_what_belongs_together_stays_on_one_line() -> None:
+    assert rendering.times("周四 8:30–9:00") == '周四 <span class="num">8:30–9:00</span>'
+    assert rendering.times("<b>") == "&lt;b&gt;"
+    assert rendering.units("陈立 · 第 3 号") == "陈立\u00a0· 第 3\u00a0号"
+    assert rendering.month_day(date(2026, 11, 26), "zh") == "11月26日"
+    assert rendering.month_day(date(2026, 11, 26), "en") == "26 Nov"
+
+
 def test_numbers_of_people_are_masked() -> None:
     assert rendering.mask("13812345678") == "138****5678"
     assert rendering.mask("31010119590412208X") == "310****208X"

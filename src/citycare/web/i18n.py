@@ -1,7 +1,8 @@
 """Two languages. Chinese sentences are the source; English comes from one catalogue.
 
 `locale/en/LC_MESSAGES/messages.po` is compiled in memory when first needed. An error's English
-is its `message()`, so error sentences need no entry. `missing()` finds what has no English yet.
+is its `message()`, so error sentences need no entry; those residents often meet have one all the
+same, which says what to do. `missing()` finds what has no English yet.
 """
 
 from __future__ import annotations
@@ -51,8 +52,11 @@ def translations(lang: Lang) -> NullTranslations:
 
 
 def words_of(error: AppError | type[AppError], lang: Lang) -> str:
-    """Return the sentence of an error in a language."""
-    return error.message() if lang == "en" else error.words
+    """Return the sentence of an error in a language; the catalogue may have kinder English."""
+    if lang == "zh":
+        return error.words
+    kinder = translations(lang).gettext(error.words)
+    return kinder if kinder != error.words else error.message()
 
 
 def language(*wishes: str | None, accepted: str = "") -> Lang:

@@ -22,7 +22,7 @@ from jinja2 import (
     pass_context,
 )
 from jinja2.runtime import Context as Scope
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from citycare.kit.clock import CITY
 from citycare.kit.money import Money
@@ -33,6 +33,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 CSRF_FIELD = "csrf"
 WEEKDAYS = ("周一", "周二", "周三", "周四", "周五", "周六", "周日")
 METRES_PER_KM = 1000
+TIMES = re.compile(r"\d{1,2}:\d{2}–\d{1,2}:\d{2}")
 SPACED_UNIT = re.compile(r"(?<=\d) (?=[一-鿿])")
 
 
@@ -76,6 +77,8 @@ def environment(
         distance=_distance,
         mask=mask,
         units=units,
+        times=times,
+        month_day=_month_day,
     )
     return env
 
@@ -134,6 +137,14 @@ def local_day(day: date | datetime, lang: Lang) -> str:
     return f"{there.month}月{there.day}日 {WEEKDAYS[there.weekday()]}"
 
 
+def month_day(day: date | datetime, lang: Lang) -> str:
+    """Write a day without its weekday: `11月26日`, `26 Nov`."""
+    there = _day(day)
+    if lang == "en":
+        return format_date(there, "d MMM", locale="en_GB")
+    return f"{there.month}月{there.day}日"
+
+
 def weekday(day: date | datetime, lang: Lang) -> str:
     """Write the weekday alone: `周四`, `Thu`."""
     there = _day(day)
@@ -155,8 +166,18 @@ def distance(metres: int, lang: Lang) -> str:
 
 
 def units(words: str) -> str:
-    """Keep a number and its unit on one line: `1 分钟`; and what is counted with it, `3 号`."""
-    return SPACED_UNIT.sub("\u00a0", words)
+    """Keep a number and its unit on one line: `1 分钟`; and what is counted with it, `3 号`.
+
+    A dot between names stays with the name before it, so no line begins with one.
+    """
+    return SPACED_UNIT.sub("\u00a0", words).replace(" · ", "\u00a0· ")
+
+
+def times(words: str) -> Markup:
+    """Keep a window of time on one line: `8:30–9:00`."""
+    text = str(escape(words))
+    whole = TIMES.sub(lambda found: f'<span class="num">{found[0]}</span>', text)
+    return Markup(whole)  # noqa: S704 - escaped above
 
 
 def mask(text: str, head: int = 3, tail: int = 4) -> str:
@@ -180,6 +201,11 @@ def _lang(scope: Scope) -> Lang:
 @pass_context
 def _local_day(scope: Scope, day: date | datetime) -> str:
     return local_day(day, _lang(scope))
+
+
+@pass_context
+def _month_day(scope: Scope, day: date | datetime) -> str:
+    return month_day(day, _lang(scope))
 
 
 @pass_context

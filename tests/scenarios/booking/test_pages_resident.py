@@ -110,7 +110,7 @@ async def test_no_form_works_without_its_token(house: House) -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("/", "预约一个准确的时间"),
+        ("/", "约一个准确的时间"),
         ("/bookings", "还没有预约"),
         ("/messages", "还没有消息"),
         ("/appeal", "没有暂停"),
@@ -284,3 +284,109 @@ async def test_nothing_left_leads_to_the_waiting_list(house: House) -> None:
     page = await browser.page(f"{path}&elder=1")
     assert "这天没有号了" in page
     assert f'href="/wait/{CLINIC.id}' in page
+
+
+async def test_a_refusal_leads_on_instead_of_offering_the_same_button(house: House) -> None:
+    slot, later, *_ = await windows(house, 1, 1)
+    person, browser = await somebody(house)
+    path = f"/book/{slot.id}"
+    page = await browser.page(path)
+    assert "预约这个时间" in page
+    assert page.count("示例一院") == 1  # said once, above
+    await booked(house, slot, await house.within(make_person))
+    answer = await browser.post(path, path, move="")
+    assert "预约这个时间" not in answer.text
+    assert "选别的时间" in answer.text
+    await pause(house, person)
+    answer = await browser.post(f"/book/{later.id}", path, move="")
+    assert "线上预约暂停" in answer.text
+    assert 'href="/appeal"' in answer.text
+    assert "选别的时间" not in answer.text
+
+
+async def pause(house: House, person: UUID) -> None:
+    statement = """
+        INSERT INTO booking.hold (id, person_id, starts_at, ends_at, no_shows)
+        VALUES (%s, %s, %s, %s, ARRAY[gen_random_uuid()])
+    """
+    values = [ids.new(), person, NOW - DAY, NOW + 30 * DAY]
+    await house.within(lambda cx: cx.db.execute(statement, values))
+
+
+async def test_who_is_paused_is_led_to_the_appeal(house: House) -> None:
+    person, browser = await somebody(house)
+    await pause(house, person)
+    home = await browser.page("/")
+    assert re.search(r'<a class="btn btn-wide"\s+href="/appeal"', home)
+    assert "开始预约" not in home
+    await browser.english("/", NAMES)
+
+
+async def test_who_has_come_waits_to_be_called_and_cannot_give_back(house: House) -> None:
+    slot, *_ = await windows(house, 1)
+    person, browser = await somebody(house)
+    made = await booked(house, slot, person)
+    arrive = "UPDATE booking.booking SET state = 'arrived' WHERE id = %s"
+    await house.within(lambda cx: cx.db.execute(arrive, [made.id]))
+    page = await browser.page(f"/bookings/{made.id}")
+    assert "等叫号" in page
+    assert "您的号" in page
+    assert "再约这个门诊" not in page
+    answer = await browser.get(f"/bookings/{made.id}/cancel")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/bookings/{made.id}")
+    await browser.english(f"/bookings/{made.id}", NAMES)
+
+
+async def test_giving_back_says_which_time_and_moving_says_which_makes_way(house: House) -> None:
+    first, second, *_ = await windows(house, 1, 1)
+    person, browser = await somebody(house)
+    made = await booked(house, first, person)
+    assert "<dt>时间</dt>" in await browser.page(f"/bookings/{made.id}/cancel")
+    page = await browser.page(f"/book/{second.id}?move={made.id}")
+    assert "原来的时间" in page
+    assert "来源" not in await browser.page(f"/bookings/{made.id}")
+
+
+async def test_waiting_twice_leads_to_the_place_in_line(house: House) -> None:
+    slot, *_ = await windows(house, 1)
+    await booked(house, slot, await house.within(make_person))
+    _, browser = await somebody(house)
+    path = f"/wait/{CLINIC.id}?day={ELDER_DAY}"
+    page = await browser.page(path)
+    assert f'<option value="{ELDER_DAY}" selected>' in page
+    assert "周" in page.partition("</select>")[0]  # days with their weekday, not 11/24/2026
+    days = {"from_day": str(ELDER_DAY), "to_day": str(ELDER_DAY)}
+    assert (await browser.post(f"/wait/{CLINIC.id}", path, **days)).status_code == 303
+    again = await browser.post(f"/wait/{CLINIC.id}", path, **days)
+    assert again.status_code == 409
+    assert "看我的候补" in again.text
+    assert "排上候补" not in again.text
+    mine = await browser.page("/bookings")
+    assert "还没有预约" not in mine  # what waits is what there is
+
+
+async def test_an_offer_says_until_when_on_the_first_page(house: House) -> None:
+    slot, *_ = await windows(house, 1)
+    other = await house.within(make_person)
+    made = await booked(house, slot, other)
+    _, browser = await somebody(house)
+    path = f"/wait/{CLINIC.id}?day={ELDER_DAY}"
+    days = {"from_day": str(ELDER_DAY), "to_day": str(ELDER_DAY)}
+    await browser.post(f"/wait/{CLINIC.id}", path, **days)
+    await house.within(lambda cx: book.cancel(acting(cx, resident(other)), made.id, ""))
+    home = await browser.page("/")
+    assert "给您留到" in home
+    at = re.search(r'href="(/waiting/[^"]+)"', home)
+    assert at is not None
+    page = await browser.page(at[1])
+    assert page.index("要这个号") < page.index("不要了，给别人")
+    await browser.english(at[1], NAMES)
+
+
+async def test_what_was_only_heard_and_not_knowing_where_are_said(house: House) -> None:
+    await windows(house, 1)
+    _, browser = await somebody(house)
+    assert "读音一样" in await browser.page("/book?q=陈力")
+    assert "还不知道您在哪里" in await browser.page("/book?q=附近 心内")
+    assert "还不知道您在哪里" not in await browser.page("/book?q=附近 心内&lat=31.2&lon=121.4")
+    await browser.english("/book?q=附近 陈力", (*NAMES, "附近", "陈力"))

@@ -75,7 +75,7 @@ async def prove(
         said = words.gettext(mark("错的次数太多了，请%(time)s以后再试。"))
         error = said % {"time": local_time(verdict.locked_until)}
     else:
-        error = words.gettext(mark("这个码不对，或已经用过了。请等出现新的6位数再输。"))
+        error = words.gettext(mark("这个码不对，或已经用过了。请等出现新的 6 位数再输。"))
     return await respond(request, cx, PAGE, await _page(request, cx, next, error=error), status=422)
 
 

@@ -11,7 +11,10 @@ from citycare.web.i18n import mark
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One place in a portal's navigation. `roles` empty: everybody who may enter the portal."""
+    """One place in a portal's navigation. `roles` empty: everybody who may enter the portal.
+
+    `last` stands behind what scenarios add.
+    """
 
     key: str
     label: str
@@ -19,6 +22,7 @@ class Entry:
     icon: str
     roles: frozenset[Role] = frozenset()
     shortcut: str = ""
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +36,13 @@ class Portal:
     entries: tuple[Entry, ...] = ()
 
     def visible_to(self, actor: Actor) -> tuple[Entry, ...]:
-        """Return the places this actor may go to."""
-        return tuple(
+        """Return the places this actor may go to, in the order they are shown."""
+        visible = (
             entry
             for entry in self.entries
             if not entry.roles or any(actor.has(role) for role in entry.roles)
         )
+        return tuple(sorted(visible, key=lambda entry: entry.last))
 
 
 RESIDENT = Portal(
@@ -46,7 +51,7 @@ RESIDENT = Portal(
     root="/",
     entries=(
         Entry(key="home", label=mark("首页"), href="/", icon="home"),
-        Entry(key="me", label=mark("我的"), href="/me", icon="user"),
+        Entry(key="me", label=mark("我的"), href="/me", icon="user", last=True),
     ),
 )
 CLINIC = Portal(

@@ -66,6 +66,8 @@ class ChoosePage:
     filters: tuple[Option, ...]
     choices: tuple[Choice, ...]
     ignored: tuple[str, ...]
+    heard: tuple[str, ...]
+    nowhere: bool
     more: str
     anything: bool
 
@@ -116,6 +118,8 @@ async def choose(
             for one in answer.items
         ),
         ignored=answer.ignored,
+        heard=answer.heard,
+        nowhere=answer.query.near and near is None,
         more=asked.href(page=answer.next, day=shown) if answer.next else "",
         anything=bool(answer.items),
     )
@@ -188,12 +192,13 @@ def _choice(
     starts = found.next_starts_at
     full = all(chip.state is ChipState.FULL for chip in chips)
     next_day = clock.day_of(starts) if starts is not None and full else None
+    department = clinic.department_name if clinic.practitioner_name else ""
     return Choice(
         doctor=Doctor(
-            name=clinic.practitioner_name or words("普通门诊"),
-            title=clinic.title,
+            name=clinic.practitioner_name or clinic.department_name,
+            title=clinic.title if clinic.practitioner_name else words("普通门诊"),
             good_at=clinic.good_at,
-            place=f"{clinic.department_name} · {clinic.organisation_short}",
+            place=" · ".join(filter(None, (department, clinic.organisation_short))),
             metres=found.distance_m,
             fee=Money(clinic.fee_fen),
             note=words("您看过的医生") if found.known > 1 else "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
@@ -18,13 +19,16 @@ from citycare.scenarios.booking.pages.words import (
     booking_part,
     is_today,
     place_of,
+    until,
     when,
     words_of,
 )
 from citycare.scenarios.booking.service import holds, lists
 from citycare.web.edge.contexts import WriteContext, gate
+from citycare.web.manner import manner_of
 from citycare.web.parts import Action, Booking, Door, Link, NextStep
 from citycare.web.portals import persons
+from citycare.web.rendering import local_day
 from citycare.web.respond import respond
 
 router = APIRouter(include_in_schema=False)
@@ -81,23 +85,41 @@ async def _page(request: Request, cx: Context, words: Words, person: persons.InH
     )
     moved = await replaced.next_step(request, cx, me)
     step = moved or _next_step(request, cx, words, upcoming, offers)
-    told = 0 if moved or offers else 1  # the next step tells of it already
+    paused = hold.ends_at if hold else None
+    if step.calm and paused:
+        step, paused = _paused(request, paused, words), None
+    told = step.action.href if step.action else ""
     return HomePage(
         next_step=step,
         doors=_doors(words, unread=unread, offers=len(offers), asked=await _asked(cx)),
-        bookings=tuple(booking_part(row, words) for row in upcoming[told:]),
+        bookings=tuple(
+            one for one in (booking_part(row, words) for row in upcoming) if one.href != told
+        ),
         again=again,
-        paused_until=hold.ends_at if hold else None,
+        paused_until=paused,
         signed_in=True,
     )
 
 
 def _welcome(words: Words) -> NextStep:
     return NextStep(
-        title=words("预约一个准确的时间"),
+        title=words("约一个准确的时间"),
         note=words("每个时段不超过半小时，到点来，少排队。"),
         action=Action(label=words("开始预约"), href="/book", icon="booking"),
         calm=True,
+    )
+
+
+def _paused(request: Request, ends_at: datetime, words: Words) -> NextStep:
+    """Lead who may not book online to what they can do instead."""
+    return NextStep(
+        where=words("多次约了没有来"),
+        title=words("线上预约暂停"),
+        note=words(
+            "到 %(day)s 自动恢复。急着看病，带证件到医院窗口挂号。",
+            day=local_day(ends_at, manner_of(request).lang),
+        ),
+        action=Action(label=words("申诉"), href="/appeal"),
     )
 
 
@@ -107,7 +129,11 @@ def _next_step(request: Request, cx: Context, words: Words, upcoming: Any, offer
         return NextStep(
             where=words("候补有号了"),
             title=when(request, offer),
-            note=place_of(offer, words),
+            note=words(
+                "%(place)s · 给您留到 %(until)s",
+                place=place_of(offer, words),
+                until=until(request, offer["offer_until"], cx.now),
+            ),
             action=Action(label=words("看看要不要"), href=f"/waiting/{offer['id']}"),
         )
     if upcoming:

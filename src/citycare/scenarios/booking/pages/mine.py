@@ -16,14 +16,20 @@ from citycare.kernel.context import Context
 from citycare.kit import clock
 from citycare.kit.errors import AppError
 from citycare.kit.money import Money
-from citycare.scenarios.booking.model.core import Pool, State
+from citycare.scenarios.booking.model.core import (
+    AlreadyBooked,
+    OnHold,
+    Pool,
+    SlotUnavailable,
+    State,
+    TooManyBookings,
+)
 from citycare.scenarios.booking.model.queue import TicketMissing, TicketNotAdmitted, TicketSpent
 from citycare.scenarios.booking.pages.replaced import Story, story_of
 from citycare.scenarios.booking.pages.words import (
     Words,
     booking_part,
     place_of,
-    source_words,
     state_tag,
     when,
     words_of,
@@ -35,7 +41,7 @@ from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.errors import SignInNeeded
 from citycare.web.i18n import mark
 from citycare.web.manner import manner_of
-from citycare.web.parts import Booking, Fact, Link, Tag, Tone
+from citycare.web.parts import Action, Booking, Fact, Link, Tag, Tone
 from citycare.web.portals import persons
 from citycare.web.rendering import local_day, yuan
 from citycare.web.respond import redirect, respond
@@ -47,7 +53,10 @@ Text = Annotated[str, Form(max_length=200)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmPage:
-    """What will be booked, for whom; `error` says what went wrong at the last try."""
+    """What will be booked, for whom; `error` says what went wrong, `ways` where to go from there.
+
+    Without `ways` the time can be booked; else the first of them is the next step instead.
+    """
 
     slot_id: UUID
     when: str
@@ -56,8 +65,7 @@ class ConfirmPage:
     move: str
     back: str
     error: str
-    full: bool
-    wait_href: str
+    ways: tuple[Action, ...]
 
 
 async def person_in_hand(request: Request, cx: Context) -> persons.InHand:
@@ -84,24 +92,51 @@ async def _confirm_page(
     person = await person_in_hand(request, cx)
     card = await lists.get_slot(cx, slot_id)
     lang = manner_of(request).lang
+    clinic, day = card["clinic_id"], clock.day_of(card["starts_at"])
+    back = f"/book?clinic={clinic}&day={day}" + (f"&move={move}" if move else "")
+    wait = f"/wait/{clinic}?day={day}"
     return ConfirmPage(
         slot_id=slot_id,
         when=when(request, card),
         place=place_of(card, words),
         facts=(
             Fact(name=words("给谁"), text=person.name),
-            Fact(name=words("时间"), text=when(request, card)),
-            Fact(name=words("医生"), text=place_of(card, words)),
-            Fact(name=words("地点"), text=card["room"] or card["organisation_name"]),
+            *await _moved_from(request, cx, move, words),
+            Fact(name=words("医院"), text=card["organisation_name"]),
+            Fact(name=words("诊室"), text=card["room"] or words("到科室前台问一下")),
             Fact(name=words("挂号费"), text=yuan(Money(card["fee_fen"]), lang)),
         ),
         move=str(move or ""),
-        back=f"/book?clinic={card['clinic_id']}&day={clock.day_of(card['starts_at'])}"
-        + (f"&move={move}" if move else ""),
+        back=back,
         error=i18n.words_of(error, lang) if error else "",
-        full=error is not None and error.code == "booking.slot_unavailable",
-        wait_href=f"/wait/{card['clinic_id']}?day={clock.day_of(card['starts_at'])}",
+        ways=_ways(error, back, wait, words) if error else (),
     )
+
+
+def _ways(error: AppError, back: str, wait: str, words: Words) -> tuple[Action, ...]:
+    """Lead on from a refusal: pressing the same button once more would not help."""
+    other = Action(label=words("选别的时间"), href=back)
+    match error:
+        case SlotUnavailable():
+            return other, Action(label=words("排候补"), href=wait)
+        case OnHold():
+            return (Action(label=words("申诉"), href="/appeal"),)
+        case TooManyBookings():
+            return (Action(label=words("看我的预约"), href="/bookings"),)
+        case AlreadyBooked():
+            return Action(label=words("看我的预约"), href="/bookings"), other
+        case _:
+            return (other,)
+
+
+async def _moved_from(
+    request: Request, cx: Context, move: UUID | None, words: Words
+) -> tuple[Fact, ...]:
+    """Say which booking makes way, when one is moved."""
+    if move is None:
+        return ()
+    _, card = await lists.get_booking(cx, move)
+    return (Fact(name=words("原来的时间"), text=when(request, card)),)
 
 
 @router.post("/book/{slot_id}", dependencies=[gate("booking.book")])
@@ -197,7 +232,9 @@ class BookingPage:
     tag: Tag
     number: int
     facts: tuple[Fact, ...]
+    cancelling: tuple[Fact, ...]
     is_open: bool
+    has_come: bool
     story: Story | None
     again_href: str
     move_href: str
@@ -216,21 +253,25 @@ async def _booking_page(request: Request, cx: Context, booking_id: UUID) -> Book
     person = await identity.get_person(cx, booking["person_id"])
     lang = manner_of(request).lang
     state = State(booking["state"])
-    source = source_words(booking, words)
+    referred = booking["pool"] == Pool.REFERRAL
+    who = Fact(name=words("给谁"), text=person.name)
+    doctor = Fact(name=words("医生"), text=place_of(card, words))
     return BookingPage(
         id=booking_id,
         title=when(request, card),
         tag=state_tag(state, words),
         number=booking["number"],
         facts=(
-            Fact(name=words("给谁"), text=person.name),
-            Fact(name=words("医生"), text=place_of(card, words)),
+            who,
+            doctor,
             Fact(name=words("医院"), text=card["organisation_name"]),
             Fact(name=words("诊室"), text=card["room"] or words("到科室前台问一下")),
             Fact(name=words("挂号费"), text=yuan(Money(card["fee_fen"]), lang)),
-            *([Fact(name=words("来源"), text=source)] if source else []),
+            *([Fact(name=words("谁约的"), text=words("社区医生"))] if referred else []),
         ),
+        cancelling=(who, Fact(name=words("时间"), text=when(request, card)), doctor),
         is_open=state is State.BOOKED and card["ends_at"] > cx.now,
+        has_come=state is State.ARRIVED,
         story=await story_of(request, cx, booking),
         again_href=f"/book?clinic={card['clinic_id']}",
         move_href=f"/book?clinic={card['clinic_id']}&move={booking_id}",
@@ -241,6 +282,8 @@ async def _booking_page(request: Request, cx: Context, booking_id: UUID) -> Book
 async def ask_cancel(request: Request, cx: WriteContext, booking_id: UUID) -> Response:
     """Ask once before a place is given back."""
     page = await _booking_page(request, cx, booking_id)
+    if not page.is_open:
+        return redirect(request, f"/bookings/{booking_id}")
     return await respond(request, cx, "booking/cancel.html", page)
 
 

@@ -12,14 +12,12 @@ from starlette.responses import Response
 
 from citycare.kernel.context import Context
 from citycare.scenarios.booking.model.core import State
-from citycare.scenarios.booking.model.stop import OpenReplacement, Why
-from citycare.scenarios.booking.pages.words import Words, place_of, when, words_of
+from citycare.scenarios.booking.model.stop import Why
+from citycare.scenarios.booking.pages.words import Words, place_of, until, when, words_of
 from citycare.scenarios.booking.service import lists, stop
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
 from citycare.web.parts import Action, NextStep
-from citycare.web.rendering import local_day, local_time
 from citycare.web.respond import redirect
 from citycare.web.shell import Toast
 
@@ -67,17 +65,12 @@ async def story_of(request: Request, cx: Context, booking: Any) -> Story | None:
             why=old["reason"],
         ),
         kept=words(KEPT[found.why]),
-        until=_until(request, found),
+        until=until(request, found.answer_until, cx.now),
     )
 
 
 def _stopped(words: Words, reason: str) -> str:
     return words("医生这个时间停诊了：%(why)s。", why=reason) if reason else words("医生停诊了。")
-
-
-def _until(request: Request, found: OpenReplacement) -> str:
-    day = local_day(found.answer_until, manner_of(request).lang)
-    return f"{day} {local_time(found.answer_until)}"
 
 
 async def next_step(request: Request, cx: Context, person_id: UUID) -> NextStep | None:
@@ -93,7 +86,7 @@ async def next_step(request: Request, cx: Context, person_id: UUID) -> NextStep 
         note=words(
             "%(place)s · %(until)s 以前说一声就行，不说就按这个时间",
             place=place_of(card, words),
-            until=_until(request, open_[0]),
+            until=until(request, open_[0].answer_until, cx.now),
         ),
         action=Action(label=words("看看行不行"), href=f"/bookings/{open_[0].booking_id}"),
     )

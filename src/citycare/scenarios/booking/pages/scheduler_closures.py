@@ -161,7 +161,7 @@ async def add(request: Request, cx: WriteContext) -> Response:
         page = await _page(request, cx, org, form)
         return await respond(request, cx, "booking/scheduler_closures.html", page, status=422)
     await schedule.save_closures(cx, [_closure(org, on_day, kind, reason, clinic)])
-    text = words_of(request)(mark("记下了。只影响还没排出的时段；已经排出的请用“停诊”。"))
+    text = words_of(request)(mark("记下了。只影响还没排出的时段；已经排出的请用“办停诊”。"))
     there = staff.address("/scheduler/closures", org=org)
     return redirect(request, there, notice=Toast(text=text))
 
@@ -178,7 +178,7 @@ async def take_back(request: Request, cx: WriteContext, closure_id: UUID) -> Res
     words = words_of(request)
     text = words("撤回了。那天照常按模板排，今晚自动排出；等不及就到“排班”里按“排到”。")
     if gone.kind == Kind.OPEN:
-        text = words("撤回了。那天不再排新的时段；已经排出的还在，要停请用“停诊”。")
+        text = words("撤回了。那天不再排新的时段；已经排出的还在，要停请用“办停诊”。")
     undo = staff.address(
         "/scheduler/closures/again",
         org=gone.organisation_id,

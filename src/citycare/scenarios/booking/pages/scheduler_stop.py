@@ -149,7 +149,7 @@ async def _page(
     values = form.values
     page = StopPage(
         clinics=options_of(place.clinics, wanted, words),
-        title=label_of(clinic, words) if clinic else words("停诊"),
+        title=label_of(clinic, words) if clinic else words("办停诊"),
         clinic_id=str(wanted or ""),
         from_halves=_halves(values.get("from_half"), words),
         to_halves=_halves(values.get("to_half"), words),

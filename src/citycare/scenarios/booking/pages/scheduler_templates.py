@@ -304,6 +304,6 @@ async def delete(
 ) -> Response:
     """Remove a template; windows already made stay."""
     await schedule.delete_templates(cx, clinic, [template_id])
-    text = words_of(request)(mark("模板删了。已经排出的时段还在，要停的话用“停诊”。"))
+    text = words_of(request)(mark("模板删了。已经排出的时段还在，要停的话用“办停诊”。"))
     there = staff.address("/scheduler/templates", clinic=clinic)
     return redirect(request, there, notice=Toast(text=text))

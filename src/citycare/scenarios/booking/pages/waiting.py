@@ -13,22 +13,23 @@ from starlette.responses import Response
 
 from citycare.kit import clock
 from citycare.kit.errors import AppError
-from citycare.scenarios.booking.model.core import BookingUnknown
+from citycare.scenarios.booking.model.core import AlreadyWaiting, BookingUnknown, OnHold
 from citycare.scenarios.booking.model.schedule import ClinicUnknown
 from citycare.scenarios.booking.pages.mine import person_in_hand
-from citycare.scenarios.booking.pages.words import Words, place_of, when, words_of
+from citycare.scenarios.booking.pages.words import Words, place_of, until, when, words_of
 from citycare.scenarios.booking.service import holds, lists, wait
 from citycare.web import i18n
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.i18n import mark
 from citycare.web.manner import manner_of
-from citycare.web.parts import Fact, Tone
+from citycare.web.parts import Action, Fact, Option, Tone
 from citycare.web.rendering import local_day, local_time
 from citycare.web.respond import redirect, respond
 from citycare.web.shell import Toast
 
 router = APIRouter(include_in_schema=False)
 SPAN = timedelta(days=7)
+DAYS_SHOWN = 28
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +39,11 @@ class JoinPage:
     clinic_id: UUID
     place: str
     person: str
-    from_day: date
-    to_day: date
+    days: tuple[Option, ...]
+    until_days: tuple[Option, ...]
     waiting: int
     error: str
+    way: Action | None
     back: str
 
 
@@ -50,12 +52,16 @@ async def ask_join(
     request: Request, cx: WriteContext, clinic_id: UUID, day: date | None = None
 ) -> Response:
     """Ask for which days somebody would wait."""
-    page = await _join_page(request, cx, clinic_id, day, None)
+    page = await _join_page(request, cx, clinic_id, (day, None), None)
     return await respond(request, cx, "booking/join.html", page)
 
 
 async def _join_page(
-    request: Request, cx: WriteContext, clinic_id: UUID, day: date | None, error: AppError | None
+    request: Request,
+    cx: WriteContext,
+    clinic_id: UUID,
+    days: tuple[date | None, date | None],
+    error: AppError | None,
 ) -> JoinPage:
     person = await person_in_hand(request, cx)
     found = await lists.get_clinics(cx, [clinic_id])
@@ -63,19 +69,42 @@ async def _join_page(
         raise ClinicUnknown(clinic=clinic_id)
     clinic = found[0]
     today = clock.day_of(cx.now)
-    first = max(day or today, today)
+    first = max(days[0] or today, today)
+    last = days[1] or first + SPAN
     waiting = await lists.waiting_lengths(cx, [clinic_id], person.person_id)
     doctor = clinic.practitioner_name or words_of(request)(mark("普通门诊"))
     return JoinPage(
         clinic_id=clinic_id,
         place=f"{doctor} · {clinic.department_name} · {clinic.organisation_short}",
         person=person.name,
-        from_day=first,
-        to_day=first + SPAN,
+        days=_days(request, today, first),
+        until_days=_days(request, today, last),
         waiting=waiting.get(clinic_id, 0),
         error=i18n.words_of(error, manner_of(request).lang) if error else "",
+        way=_way(error, words_of(request)),
         back=f"/book?clinic={clinic_id}&day={first}",
     )
+
+
+def _days(request: Request, today: date, chosen: date) -> tuple[Option, ...]:
+    """List the days of four weeks, and the chosen one should it lie beyond."""
+    lang = manner_of(request).lang
+    days = [today + timedelta(days=n) for n in range(DAYS_SHOWN)]
+    if chosen not in days:
+        days.append(chosen)
+    return tuple(
+        Option(value=day.isoformat(), label=local_day(day, lang), selected=day == chosen)
+        for day in days
+    )
+
+
+def _way(error: AppError | None, words: Words) -> Action | None:
+    """Lead on from a refusal that asking again would not change."""
+    if isinstance(error, AlreadyWaiting):
+        return Action(label=words("看我的候补"), href="/bookings")
+    if isinstance(error, OnHold):
+        return Action(label=words("申诉"), href="/appeal")
+    return None
 
 
 @router.post("/wait/{clinic_id}", dependencies=[gate("booking.wait")])
@@ -92,7 +121,7 @@ async def join(
         async with cx.db.transaction():
             entry = await wait.join(cx, person.person_id, clinic_id, from_day, to_day)
     except AppError as error:
-        page = await _join_page(request, cx, clinic_id, from_day, error)
+        page = await _join_page(request, cx, clinic_id, (from_day, to_day), error)
         return await respond(request, cx, "booking/join.html", page, status=409)
     text = words_of(request)(mark("排上了。有号会留给您并通知您，不用一直刷。"))
     return redirect(request, f"/waiting/{entry.id}", notice=Toast(text=text))
@@ -107,7 +136,7 @@ class WaitingPage:
     position: int
     offered: bool
     when: str
-    until: datetime | None
+    until: str
     facts: tuple[Fact, ...]
 
 
@@ -122,15 +151,18 @@ async def waiting(request: Request, cx: WriteContext, wait_id: UUID) -> Response
     row = rows[0]
     lang = manner_of(request).lang
     days = f"{local_day(row['from_day'], lang)} – {local_day(row['to_day'], lang)}"
+    who = Fact(name=words("给谁"), text=person.name)
     page = WaitingPage(
         id=wait_id,
         place=place_of(row, words),
         position=row["position"],
         offered=row["state"] == "offered",
         when=when(request, row) if row["starts_at"] else "",
-        until=row["offer_until"],
-        facts=(
-            Fact(name=words("给谁"), text=person.name),
+        until=until(request, row["offer_until"], cx.now) if row["offer_until"] else "",
+        facts=(who,)
+        if row["state"] == "offered"
+        else (
+            who,
             Fact(name=words("门诊"), text=place_of(row, words)),
             Fact(name=words("哪几天"), text=days),
         ),

@@ -39,6 +39,7 @@ class RoomPage:
     person: str
     opens_at: datetime
     joined: bool
+    drawing: bool
     drawn: bool
     position: int
     ahead: int
@@ -102,6 +103,7 @@ def _page(
         person=person,
         opens_at=opens_at,
         joined=joined,
+        drawing=now >= opens_at,
         drawn=joined and mine is not None and mine.position is not None,
         position=ahead + 1,
         ahead=ahead,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
 
 from citycare.kit import clock
-from citycare.scenarios.booking.model.core import Pool, Source, State
+from citycare.scenarios.booking.model.core import Source, State
 from citycare.web import i18n
 from citycare.web.i18n import mark
 from citycare.web.manner import manner_of
 from citycare.web.parts import Booking, Tag, Tone
-from citycare.web.rendering import local_day, window
+from citycare.web.rendering import local_day, local_time, window
 
 Words = Callable[..., str]
 
@@ -52,6 +53,14 @@ def when(request: Request, row: Any) -> str:
     return f"{day} {window(row['starts_at'], row['ends_at'])}"
 
 
+def until(request: Request, instant: datetime, now: datetime) -> str:
+    """Write a deadline: '今天 11:12', another day '11月26日 周四 11:12'."""
+    lang = manner_of(request).lang
+    if clock.day_of(instant) == clock.day_of(now):
+        return words_of(request)(mark("今天 %(time)s"), time=local_time(instant))
+    return f"{local_day(instant, lang)} {local_time(instant)}"
+
+
 def place_of(row: Any, words: Words) -> str:
     """Write 'doctor · department · hospital'; a general clinic has no doctor."""
     doctor = row["practitioner_name"] or words("普通门诊")
@@ -62,14 +71,6 @@ def state_tag(state: State | str, words: Words) -> Tag:
     """Write the state of a booking as a tag."""
     text, tone = STATES[State(state)]
     return Tag(text=words(text), tone=tone)
-
-
-def source_words(row: Any, words: Words) -> str:
-    """Write how a booking came about, where that says something (a GP books referrals)."""
-    source = Source(row["source"])
-    if source is not Source.BOOK:
-        return words(SOURCES[source])
-    return words("社区转诊") if row["pool"] == Pool.REFERRAL else ""
 
 
 def booking_part(row: Any, words: Words) -> Booking:

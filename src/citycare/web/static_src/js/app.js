@@ -47,7 +47,10 @@ function small() {
     inline: "center",
   });
   const chosen = document.querySelector(".table-frame .is-selected");
-  if (chosen !== null) chosen.closest(".table-frame").scrollTop = chosen.offsetTop - ROOM_ABOVE_PX;
+  if (chosen === null) return;
+  const frame = chosen.closest(".table-frame");
+  const below = chosen.getBoundingClientRect().top - frame.getBoundingClientRect().top;
+  frame.scrollTop += below - ROOM_ABOVE_PX;
 }
 
 /** The row whose thing is on its way to the panel is the selected one, at once. */
