@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from psycopg import AsyncCursor
-from psycopg.rows import class_row, tuple_row
+from psycopg.rows import args_row, tuple_row
 
 from citycare.kit.db import Connection, Row, uuids
 from citycare.scenarios.booking.model.core import Place, Pool, Slot
@@ -28,6 +28,7 @@ async def lock_persons(db: Connection, persons: Collection[UUID]) -> None:
     await db.execute(LOCK_PERSONS, {"persons": uuids(persons)})
 
 
+# In the order of the fields of `Slot`.
 READ_SLOTS = """
     SELECT id, clinic_id, organisation_id, department_code, practitioner_id, starts_at, ends_at,
            state, release, capacity, free, queue_id, queue_until
@@ -44,16 +45,16 @@ async def lock_slots(db: Connection, slots: Collection[UUID]) -> dict[UUID, Slot
     Whoever waited reads the places afterwards in a statement of their own, with a new snapshot
     (READ COMMITTED), and so sees what the one before took.
     """
-    async with db.cursor(row_factory=class_row(Slot), binary=True) as cursor:
+    async with db.cursor(row_factory=args_row(Slot), binary=True) as cursor:
         await cursor.execute(LOCK_SLOTS, {"slots": uuids(slots)})
-        return {slot.id: slot async for slot in cursor}
+        return {slot.id: slot for slot in await cursor.fetchall()}
 
 
 async def read_slots(db: Connection, slots: Collection[UUID]) -> dict[UUID, Slot]:
     """Read slots without locking them."""
-    async with db.cursor(row_factory=class_row(Slot)) as cursor:
+    async with db.cursor(row_factory=args_row(Slot), binary=True) as cursor:
         await cursor.execute(READ_SLOTS, {"slots": uuids(slots)})
-        return {slot.id: slot async for slot in cursor}
+        return {slot.id: slot for slot in await cursor.fetchall()}
 
 
 POOLS = {pool.value: pool for pool in Pool}  # a look-up costs a tenth of Pool(…)
