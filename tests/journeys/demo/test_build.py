@@ -12,6 +12,7 @@ from citycare.journeys import demo
 from citycare.journeys.demo import cast, people, visits
 from citycare.journeys.demo.model import SMALL
 from citycare.kernel import audit, fhir, identity
+from citycare.kernel.consent import Scope
 from citycare.kernel.context import SYSTEM, Channel, Context
 from citycare.kernel.identity import organisations, proposals
 from citycare.kernel.identity.documents import Kind, parse
@@ -76,7 +77,7 @@ async def the_city_is_there(database: Database) -> None:
         assert {match.left_id, match.right_id} == {cast.person_id(key) for key in cast.TWICE}
         assert len(await holds.open_appeals(cx)) == 1
         mine = await booking_store.list_of_person(
-            cx.db, lin.id, NOW, upcoming=True, before=None, count=10
+            cx.db, lin.id, Scope(everything=True), NOW, upcoming=True, after=None, count=10
         )
         assert {row["practitioner_name"] for row in mine} == {"陈立"}
         appointment = await fhir.get(cx, "Appointment", str(mine[0]["id"]))
