@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import AsyncIterator
 from html import unescape
@@ -13,12 +14,14 @@ from fastapi import FastAPI
 from citycare import app as application
 from citycare.kernel import audit, consent, identity
 from citycare.kernel.context import Context, Role
-from citycare.kernel.identity import NewPerson, Person
+from citycare.kernel.identity import NewPerson, Person, RequestState
 from citycare.kit.db import Database
+from citycare.scenarios.booking.model.core import State
 from citycare.settings import Settings
 from citycare.web.actions import ACTIONS, POLICY_WORDS
 from citycare.web.gates import list_routes
 from citycare.web.login.tokens import issue_token
+from tests.arch.sources import package
 from tests.web.operator_city import acting, browser, committed, doctor, said, somebody
 
 
@@ -129,3 +132,20 @@ def test_every_action_of_the_policy_has_its_words() -> None:
 def test_the_rest_have_words_too(app: FastAPI) -> None:
     declared = {one.gate.action for one in list_routes(app) if one.gate is not None}
     assert sorted(declared - set(ACTIONS)) == []
+
+
+def test_whatever_is_written_into_the_trail_has_words() -> None:
+    calls = [one for source in package() for one in ast.walk(source.tree) if is_entry(one)]
+    first = [one.args[0] for one in calls if isinstance(one, ast.Call)]
+    written = {one.value for one in first if isinstance(one, ast.Constant)}
+    answers = set(RequestState) - {RequestState.OPEN}
+    written |= {f"relation.{one}" for one in ("asked", "added", "ended", *answers)}
+    written |= {f"booking.{one}" for one in (State.ARRIVED, State.FULFILLED, State.NO_SHOW)}
+    assert len(written) > 50
+    assert sorted(written - set(ACTIONS)) == []
+
+
+def is_entry(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call) or not node.args:
+        return False
+    return ast.unparse(node.func) in ("Entry", "audit.Entry")
