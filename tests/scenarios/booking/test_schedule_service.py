@@ -10,6 +10,7 @@ from citycare.kernel import fhir
 from citycare.kernel.context import Actor, Context, Grant, Role
 from citycare.kit import clock
 from citycare.kit.errors import AppError
+from citycare.scenarios.booking import tasks
 from citycare.scenarios.booking.model.core import PeriodWrong, Pool, SlotPast
 from citycare.scenarios.booking.model.schedule import (
     ClinicUnknown,
@@ -20,7 +21,7 @@ from citycare.scenarios.booking.model.schedule import (
 )
 from citycare.scenarios.booking.service import clinics, schedule
 
-from .city import BONES, CHEN, WANG, named, template
+from .city import BONES, CHEN, TEETH, WANG, named, template
 
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
 SHARES = {Pool.PUBLIC: 3, Pool.REFERRAL: 1, Pool.ONSITE: 1}
@@ -53,6 +54,28 @@ async def test_slots_are_made_once(two_clinics: Context) -> None:
     again = await schedule.make_slots(cx, MONDAY, TUESDAY, clinic_ids=[CHEN.id, WANG.id])
     assert (again.slots, again.places) == (0, 0)
     assert await place_counts(cx) == {"public": 30, "referral": 6, "onsite": 6}
+
+
+async def test_each_night_every_house_gets_its_windows_in_a_job_of_its_own(
+    two_clinics: Context,
+) -> None:
+    cx = two_clinics
+    await clinics.save_clinics(cx, [BONES, TEETH])
+    await schedule.save_templates(cx, [template(BONES, 3)])
+    await tasks.extend_schedules(cx)
+    jobs = await rows(
+        cx, "SELECT args FROM jobs.procrastinate_jobs WHERE task_name = 'booking.extend_schedule'"
+    )
+    houses = {row["args"]["organisation"] for row in jobs}
+    assert houses == {str(CHEN.organisation_id), str(BONES.organisation_id)}
+    for house in houses:
+        await tasks.extend_schedule(cx, house)
+    made = await rows(
+        cx,
+        "SELECT clinic_id, max(starts_at) AS last FROM booking.slot GROUP BY 1 ORDER BY 2",
+    )
+    assert {row["clinic_id"] for row in made} == {CHEN.id, WANG.id, BONES.id}
+    assert made[0]["last"] > cx.now + timedelta(days=21)  # to the furthest release day
 
 
 async def test_slots_are_published_announced_and_audited(two_clinics: Context) -> None:

@@ -57,10 +57,17 @@ async def forget_queues(cx: Context) -> None:
 
 
 async def extend_schedules(cx: Context) -> None:
-    """Each night: windows are made from the templates, up to the furthest release day."""
+    """Each night: a job is asked for, for each house that has templates."""
+    await schedule.extend_later(cx)
+
+
+async def extend_schedule(cx: Context, organisation: str) -> None:
+    """For one house: windows are made from the templates, up to the furthest release day."""
     days = int(await policy.value(cx, "booking.horizon_days")) + FURTHEST_DAYS
     today = clock.day_of(cx.now)
-    await schedule.make_slots(cx, today, today + timedelta(days=days))
+    await schedule.make_slots(
+        cx, today, today + timedelta(days=days), organisation_id=UUID(organisation)
+    )
 
 
 async def run_draws(database: Database, keys: Keys) -> float:
@@ -90,7 +97,7 @@ async def publish_windows(cx: Context) -> float:
     return WINDOWS_MORE_S if count == status.BATCH else WINDOWS_S
 
 
-JOBS = (Job(holds.COUNT, count_missed),)
+JOBS = (Job(holds.COUNT, count_missed), Job(schedule.EXTEND, extend_schedule))
 PERIODICS = (
     Periodic("booking.tick", "* * * * *", tick),
     Periodic("booking.no_shows", "*/10 * * * *", mark_no_shows),

@@ -34,6 +34,7 @@ BATCH = 5_000
 DAYS_MAX = 92
 GIVE_BACK_MAX = 20_000
 PREVIEW_DAYS = 14
+EXTEND = "booking.extend_schedule"
 
 
 async def _own_clinics(cx: Context, clinic_ids: Collection[UUID]) -> dict[UUID, Clinic]:
@@ -210,6 +211,14 @@ async def make_slots(
         tuple(sorted(skipped, key=lambda one: (one.day, one.reason))),
         rules.calendar_unknown(from_day, to_day),
     )
+
+
+async def extend_later(cx: Context) -> int:
+    """Ask for one job for each house that has templates, so that none waits for another."""
+    houses = await schedule_store.list_houses(cx.db)
+    for house in houses:
+        await events.defer(cx, EXTEND, {"organisation": str(house)}, once=f"{EXTEND}:{house}")
+    return len(houses)
 
 
 async def _clinics(

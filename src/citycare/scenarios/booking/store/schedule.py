@@ -56,6 +56,19 @@ async def list_templates(db: Connection, clinics: Collection[UUID]) -> list[Temp
     return [template_of(row) for row in await cursor.fetchall()]
 
 
+HOUSES = """
+    SELECT DISTINCT c.organisation_id
+      FROM booking.clinic AS c
+     WHERE c.active AND EXISTS (SELECT FROM booking.template AS t WHERE t.clinic_id = c.id)
+     ORDER BY c.organisation_id
+"""
+
+
+async def list_houses(db: Connection) -> list[UUID]:
+    """Return the organisations that have a template for an active clinic; hundreds at most."""
+    return [row["organisation_id"] for row in await (await db.execute(HOUSES)).fetchall()]
+
+
 DELETE_TEMPLATES = "DELETE FROM booking.template WHERE id = ANY(%(ids)s)"
 
 
