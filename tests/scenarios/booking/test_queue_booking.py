@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -13,7 +13,7 @@ import pytest
 
 from citycare import app as application
 from citycare.kernel.context import Channel, Context, Role
-from citycare.kit import ids
+from citycare.kit import clock, ids
 from citycare.kit.db import Database
 from citycare.kit.errors import AppError
 from citycare.scenarios.booking.model.core import Booking, Claim, Pool, SlotUnavailable
@@ -24,7 +24,7 @@ from citycare.scenarios.booking.model.queue import (
     TicketWrong,
 )
 from citycare.scenarios.booking.rules import queue as rules
-from citycare.scenarios.booking.service import book, rush
+from citycare.scenarios.booking.service import book, lists, rush
 from citycare.scenarios.booking.service import queue as service
 from citycare.settings import read
 from citycare.web.login.tokens import issue_token
@@ -350,3 +350,24 @@ async def test_where_nothing_is_queued_for_the_room_leads_to_choosing(
     client.headers["accept"] = "text/html"
     found = await client.get(f"/queue/{release.clinic_id}")
     assert found.headers["location"] == f"/book?clinic={release.clinic_id}"
+
+
+async def test_a_window_that_is_full_while_one_queues_is_shown_as_full(
+    database: Database, release: Release, browser: Browser
+) -> None:
+    client = await browser(await run(database, make_person))
+    client.headers["accept"] = "text/html"
+    await run(database, lambda cx: cx.db.execute("UPDATE booking.place SET state = 'taken'"))
+    day = await day_of(database, release)
+    shown = await client.get(f"/book?clinic={release.clinic_id}&day={day}")
+    assert shown.status_code == 200
+    assert f'href="/wait/{release.clinic_id}' in shown.text
+
+
+async def day_of(database: Database, release: Release) -> date:
+    """The day of the first window of a release."""
+
+    async def read_day(cx: Context) -> date:
+        return clock.day_of((await lists.get_slot(cx, release.slots[0]))["starts_at"])
+
+    return await run(database, read_day)

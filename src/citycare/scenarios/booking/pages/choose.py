@@ -218,7 +218,7 @@ def _chip(asked: Asked, clinic: Clinic, row: Any, waiting: int) -> Chip:
         href += f"?move={asked.move}"
     if row["state"] == "stopped":
         state, href = ChipState.STOPPED, ""
-    elif row["queue_id"]:
+    elif row["queue_id"] and (row["open"] or row["first_opens_at"]):
         state = ChipState.FREE if row["open"] else ChipState.UNOPENED
         href = f"/queue/{clinic.id}"
     elif row["release"] == "draw":

@@ -176,7 +176,7 @@ GIVE_BACK = """
            FOR UPDATE SKIP LOCKED
     ), turned AS (
         UPDATE booking.place AS p
-           SET pool = 'public', gives_back_at = NULL, opens_at = LEAST(p.opens_at, %(now)s)
+           SET pool = 'public', gives_back_at = NULL
           FROM due
          WHERE p.slot_id = due.slot_id AND p.number = due.number
      RETURNING p.slot_id
@@ -188,6 +188,7 @@ GIVE_BACK = """
 async def give_back(db: Connection, now: datetime, count: int) -> list[Row]:
     """Turn unused reserved places public; return how many per window.
 
+    When they open stays as it is: long ago, or the random moment at which a cancelled one returns.
     Places that somebody is taking at this moment are locked and left alone; if they stay free,
     the next round turns them.
     """

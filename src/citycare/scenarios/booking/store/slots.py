@@ -15,14 +15,13 @@ from citycare.scenarios.booking.model.core import Pool, SlotFilter
 
 OPEN = """
     SELECT s.id, s.clinic_id, s.starts_at, s.ends_at, s.release, s.capacity, p.open,
-           p.first_opens_at, c.organisation_id, c.organisation_name, c.organisation_short,
-           c.district, c.department_code, c.department_name, c.practitioner_id,
+           c.organisation_id, c.organisation_name, c.organisation_short, c.district,
+           c.department_code, c.department_name, c.practitioner_id,
            c.practitioner_name, c.title, c.kind, c.room, c.fee_fen
       FROM booking.slot AS s
       JOIN booking.clinic AS c ON c.id = s.clinic_id
       JOIN LATERAL (
-           SELECT count(*) FILTER (WHERE opens_at <= %(now)s) AS open,
-                  min(opens_at) AS first_opens_at
+           SELECT count(*) FILTER (WHERE opens_at <= %(now)s) AS open
              FROM booking.place
             WHERE slot_id = s.id AND state = 'free' AND pool = %(pool)s) AS p ON p.open > 0
      WHERE s.has_free AND s.state = 'open' AND s.starts_at >= %(from)s AND s.starts_at < %(to)s
@@ -85,11 +84,19 @@ async def cards(db: Connection, ids: Collection[UUID]) -> list[Row]:
     return await (await db.execute(CARDS, {"ids": list(ids)})).fetchall()
 
 
+# A place that somebody had, or that a lottery left over, opens at a random moment: nobody is told
+# which, or a script that reads it would be the first there.
 OF_CLINIC = """
     SELECT s.id, s.clinic_id, s.starts_at, s.ends_at, s.state, s.release, s.capacity,
            CASE WHEN s.queue_until > %(now)s THEN s.queue_id END AS queue_id,
            count(p.number) FILTER (WHERE p.opens_at <= %(now)s) AS open,
-           min(p.opens_at) AS first_opens_at
+           min(p.opens_at) FILTER (
+               WHERE p.opens_at > %(now)s
+                 AND NOT EXISTS (SELECT FROM booking.draw_slot AS d WHERE d.slot_id = s.id)
+                 AND NOT EXISTS (SELECT FROM booking.booking AS b
+                                  WHERE b.clinic_id = s.clinic_id AND b.starts_at = s.starts_at
+                                    AND b.slot_id = s.id AND b.number = p.number)
+           ) AS first_opens_at
       FROM booking.slot AS s
       LEFT JOIN booking.place AS p
              ON p.slot_id = s.id AND p.state = 'free' AND p.pool = ANY(%(pools)s::booking.pool[])
@@ -108,7 +115,10 @@ async def of_clinics(
     now: datetime,
     count: int,
 ) -> list[Row]:
-    """Return all windows of clinics between two instants, full ones too, with open places."""
+    """Return all windows of clinics between two instants, full ones too, with open places.
+
+    `first_opens_at`: when the first place that has not been released yet is; None: there is none.
+    """
     parameters = {
         "clinics": list(clinics),
         "from": bounds[0],
