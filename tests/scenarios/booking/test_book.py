@@ -206,6 +206,18 @@ async def test_rescheduling_takes_the_new_place_before_it_lets_the_old_one_go(
         await book.reschedule(me, booking.id, slot.id)
 
 
+async def test_moving_a_booking_is_no_way_round_the_lottery(
+    cx: Context, slot: NewSlot, person: UUID
+) -> None:
+    me = acting(cx, resident(person))
+    booking = await book.book(me, slot.id, person)
+    drawn = await open_slot(
+        cx, clinic_changes={"release": "draw"}, starts_at=NOW + timedelta(days=3)
+    )
+    with pytest.raises(DrawOnly):
+        await book.reschedule(me, booking.id, drawn.id)
+
+
 async def test_close_to_the_visit_only_staff_may_still_cancel(
     cx: Context, slot: NewSlot, person: UUID
 ) -> None:

@@ -44,6 +44,9 @@ class Source(StrEnum):
     REPLACEMENT = "replacement"
 
 
+ASKED_FOR = frozenset({Source.BOOK, Source.RESCHEDULE})  # somebody chose this window just now
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """One window of one clinic; instants are UTC.

@@ -12,6 +12,7 @@ from citycare.kernel.context import Channel, Role
 from citycare.kit import clock
 from citycare.kit.errors import AppError
 from citycare.scenarios.booking.model.core import (
+    ASKED_FOR,
     Claim,
     DrawOnly,
     NotYetOpen,
@@ -23,7 +24,6 @@ from citycare.scenarios.booking.model.core import (
     SlotStopped,
     SlotUnavailable,
     SlotUnknown,
-    Source,
     State,
 )
 from citycare.scenarios.booking.rules.limits import Limits, Standing, check_limits
@@ -172,7 +172,8 @@ class Desk:
             return SlotPast(slot=slot.id)
         if slot.state == "stopped":
             return SlotStopped(slot=slot.id)
-        if slot.release == "draw" and claim.source is Source.BOOK and claim.pool is Pool.PUBLIC:
+        drawn = slot.release == "draw" and claim.pool is Pool.PUBLIC
+        if drawn and claim.source in ASKED_FOR:
             return DrawOnly(slot=slot.id)
         if not may_use_pool(claim, slot, self._people, self._limits, self._now):
             return PoolClosed(slot=slot.id, pool=claim.pool)

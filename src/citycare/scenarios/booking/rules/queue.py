@@ -24,7 +24,7 @@ from uuid import UUID
 
 from citycare.kernel.context import Role
 from citycare.kit.errors import AppError
-from citycare.scenarios.booking.model.core import Claim, Pool, Slot, Source
+from citycare.scenarios.booking.model.core import ASKED_FOR, Claim, Pool, Slot
 from citycare.scenarios.booking.model.queue import (
     Ticket,
     TicketMissing,
@@ -41,7 +41,6 @@ CREDIT_S_MAX = 5.0
 POLL_S_MIN, POLL_S_MAX = 3, 30
 IDLE_S, TICK_S = 15.0, 1.0
 NOBODY = UUID(int=0)
-ASKS = frozenset({Source.BOOK, Source.RESCHEDULE})
 STAFF = (Role.CLERK, Role.SCHEDULER, Role.CLINICIAN)
 
 
@@ -151,7 +150,7 @@ def must_queue(claim: Claim, slot: Slot, now: datetime) -> bool:
         slot.queue_until is not None
         and slot.queue_until > now
         and claim.pool is Pool.PUBLIC
-        and claim.source in ASKS
+        and claim.source in ASKED_FOR
         and not any(claim.actor.has(role, slot.organisation_id) for role in STAFF)
     )
 
