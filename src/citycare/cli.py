@@ -25,6 +25,7 @@ from citycare.kernel.context import SYSTEM, Context, Role
 from citycare.kit import clock, ids, keyring, migrate
 from citycare.kit.errors import AppError
 from citycare.kit.keyfile import KeyFileWrong
+from citycare.kit.pages import PAGE_MAX
 from citycare.settings import DATABASE, Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="CityCare 城医通")
@@ -357,11 +358,13 @@ async def _verify_draw(settings: Settings, draw_id: UUID, noted: dict[str, bytes
 
 @jobs_app.command("dead")
 def jobs_dead(*, as_json: Json = False) -> None:
-    """List jobs that failed for good."""
-    letters = _run(_in_transaction(knobs.read(), events.list_dead_letters))
-    found = [asdict(one) for one in letters]
-    text = "\n".join(f"{one.job_id} {one.name} {one.error}" for one in letters) or "none"
-    _say({"dead": found}, as_json=as_json, text=text)
+    """List jobs that failed for good, the newest 200."""
+    page = _run(_in_transaction(knobs.read(), partial(events.list_dead_letters, limit=PAGE_MAX)))
+    lines = [f"{one.job_id} {one.name} {one.error}" for one in page.items]
+    lines += ["…and older ones"] if page.next else []
+    found = [asdict(one) for one in page.items]
+    text = "\n".join(lines) or "none"
+    _say({"dead": found, "more": page.next is not None}, as_json=as_json, text=text)
 
 
 @jobs_app.command("replay")

@@ -59,7 +59,7 @@ def test_a_changed_line_is_named_and_the_exit_code_says_so(  # type: ignore[no-u
 
 
 def test_there_are_no_dead_jobs_in_a_new_city(cli) -> None:  # type: ignore[no-untyped-def]
-    assert json.loads(cli("jobs", "dead", "--json").stdout) == {"dead": []}
+    assert json.loads(cli("jobs", "dead", "--json").stdout) == {"dead": [], "more": False}
 
 
 def test_a_broken_file_is_refused_with_file_row_and_field(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -16,6 +16,7 @@ from citycare.kernel import audit, consent, identity
 from citycare.kernel.context import Context, Role
 from citycare.kernel.identity import NewPerson, Person, RequestState
 from citycare.kit.db import Database
+from citycare.kit.pages import encode
 from citycare.scenarios.booking.model.core import State
 from citycare.settings import Settings
 from citycare.web.actions import ACTIONS, POLICY_WORDS
@@ -114,7 +115,9 @@ async def test_pages_follow_each_other(
     found = re.search(r'href="([^"]+)"[^>]*rel="next"', first)
     assert found is not None
     assert (await said(client, unescape(found[1]))).count("陈立") == 5
-    await said(client, "/me/access?page=bad", 400)
+    for made_up in ("bad", encode("a", "b", "c"), encode(2**63, 1, 1)):
+        await said(client, f"/me/access?page={made_up}", 400)
+    await said(client, f"/me/access?page={encode(1, 40_000, 1)}")  # nothing is that old
 
 
 async def test_somebody_elses_log_needs_the_door(app: FastAPI) -> None:

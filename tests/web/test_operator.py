@@ -16,7 +16,7 @@ from citycare.kernel import events, identity
 from citycare.kernel.context import Context, Grant, Role
 from citycare.kit import ids, keyring
 from citycare.kit.db import Database
-from citycare.kit.pages import Page
+from citycare.kit.pages import Page, encode
 from citycare.settings import Settings
 from citycare.web.login.tokens import issue_token
 from citycare.web.operator import home
@@ -129,7 +129,7 @@ async def test_all_is_well_and_then_not(client: httpx.AsyncClient, database: Dat
     await committed(database, fail)
     page = await said(client, "/operator")
     assert "有 1 件事要看" in page
-    assert "1 个任务试了几次都失败" in page
+    assert "1\u00a0个任务试了几次都失败" in page
     assert "今天每小时的号" in page  # booking's charts: without a number a sentence, no axes
     assert "没有记报到，所以没有数" in page
     assert "data-chart" not in page
@@ -199,6 +199,26 @@ async def test_events_show_what_is_left_to_do(
     assert "没有这样的事件" in await said(client, "/operator/events?name=visit")
     await said(client, "/operator/events?page=nonsense", 400)
     await said(client, "/operator/jobs?state=waiting&page=nonsense", 400)
+
+
+@pytest.mark.parametrize(
+    ("path", "made_up"),
+    [
+        ("jobs?", encode("a")),
+        ("jobs?", "9" * 30),
+        ("jobs?state=waiting&", encode(2**63)),
+        ("glass?", encode("a", "b")),
+        ("people/merges?", encode(1)),
+        ("accounts?", encode("a", "b")),
+        ("accounts?", encode(1, 2)),
+        ("events?", encode("2026-01-01", "x")),
+        ("audit?", encode("a", "b", "c")),
+    ],
+)
+async def test_a_made_up_page_is_refused(
+    client: httpx.AsyncClient, path: str, made_up: str
+) -> None:
+    await said(client, f"/operator/{path}page={made_up}", 400)
 
 
 async def test_accounts_are_given_and_lose_roles(

@@ -6,7 +6,9 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 import orjson
 
@@ -14,6 +16,7 @@ from citycare.kit.errors import Incorrect
 
 T = TypeVar("T")
 PAGE_MAX = 200
+INT_MAX = 2**63 - 1  # a bigint
 
 
 class TokenBroken(Incorrect):
@@ -47,3 +50,28 @@ def decode(token: str, length: int) -> list[str | int]:
     if not all(isinstance(key, (str, int)) for key in keys):
         raise TokenBroken
     return keys
+
+
+def read(token: str, *kinds: type) -> tuple[Any, ...]:
+    """Read a token back into keys of these kinds, which a statement can compare with.
+
+    Kinds are int (64 bits), str, datetime and UUID. A token is the caller's text: with other keys
+    in it the statement would be a fault.
+
+    Raises:
+        TokenBroken: it is not one of ours.
+    """
+    try:
+        return tuple(map(_key, decode(token, len(kinds)), kinds))
+    except ValueError as error:
+        raise TokenBroken from error
+
+
+def _key(key: str | int, kind: type) -> object:
+    if kind is datetime:
+        return datetime.fromisoformat(str(key))
+    if kind is UUID:
+        return UUID(str(key))
+    if type(key) is not kind or (isinstance(key, int) and abs(key) > INT_MAX):
+        raise ValueError(key)
+    return key

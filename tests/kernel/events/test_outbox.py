@@ -16,6 +16,7 @@ from citycare.kernel.events import Event, Handler, Job, Limits
 from citycare.kit import migrate
 from citycare.kit.db import Connection, Database
 from citycare.kit.embedded import Embedded
+from citycare.kit.pages import encode
 
 NOW = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 BOOKED = "booking.booked"
@@ -195,15 +196,16 @@ async def test_a_handler_that_keeps_failing_ends_as_a_dead_letter_that_can_be_re
     (sent,) = await announce(database)
     await events.drain(database, [broken.handler], failures_ok=True)
     async with database.transaction() as db:
-        assert await events.list_dead_letters(context(db)) == []  # one try is left
+        assert (await events.list_dead_letters(context(db))).items == []  # one try is left
     broken.failures = 99
     (other,) = await announce(database)
     await events.drain(database, [broken.handler], failures_ok=True)
     async with database.transaction() as db:
-        (letter,) = await events.list_dead_letters(context(db))
+        (letter,) = (await events.list_dead_letters(context(db))).items
         assert letter.args == {"event": str(other.id), "handler": "visit.take_in"}
         assert (letter.tries, letter.error) == (6, "Refused")
-        assert await events.list_dead_letters(context(db), before=letter.job_id) == []
+        before = encode(letter.job_id)
+        assert (await events.list_dead_letters(context(db), before)).items == []
         await events.replay(context(db), letter.job_id)
     broken.failures = 0
     await events.drain(database, [broken.handler])
@@ -216,7 +218,7 @@ async def test_a_dead_letter_can_be_given_up(database: Database) -> None:
     await events.drain(database, [broken.handler], failures_ok=True)
     async with database.transaction() as db:
         assert (await events.backlog(db)).dead == 1
-        (letter,) = await events.list_dead_letters(context(db))
+        (letter,) = (await events.list_dead_letters(context(db))).items
         await events.discard(context(db), letter.job_id)
         assert await events.backlog(db) == events.Backlog(0, 0, 0)
         later = replace(context(db), now=NOW + timedelta(days=31))
@@ -353,7 +355,7 @@ async def test_an_unknown_job_fails_at_once_and_is_shown(database: Database) -> 
         await events.defer(context(db), "booking.unheard_of", {"n": 1})
     await events.drain(database)
     async with database.transaction() as db:
-        (letter,) = await events.list_dead_letters(context(db))
+        (letter,) = (await events.list_dead_letters(context(db))).items
     assert letter.name == "booking.unheard_of"
 
 
@@ -398,10 +400,10 @@ async def test_a_job_that_kills_its_worker_each_time_becomes_a_dead_letter(
     async with database.transaction() as db:
         await events.defer(context(db), "booking.tick", {})
         for _ in range(6):
-            assert await events.list_dead_letters(context(db)) == []
+            assert (await events.list_dead_letters(context(db))).items == []
             await db.execute("UPDATE procrastinate_jobs SET status = 'doing'")
             assert len(await events.take_back(db, stalled_s=5.0)) == 1
-        assert len(await events.list_dead_letters(context(db))) == 1
+        assert len((await events.list_dead_letters(context(db))).items) == 1
 
 
 async def test_the_job_of_a_living_worker_is_left_alone(database: Database) -> None:

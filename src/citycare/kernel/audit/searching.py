@@ -11,7 +11,7 @@ from uuid import UUID
 from citycare.kernel.audit.model import EPOCH, MICROSECOND, Checkpoint, Seen, micros
 from citycare.kernel.audit.trail import seen_of
 from citycare.kernel.context import Context
-from citycare.kit.pages import PAGE_MAX, Page, decode, encode
+from citycare.kit.pages import PAGE_MAX, Page, encode, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ BY_WHAT = """
        AND NOT (left(line, 49) = ANY(%(not_by)s::text[]))
        AND NOT (action = ANY(%(not_actions)s::text[]))
        AND (%(at)s::bigint IS NULL
-            OR (at_us, lane, seq) < (%(at)s::bigint, %(lane)s::smallint, %(seq)s::bigint))
+            OR (at_us, lane, seq) < (%(at)s::bigint, %(lane)s::bigint, %(seq)s::bigint))
      ORDER BY at_us DESC, lane DESC, seq DESC
      LIMIT %(limit)s
 """
@@ -72,7 +72,7 @@ async def search(
         TokenBroken: `before` is not ours.
     """
     limit = max(1, min(limit, PAGE_MAX))
-    at, lane, seq = decode(before, 3) if before else (None, None, None)
+    at, lane, seq = read(before, int, int, int) if before else (None, None, None)
     parameters = {
         "persons": list(query.persons or ()),
         "account": str(query.account) if query.account else None,

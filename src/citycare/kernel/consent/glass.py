@@ -20,7 +20,7 @@ from citycare.kernel.consent.access import require
 from citycare.kernel.context import Context, policy
 from citycare.kit import ids
 from citycare.kit.errors import Conflict, Forbidden, Incorrect, NotFound
-from citycare.kit.pages import PAGE_MAX, Page, decode, encode
+from citycare.kit.pages import PAGE_MAX, Page, encode, read
 
 REASON_LENGTH_MIN = 10
 REASON_LENGTH_MAX = 500
@@ -158,7 +158,7 @@ async def list_unreviewed(
     """
     await require(cx, "operator.audit")
     limit = max(1, min(limit, PAGE_MAX))
-    at, last = decode(after, 2) if after else (None, None)
+    at, last = read(after, datetime, UUID) if after else (None, None)
     parameters = {"at": at, "after": last, "limit": limit + 1}
     async with cx.db.cursor(row_factory=class_row(BreakGlass)) as cursor:
         rows = await (await cursor.execute(UNREVIEWED, parameters)).fetchall()

@@ -14,7 +14,7 @@ from citycare.kernel.context import Context
 from citycare.kernel.events.model import Backlog, DeadLetter, NoDeadLetter
 from citycare.kit.db import Connection
 from citycare.kit.errors import AppError
-from citycare.kit.pages import PAGE_MAX
+from citycare.kit.pages import PAGE_MAX, Page, encode, read
 
 ADD = """
     INSERT INTO events.failure (job_id, at, error, place)
@@ -61,20 +61,27 @@ LIST = """
       LEFT JOIN LATERAL (
            SELECT at, error, place FROM events.failure
             WHERE job_id = job.id ORDER BY id DESC LIMIT 1) last ON true
-     WHERE job.status = 'failed' AND (%(before)s::bigint IS NULL OR job.id < %(before)s)
+     WHERE job.status = 'failed'
+       AND (%(before)s::bigint IS NULL OR job.id < %(before)s::bigint)
      ORDER BY job.id DESC
      LIMIT %(limit)s
 """
 
 
 async def list_dead_letters(
-    cx: Context, before: int | None = None, limit: int = 50
-) -> list[DeadLetter]:
-    """Return failed jobs, newest first; `before` is the last job number of the page before."""
-    limit = min(limit, PAGE_MAX)
+    cx: Context, before: str | None = None, limit: int = 50
+) -> Page[DeadLetter]:
+    """Return failed jobs, newest first; `before` is a page's `next`.
+
+    Raises:
+        TokenBroken: `before` is not ours.
+    """
+    limit = max(1, min(limit, PAGE_MAX))
+    last = read(before, int)[0] if before else None
     async with cx.db.cursor(row_factory=class_row(DeadLetter)) as cursor:
-        await cursor.execute(LIST, {"before": before, "limit": limit})
-        return await cursor.fetchall()
+        await cursor.execute(LIST, {"before": last, "limit": limit + 1})
+        rows = await cursor.fetchall()
+    return Page(rows[:limit], encode(rows[limit - 1].job_id) if len(rows) > limit else None)
 
 
 REPLAY = """

@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 
 from citycare.kernel.context import Context
 from citycare.kernel.events.model import DeadLetter
-from citycare.kit.pages import PAGE_MAX, Page, TokenBroken, decode, encode
+from citycare.kit.pages import PAGE_MAX, Page, encode, read
 
 
 class JobState(StrEnum):
@@ -77,7 +77,7 @@ async def list_jobs(
         TokenBroken: `before` is not ours.
     """
     limit = max(1, min(limit, PAGE_MAX))
-    last = decode(before, 1)[0] if before else None
+    last = read(before, int)[0] if before else None
     parameters = {"state": state, "before": last, "limit": limit + 1}
     async with cx.db.cursor(row_factory=class_row(QueuedJob)) as cursor:
         rows = await (await cursor.execute(JOBS, parameters)).fetchall()
@@ -130,22 +130,12 @@ async def list_events(
         TokenBroken: `before` is not ours.
     """
     limit = max(1, min(limit, PAGE_MAX))
-    at, last = _place(before)
+    at, last = read(before, datetime, UUID) if before else (None, None)
     parameters = {"at": at, "id": last, "name": name or None, "limit": limit + 1}
     async with cx.db.cursor(row_factory=class_row(Happened)) as cursor:
         rows: Sequence[Happened] = await (await cursor.execute(EVENTS, parameters)).fetchall()
     more = rows[limit - 1] if len(rows) > limit else None
     return Page(rows[:limit], encode(more.at.isoformat(), str(more.id)) if more else None)
-
-
-def _place(token: str | None) -> tuple[datetime | None, UUID | None]:
-    if not token:
-        return None, None
-    at, last = decode(token, 2)
-    try:
-        return datetime.fromisoformat(str(at)), UUID(str(last))
-    except ValueError as error:
-        raise TokenBroken from error
 
 
 VITALS = """

@@ -81,7 +81,7 @@ async def search(
     query = _read(resource_type, params)
     count = max(1, min(count, pages.PAGE_MAX))
     if after is not None:
-        low, last = _after(after)
+        low, last = pages.read(after, datetime, str)
         query.add("(low, id) > (%({0}_low)s, %({0}_id)s)", _low=low, _id=last)
     if query.every:
         query.add("terms @> %({0})s::text[]", **{"": query.every})
@@ -94,14 +94,6 @@ async def search(
         last_row = rows[count - 1]
         following = pages.encode(last_row["low"].isoformat(), last_row["id"])
     return Page(items, following)
-
-
-def _after(token: str) -> tuple[datetime, str]:
-    low, last = pages.decode(token, 2)
-    try:
-        return datetime.fromisoformat(str(low)), str(last)
-    except ValueError as error:
-        raise pages.TokenBroken from error
 
 
 def _read(resource_type: str, params: Params) -> _Query:

@@ -17,7 +17,7 @@ from citycare.kernel.context import Context, Grant, Role
 from citycare.kernel.identity.merges import MERGE, Merge
 from citycare.kernel.identity.model import MergeUnknown, ProposalUnknown
 from citycare.kernel.identity.proposals import PROPOSAL, Proposal
-from citycare.kit.pages import PAGE_MAX, Page, decode, encode
+from citycare.kit.pages import PAGE_MAX, Page, encode, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ async def search_accounts(
         TokenBroken: `after` is not a page's `next`.
     """
     limit = max(1, min(limit, PAGE_MAX))
-    name, last = decode(after, 2) if after else (None, None)
+    name, last = read(after, str, UUID) if after else (None, None)
     sought = text.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     parameters = {"text": sought, "role": role, "name": name, "id": last, "limit": limit + 1}
     statement = SEARCH if sought else STAFF
@@ -123,7 +123,7 @@ async def list_all_merges(cx: Context, before: str | None = None, limit: int = 5
         TokenBroken: `before` is not ours.
     """
     limit = max(1, min(limit, PAGE_MAX))
-    last = decode(before, 1)[0] if before else None
+    last = read(before, UUID)[0] if before else None
     async with cx.db.cursor(row_factory=class_row(Merge)) as cursor:
         await cursor.execute(ALL_MERGES.encode(), {"before": last, "limit": limit + 1})
         rows = await cursor.fetchall()

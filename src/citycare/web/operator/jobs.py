@@ -105,7 +105,9 @@ async def _page(
         for one, (label, _) in VIEWS.items()
     ]
     if view is View.FAILED:
-        rows, more = await _dead_rows(cx, words, token, job)
+        letters = await events.list_dead_letters(cx, token or None)
+        rows = tuple(_dead_row(one, words, token, job) for one in letters.items)
+        more = letters.next or ""
         heads = (words("编号"), words("任务"), words("试过"), words("错误"), words("最后一次"))
     else:
         found = await events.list_jobs(cx, VIEWS[view][1], token or None)
@@ -119,29 +121,19 @@ async def _page(
     )
 
 
-async def _dead_rows(
-    cx: Context, words: Words, token: str, job: JobPanel | None
-) -> tuple[tuple[Row, ...], str]:
-    limit = 50
-    before = int(token) if token.isdecimal() else None
-    found = await events.list_dead_letters(cx, before, limit + 1)
-    more = str(found[limit - 1].job_id) if len(found) > limit else ""
-    rows = tuple(
-        Row(
-            cells=(
-                Cell(text=str(one.job_id)),
-                Cell(text=one.name),
-                Cell(text=words("%(n)d 次", n=one.tries)),
-                Cell(text=one.error or words("没有记下"), note=one.place or ""),
-                Cell(text=stamp(one.failed_at) if one.failed_at else ""),
-            ),
-            href=address(f"{PATH}/{one.job_id}", page=token),
-            lead=1,
-            selected=job is not None and job.id == one.job_id,
-        )
-        for one in found[:limit]
+def _dead_row(one: DeadLetter, words: Words, token: str, job: JobPanel | None) -> Row:
+    return Row(
+        cells=(
+            Cell(text=str(one.job_id)),
+            Cell(text=one.name),
+            Cell(text=words("%(n)d 次", n=one.tries)),
+            Cell(text=one.error or words("没有记下"), note=one.place or ""),
+            Cell(text=stamp(one.failed_at) if one.failed_at else ""),
+        ),
+        href=address(f"{PATH}/{one.job_id}", page=token),
+        lead=1,
+        selected=job is not None and job.id == one.job_id,
     )
-    return rows, more
 
 
 def _queued_row(one: events.QueuedJob, words: Words) -> Row:

@@ -164,14 +164,10 @@ async def _find(cx: Context, asked: _Asked, after: str | None, count: int) -> An
 def _decode(after: str | None) -> tuple[list[int], UUID] | None:
     if after is None:
         return None
-    *ranks, last = pages.decode(after, RANKS + 1)
-    try:
-        keys = [int(rank) for rank in ranks], UUID(str(last))
-    except ValueError as error:
-        raise pages.TokenBroken from error
-    if any(abs(rank) > RANK_MAX for rank in keys[0]):
+    *ranks, last = pages.read(after, *[int] * RANKS, UUID)
+    if any(abs(rank) > RANK_MAX for rank in ranks):
         raise pages.TokenBroken
-    return keys
+    return ranks, last
 
 
 async def _meanings(cx: Context, words: Sequence[str]) -> list[tuple[str, Meant]]:

@@ -34,11 +34,8 @@ MINE_MAX = 50
 def _after(token: str | None) -> tuple[datetime, UUID] | None:
     if token is None:
         return None
-    at, last = pages.decode(token, 2)
-    try:
-        return datetime.fromisoformat(str(at)), UUID(str(last))
-    except ValueError as error:
-        raise pages.TokenBroken from error
+    at, last = pages.read(token, datetime, UUID)
+    return at, last
 
 
 def _page(rows: list[Row], count: int) -> pages.Page[Row]:
@@ -144,11 +141,8 @@ async def page_of_day(
 def _after_number(token: str | None) -> tuple[datetime, int, UUID] | None:
     if token is None:
         return None
-    at, number, last = pages.decode(token, 3)
-    try:
-        return datetime.fromisoformat(str(at)), int(number), UUID(str(last))
-    except ValueError as error:
-        raise pages.TokenBroken from error
+    at, number, last = pages.read(token, datetime, int, UUID)
+    return at, number, last
 
 
 async def _note_read(cx: Context, rows: Sequence[Row]) -> None:
