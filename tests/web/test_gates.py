@@ -133,11 +133,11 @@ async def test_an_unknown_channel_is_refused(clerk: httpx.AsyncClient) -> None:
 async def test_a_refused_access_to_a_person_is_audited_after_the_rollback(
     clerk: httpx.AsyncClient, database: Database, cx: Context
 ) -> None:
-    answer = await clerk.get("/api/v1/test/look")
+    answer = await clerk.get("/api/v1/test/look", headers={"x-channel": "telephone"})
     assert answer.status_code in (403, 404)
     async with database.autocommit() as db:
         seen = await audit.list_about(replace(cx, db=db), SOMEBODY, None, 10)
-    assert [entry.outcome for entry in seen.items] == ["refused"]
+    assert [(one.outcome, one.channel) for one in seen.items] == [("refused", "telephone")]
 
 
 async def test_a_refusal_that_cannot_be_written_down_is_not_answered_as_one(

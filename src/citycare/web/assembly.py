@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
 from citycare.kernel.consent import keep_refusals, refusals_in
-from citycare.kernel.context import Channel, Context
+from citycare.kernel.context import Context
 from citycare.kit import clock, keyring
 from citycare.kit.db import Database
 from citycare.kit.errors import AppError
@@ -120,6 +120,5 @@ async def _write_refusal(request: Request, error: AppError) -> None:
     made = edge.edge_of(request)
     purpose = case.gate.action if case.gate is not None else ""
     async with made.database.transaction() as db:
-        channel = Channel.PHONE
-        cx = Context(db, case.actor, case.now, case.request_id, channel, purpose)
+        cx = Context(db, case.actor, case.now, case.request_id, case.channel, purpose)
         await keep_refusals(cx, [error])

@@ -76,8 +76,9 @@ def _prepare(request: Request, edge: Edge) -> Context:
     case.token, case.by_cookie = cookies.find_token(request, edge)
     if case.token is None and not case.gate.anonymous:
         raise SignInNeeded(case.gate.action)
-    channel = _channel(request)
-    return Context(NO_CONNECTION, ANONYMOUS, case.now, case.request_id, channel, case.gate.action)
+    case.channel = _channel(request)
+    purpose = case.gate.action
+    return Context(NO_CONNECTION, ANONYMOUS, case.now, case.request_id, case.channel, purpose)
 
 
 async def _admit(request: Request, edge: Edge, cx: Context) -> Context:

@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from citycare.kernel.context import ANONYMOUS, Actor, Role
+from citycare.kernel.context import ANONYMOUS, Actor, Channel, Role
 from citycare.kit import clock, ids
 from citycare.kit.db import Database
 from citycare.kit.errors import AppError
@@ -104,6 +104,7 @@ class Exchange:
     now: datetime
     gate: Gate | None = None
     actor: Actor = ANONYMOUS
+    channel: Channel = Channel.PHONE
     token: str | None = None
     by_cookie: bool = False
     visitor: str | None = None
