@@ -282,7 +282,7 @@ async def join_waitlist(body: schemas.NewWait, key: KeyHeader, cx: WriteContext)
     Whoever joined on an earlier day comes first; those of one day are in an order drawn by lot, so
     nobody gains by being quick. Refused with 409 `booking.already_waiting`, 404
     `booking.clinic_unknown`, 400 `booking.period_wrong` (days in the past, in the wrong order or
-    too far ahead).
+    too far ahead), 403 `booking.pool_closed` (the pool is kept for others; on site nobody waits).
     """
 
     async def run() -> tuple[int, dict[str, Any]]:

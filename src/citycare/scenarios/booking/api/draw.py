@@ -255,7 +255,8 @@ async def put_draw_request(
 
     The last wishes before the closing count. Refused with 409: `booking.draw_not_open`,
     `booking.already_booked`, `booking.too_many`, `booking.slot_past`, `booking.slot_stopped`; with
-    400 `booking.draw_wishes_wrong`; with 403 `booking.on_hold`.
+    400 `booking.draw_wishes_wrong`; with 403 `booking.on_hold`, `booking.pool_closed` (a draw of
+    places kept for others).
     """
     keys = keys_of(request)
     return _request_out(await service.request_places(cx, keys, draw_id, person_id, body.wishes))

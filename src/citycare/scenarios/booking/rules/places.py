@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from citycare.kernel.context import Channel, Role
+from citycare.kernel.context import Actor, Channel, Role
 from citycare.kit import clock
 from citycare.kit.errors import AppError
 from citycare.scenarios.booking.model.core import (
@@ -25,6 +25,7 @@ from citycare.scenarios.booking.model.core import (
     SlotUnavailable,
     SlotUnknown,
     State,
+    Wait,
 )
 from citycare.scenarios.booking.rules.limits import Limits, Standing, check_limits
 
@@ -98,15 +99,42 @@ def may_use_pool(claim: Claim, slot: Slot, people: People, limits: Limits, now: 
     """
     if claim.pool is Pool.PUBLIC:
         return True
-    if claim.pool is Pool.REFERRAL:
-        return claim.actor.has(Role.COMMUNITY_GP) and claim.person_id != claim.actor.person_id
     if claim.pool is Pool.ONSITE:
         return claim.channel in ON_SITE and clock.day_of(slot.starts_at) == clock.day_of(now)
-    if claim.pool is Pool.ELDER:
-        born_on = people.born_on.get(claim.person_id)
-        day = clock.day_of(slot.starts_at)
-        return born_on is not None and is_elder(born_on, day, limits.elder_age)
-    return (claim.person_id, slot.clinic_id) in people.seen
+    whose = (claim.person_id, slot.clinic_id)
+    return _is_kept_for(
+        whose, claim.pool, claim.actor, clock.day_of(slot.starts_at), people, limits
+    )
+
+
+def may_wait(entry: Wait, actor: Actor, people: People, limits: Limits) -> bool:
+    """Tell whether somebody may wait for places of a pool, from the first day they would come.
+
+    As `may_use_pool`; on-site places are given to who stands there, so nobody waits for them.
+
+    Source: S2 一(一), 一(四); the follow-up pool is ours.
+    """
+    if entry.pool is Pool.ONSITE:
+        return False
+    whose = (entry.person_id, entry.clinic_id)
+    return _is_kept_for(whose, entry.pool, actor, entry.from_day, people, limits)
+
+
+def _is_kept_for(
+    whose: tuple[UUID, UUID], pool: Pool, actor: Actor, day: date, people: People, limits: Limits
+) -> bool:
+    """Tell whether a pool is for this (person, clinic) on a day, when this actor asks."""
+    person_id = whose[0]
+    match pool:
+        case Pool.PUBLIC:
+            return True
+        case Pool.REFERRAL:
+            return actor.has(Role.COMMUNITY_GP) and person_id != actor.person_id
+        case Pool.ELDER:
+            born_on = people.born_on.get(person_id)
+            return born_on is not None and is_elder(born_on, day, limits.elder_age)
+        case _:
+            return whose in people.seen
 
 
 @dataclass(frozen=True, slots=True)

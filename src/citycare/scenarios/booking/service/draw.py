@@ -18,7 +18,15 @@ from citycare.kit import ids
 from citycare.kit.db import Connection
 from citycare.kit.errors import AppError
 from citycare.kit.pages import PAGE_MAX
-from citycare.scenarios.booking.model.core import Claim, Pool, Slot, SlotPast, SlotStopped, Source
+from citycare.scenarios.booking.model.core import (
+    Claim,
+    Pool,
+    PoolClosed,
+    Slot,
+    SlotPast,
+    SlotStopped,
+    Source,
+)
 from citycare.scenarios.booking.model.draw import (
     BeaconMissing,
     Draw,
@@ -35,6 +43,8 @@ from citycare.scenarios.booking.model.draw import (
 from citycare.scenarios.booking.rules import draw as rules
 from citycare.scenarios.booking.rules import draw_check
 from citycare.scenarios.booking.rules.limits import Standing, check_limits
+from citycare.scenarios.booking.rules.places import may_use_pool
+from citycare.scenarios.booking.service.pools import people_of
 from citycare.scenarios.booking.service.records import limits_in_force
 from citycare.scenarios.booking.store import bookings as booking_store
 from citycare.scenarios.booking.store import draw as store
@@ -115,11 +125,12 @@ async def request_places(
     """Enter a person into a draw with ranked wishes, or change the wishes.
 
     One request a person; the last wishes before the closing count. Limits and holds are those of
-    booking, asked for each wish (`check_claim`), and asked again when the place is booked.
+    booking, asked for each wish (`check_claim`), and asked again when the place is booked. Whose
+    the pool is, is asked here only.
 
     Raises:
         Forbidden, NotFound: the actor may not act for this person.
-        DrawUnknown, DrawNotOpen, WishesWrong; OnHold, AlreadyBooked, TooManyBookings.
+        DrawUnknown, DrawNotOpen, WishesWrong; OnHold, AlreadyBooked, TooManyBookings, PoolClosed.
     """
     await consent.require(cx, "booking.enter_draw", person_id)
     draw = await get_draw(cx.db, draw_id)
@@ -150,6 +161,7 @@ async def check_claim(
     held = await booking_store.held(cx.db, [person_id], cx.now - LOOK_BACK)
     standing = Standing(held, await booking_store.on_hold(cx.db, [person_id], cx.now))
     limits = await limits_in_force(cx)
+    people = await people_of(cx, [(draw.pool, person_id)])
     for slot in wishes:
         claim = Claim(
             slot.id, person_id, draw.pool, cx.actor, cx.channel, cx.request_id, Source.DRAW
@@ -158,6 +170,8 @@ async def check_claim(
             return SlotPast(slot=slot.id)
         if slot.state != "open":
             return SlotStopped(slot=slot.id)
+        if not may_use_pool(claim, slot, people, limits, cx.now):
+            return PoolClosed(slot=slot.id, pool=draw.pool)
         refused = check_limits(claim, slot, standing, limits, cx.now)
         if refused is not None:
             return refused

@@ -18,6 +18,7 @@ from citycare.scenarios.booking.model.core import (
     OfferGone,
     PeriodWrong,
     Pool,
+    PoolClosed,
     Slot,
     Source,
     Wait,
@@ -27,6 +28,7 @@ from citycare.scenarios.booking.rules import limits as limit_rules
 from citycare.scenarios.booking.rules import places as place_rules
 from citycare.scenarios.booking.rules.limits import Limits, Standing
 from citycare.scenarios.booking.rules.places import Taken
+from citycare.scenarios.booking.service.pools import people_of
 from citycare.scenarios.booking.service.records import limits_in_force, new_booking, record
 from citycare.scenarios.booking.store import bookings as booking_store
 from citycare.scenarios.booking.store import clinics as clinic_store
@@ -53,6 +55,7 @@ async def join(
         ClinicUnknown: no such clinic, or it takes nobody any more.
         AlreadyWaiting: the person stands there.
         PeriodWrong: days in the past, in wrong order, or beyond the horizon.
+        PoolClosed: the places of this pool are kept for others.
     """
     clinic = await _clinic(cx, clinic_id)
     await consent.require(cx, "booking.wait", person_id, _house(clinic))
@@ -66,6 +69,9 @@ async def join(
         ids.new(), person_id, clinic_id, from_day, to_day, pool, "waiting", cx.now,
         None, None, None, None,
     )  # fmt: skip
+    people = await people_of(cx, [(pool, person_id)])
+    if not place_rules.may_wait(entry, cx.actor, people, limits):
+        raise PoolClosed(clinic=clinic_id, pool=pool)
     if not await wait_store.add(cx.db, entry, cx.channel, cx.actor.account_id):
         raise AlreadyWaiting(clinic=clinic_id)
     await audit.append(cx, [audit.Entry("booking.wait", person_id, f"wait/{entry.id}")])
