@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from citycare.kit.errors import AppError, Busy
@@ -22,12 +23,19 @@ SIZE_MAX = 256
 WAITING_MAX = 5_000
 
 
+@dataclass(frozen=True, slots=True)
+class Again(Generic[Item]):
+    """Instead of a result: serve this first in the next batch, since now it could only wait."""
+
+    item: Item
+
+
 class Batcher(Generic[Item, Result]):
     """Gathers items and serves them together, in the order they came."""
 
     def __init__(
         self,
-        serve: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        serve: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Again[Item]]]],
         *,
         size_max: int = SIZE_MAX,
         waiting_max: int = WAITING_MAX,
@@ -78,9 +86,13 @@ class Batcher(Generic[Item, Result]):
             for one in batch:
                 await self._settle([one])
         else:
+            again = []
             for (_, future), result in zip(batch, results, strict=True):
-                if not future.done():
+                if isinstance(result, Again):
+                    again.append((result.item, future))
+                elif not future.done():
                     future.set_result(result)
+            self._waiting.extendleft(reversed(again))
 
 
 def _fail(batch: Sequence[tuple[Item, asyncio.Future[Result]]], error: Exception) -> None:

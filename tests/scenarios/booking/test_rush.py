@@ -8,14 +8,24 @@ from uuid import UUID
 import pytest
 
 from citycare.kernel import events
-from citycare.kernel.context import Channel, Context
+from citycare.kernel.context import SYSTEM, Channel, Context
 from citycare.kit import ids
-from citycare.kit.errors import Busy, Unavailable
-from citycare.scenarios.booking.model.core import Claim, Pool
+from citycare.kit.db import Database
+from citycare.kit.errors import AppError, Busy, Unavailable
+from citycare.scenarios.booking.model.core import (
+    Booking,
+    Claim,
+    Pool,
+    SlotHeld,
+    SlotUnavailable,
+    SlotUnknown,
+)
 from citycare.scenarios.booking.model.schedule import NewSlot
-from citycare.scenarios.booking.service import rush
-from citycare.web.batch import Batcher
-from tests.scenarios.booking.conftest import make_person, open_slot, resident
+from citycare.scenarios.booking.service import book, rush
+from citycare.scenarios.booking.store import places as place_store
+from citycare.web.batch import Again, Batcher
+from tests.conftest import NOW
+from tests.scenarios.booking.conftest import committed, make_person, open_slot, resident
 
 
 def request(slot: UUID, person: UUID, key: str, *, account: UUID | None = None) -> rush.Request:
@@ -136,3 +146,72 @@ async def test_too_many_waiting_is_said_at_once() -> None:
         await batcher.submit(3)
     gate.set()
     assert await asyncio.gather(*waiting) == [0, 1, 2]
+
+
+async def test_what_is_to_be_served_again_comes_first_in_the_next_batch() -> None:
+    batches: list[list[int]] = []
+
+    async def serve(items: Sequence[int]) -> Sequence[int | Again[int]]:
+        batches.append(list(items))
+        await asyncio.sleep(0.01)
+        return [Again(item + 100) if item in {1, 2} else item for item in items]
+
+    batcher: Batcher[int, int] = Batcher(serve, size_max=4)
+    results = await asyncio.gather(*(batcher.submit(n) for n in range(6)))
+    assert results == [0, 101, 102, 3, 4, 5]
+    assert batches[1] == [101, 102, 4, 5]
+
+
+@pytest.mark.race
+async def test_a_window_in_other_hands_is_told_at_once_or_waited_for(database: Database) -> None:
+    slot = await committed(database, lambda cx: open_slot(cx, shares={Pool.PUBLIC: 2}))
+    person = await committed(database, make_person)
+    hurried = replace(request(slot.id, person, "key-8810").claim, waits=False)
+
+    async def claim(one: Claim) -> Booking | AppError:
+        async with database.transaction() as db:
+            return (await book.book_many(Context(db, SYSTEM, NOW, "request-8810"), [one]))[0]
+
+    async with database.transaction() as db:
+        await place_store.lock_slots(db, [slot.id])
+        assert isinstance(await claim(hurried), SlotHeld)
+        patient = asyncio.create_task(claim(replace(hurried, waits=True)))
+        await asyncio.sleep(0.1)
+        assert not patient.done()
+    assert isinstance(await patient, Booking)
+    assert isinstance(await claim(replace(hurried, slot_id=ids.new())), SlotUnknown)
+
+
+@pytest.mark.race
+async def test_two_processes_that_meet_in_the_same_windows_sell_each_place_once(
+    database: Database,
+) -> None:
+    slots = [
+        await committed(database, lambda cx: open_slot(cx, shares={Pool.PUBLIC: 3}))
+        for _ in range(4)
+    ]
+    met: list[int] = []
+
+    def process() -> Batcher[rush.Request, rush.Answer]:
+        async def serve(batch: Sequence[rush.Request]) -> list[rush.Answer | Again[rush.Request]]:
+            async with database.transaction() as db:
+                answers = await rush.answer_many(Context(db, SYSTEM, NOW, "two"), batch)
+            met.append(sum(isinstance(one.error, SlotHeld) for one in answers))
+            return [
+                Again(replace(one, claim=replace(one.claim, waits=True)))
+                if isinstance(answer.error, SlotHeld)
+                else answer
+                for one, answer in zip(batch, answers, strict=True)
+            ]
+
+        return Batcher(serve, size_max=4)
+
+    people = [await committed(database, make_person) for _ in range(24)]
+    wanted = [request(slots[n // 2 % 4].id, one, f"key-{n}") for n, one in enumerate(people)]
+    hurried = [replace(one, claim=replace(one.claim, waits=False)) for one in wanted]
+    both = process(), process()
+    answers = await asyncio.gather(*(both[n % 2].submit(one) for n, one in enumerate(hurried)))
+    assert sum(met) > 0  # they did meet
+    assert sum(answer.error is None for answer in answers) == 12
+    refused = [answer.error for answer in answers if answer.error is not None]
+    assert all(isinstance(error, SlotUnavailable) for error in refused)

@@ -11,12 +11,12 @@ from citycare.kernel import consent, identity
 from citycare.kernel.context import SYSTEM, Actor, Channel, Context
 from citycare.kit.db import Database
 from citycare.kit.errors import AppError
-from citycare.scenarios.booking.model.core import Claim, Pool
+from citycare.scenarios.booking.model.core import Claim, Pool, SlotHeld
 from citycare.scenarios.booking.model.draw import Keys
 from citycare.scenarios.booking.rules.queue import claimed
 from citycare.scenarios.booking.service import rush
 from citycare.scenarios.booking.service.rush import Answer
-from citycare.web.batch import Batcher
+from citycare.web.batch import Again, Batcher
 from citycare.web.edge.contexts import may_speak_for
 from citycare.web.edge.errors import ChannelNotYours, SignInNeeded
 
@@ -36,6 +36,7 @@ class Wanted:
     key: str
     digest: bytes
     queue_token: str = ""
+    waits: bool = False  # for a window that another batch holds; the second time, yes
 
 
 Rush = Batcher[Wanted, Answer]
@@ -44,7 +45,7 @@ Rush = Batcher[Wanted, Answer]
 def build(database: Database, now: Callable[[], datetime], keys: Callable[[], Keys]) -> Rush:
     """Make the batcher of one process. `keys` are asked for when the first queue token comes."""
 
-    async def serve(batch: Sequence[Wanted]) -> list[Answer]:
+    async def serve(batch: Sequence[Wanted]) -> list[Answer | Again[Wanted]]:
         instant = now()
         async with database.transaction() as db:
             actors = await identity.actor_of(db, [one.token for one in batch], instant)
@@ -59,10 +60,18 @@ def build(database: Database, now: Callable[[], datetime], keys: Callable[[], Ke
             await _keep_refusals(cx, asked, answered)
             answers = iter(answered)
             return [
-                next(answers) if error is None else Answer(None, error) for error in turned_away
+                _again(one, next(answers)) if error is None else Answer(None, error)
+                for one, error in zip(batch, turned_away, strict=True)
             ]
 
     return Batcher(serve)
+
+
+def _again(one: Wanted, answer: Answer) -> Answer | Again[Wanted]:
+    """Let who met a window in another batch's hands wait for the next batch, not in this one."""
+    if isinstance(answer.error, SlotHeld):
+        return Again(replace(one, waits=True))
+    return answer
 
 
 def _turned_away(one: Wanted, actors: dict[str, Actor]) -> AppError | None:
@@ -99,6 +108,7 @@ def _request(one: Wanted, actors: dict[str, Actor], keys: Callable[[], Keys]) ->
         one.channel,
         one.request_id,
         ticket=ticket,
+        waits=one.waits,
     )
     assert actor.account_id is not None
     return rush.Request(actor.account_id, claim, one.key, one.digest)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from citycare.kernel.context import Actor, Channel
-from citycare.kit.errors import Conflict, Forbidden, Incorrect, NotFound
+from citycare.kit.errors import Busy, Conflict, Forbidden, Incorrect, NotFound
 from citycare.scenarios.booking.model.queue import Ticket
 
 
@@ -81,7 +81,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Somebody wants a place in a window for a person; `ticket` is for a queue in force."""
+    """Somebody wants a place in a window for a person; `ticket` is for a queue in force.
+
+    `waits`: for another transaction that holds the window; else the claim is told `SlotHeld`.
+    """
 
     slot_id: UUID
     person_id: UUID
@@ -92,6 +95,7 @@ class Claim:
     source: Source = Source.BOOK
     follows: UUID | None = None
     ticket: Ticket | None = None
+    waits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +191,13 @@ class SlotUnavailable(Conflict):
 
     code = "booking.slot_unavailable"
     words = "这个时段刚刚约满了。您可以选别的时间，或者排候补。"
+
+
+class SlotHeld(Busy):
+    """Another batch is giving out places of this window; the claim has only to be made again."""
+
+    code = "booking.slot_held"
+    words = "这个时段正在办理别人的预约，请过几秒再试。"
 
 
 class SlotPast(Conflict):

@@ -16,6 +16,7 @@ from citycare.scenarios.booking.model.core import (
     Claim,
     Pool,
     Slot,
+    SlotHeld,
     SlotUnavailable,
     Source,
     State,
@@ -79,7 +80,7 @@ async def book_many(
     """
     if not locked:
         await place_store.lock_persons(cx.db, {claim.person_id for claim in claims})
-    slots = await place_store.lock_slots(cx.db, {claim.slot_id for claim in claims})
+    slots, held = await _lock(cx, claims)
     verdicts = await consent.require_many(
         cx.db,
         cx.now,
@@ -95,6 +96,9 @@ async def book_many(
     outcomes: list[Booking | AppError] = []
     granted: list[tuple[Booking, Slot]] = []
     for claim, refused in zip(claims, verdicts, strict=True):
+        if claim.slot_id in held:
+            outcomes.append(SlotHeld(slot=claim.slot_id))
+            continue
         decision = refused or turnstile.refusal(claim) or desk.decide(claim)
         if isinstance(decision, Taken):
             turnstile.let_through(claim)
@@ -113,6 +117,20 @@ async def book_many(
         if took.rowcount != len(granted):  # under the slot locks this cannot be
             raise SlotUnavailable(expected=len(granted), took=took.rowcount)
     return outcomes
+
+
+async def _lock(cx: Context, claims: Sequence[Claim]) -> tuple[dict[UUID, Slot], set[UUID]]:
+    """Lock the windows of claims; return them, and those others hold that no claim waits for.
+
+    The waiting comes first and in the order of ids, so no two can wait for each other.
+    """
+    awaited = {claim.slot_id for claim in claims if claim.waits}
+    others = {claim.slot_id for claim in claims} - awaited
+    slots = await place_store.lock_slots(cx.db, awaited) if awaited else {}
+    if others:
+        slots |= await place_store.lock_slots(cx.db, others, skip_held=True)
+    missing = others - slots.keys()
+    return slots, set(await place_store.read_slots(cx.db, missing)) if missing else set()
 
 
 def _organisation(slots: Mapping[UUID, Slot], claim: Claim) -> UUID | None:

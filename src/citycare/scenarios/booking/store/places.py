@@ -37,16 +37,21 @@ READ_SLOTS = """
      ORDER BY id
 """
 LOCK_SLOTS = f"{READ_SLOTS} FOR NO KEY UPDATE"
+LOCK_FREE_SLOTS = f"{LOCK_SLOTS} SKIP LOCKED"
 
 
-async def lock_slots(db: Connection, slots: Collection[UUID]) -> dict[UUID, Slot]:
+async def lock_slots(
+    db: Connection, slots: Collection[UUID], *, skip_held: bool = False
+) -> dict[UUID, Slot]:
     """Read slots and lock them, in the order of their ids, against other takers.
 
-    Whoever waited reads the places afterwards in a statement of their own, with a new snapshot
-    (READ COMMITTED), and so sees what the one before took.
+    With `skip_held`, those that others hold are left out instead of waited for. Whoever waited
+    reads the places afterwards in a statement of their own, with a new snapshot (READ COMMITTED),
+    and so sees what the one before took.
     """
     async with db.cursor(row_factory=args_row(Slot), binary=True) as cursor:
-        await cursor.execute(LOCK_SLOTS, {"slots": uuids(slots)})
+        statement = LOCK_FREE_SLOTS if skip_held else LOCK_SLOTS
+        await cursor.execute(statement, {"slots": uuids(slots)})
         return {slot.id: slot for slot in await cursor.fetchall()}
 
 
