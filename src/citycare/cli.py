@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from citycare import settings as knobs
 from citycare.kernel import audit, events, identity
 from citycare.kernel.context import SYSTEM, Context, Role
 from citycare.kit import clock, ids, keyring, migrate
+from citycare.kit.db import Database
 from citycare.kit.errors import AppError
 from citycare.kit.keyfile import KeyFileWrong
 from citycare.kit.pages import PAGE_MAX
@@ -85,15 +87,20 @@ class _Tell:
         self._bars.update(self._tasks[name], completed=done, total=total)
 
 
-async def _in_transaction(settings: Settings, work: Any) -> Any:
-    database = knobs.database_of(settings, size_max=2)
+@asynccontextmanager
+async def _opened(settings: Settings, size_max: int = 2) -> AsyncIterator[Database]:
+    """Lend the database to one command."""
+    database = knobs.database_of(settings, size_max=size_max)
     await database.open()
     try:
-        async with database.transaction() as db:
-            cx = Context(db, SYSTEM, clock.now(), f"cli-{ids.new()}", purpose="cli")
-            return await work(cx)
+        yield database
     finally:
         await database.close()
+
+
+async def _in_transaction(settings: Settings, work: Any) -> Any:
+    async with _opened(settings) as database, database.transaction() as db:
+        return await work(Context(db, SYSTEM, clock.now(), f"cli-{ids.new()}", purpose="cli"))
 
 
 def _prepare(settings: Settings, *, reset: bool = False) -> None:
@@ -133,15 +140,11 @@ async def _build_city(settings: Settings, scale: str) -> None:
     from citycare.journeys import demo as city  # noqa: PLC0415 - heavy, and only here
     from citycare.scenarios.booking.service.draw import read_keys  # noqa: PLC0415
 
-    database = knobs.database_of(settings, size_max=4)
-    await database.open()
-    try:
+    async with _opened(settings, size_max=4) as database:
         with _bars() as bars:
             built = await city.build(database, scale, _Tell(bars), keys=read_keys(settings.home))
         async with database.transaction() as db:
             await city.extend(Context(db, SYSTEM, clock.now(), f"cli-{ids.new()}", purpose="demo"))
-    finally:
-        await database.close()
     if built.fresh:
         with psycopg.connect(knobs.owner_url(settings), autocommit=True) as connection:
             connection.execute("ANALYZE")
@@ -187,12 +190,8 @@ def token(
     settings = knobs.read()
 
     async def work() -> str:
-        database = knobs.database_of(settings, size_max=2)
-        await database.open()
-        try:
+        async with _opened(settings) as database:
             return await issue_token(database, as_, person)
-        finally:
-            await database.close()
 
     made = _run(work())
     _say({"token": made}, as_json=as_json, text=made)
@@ -212,15 +211,11 @@ def import_(
     settings = knobs.read()
 
     async def work() -> Any:
-        database = knobs.database_of(settings, size_max=2)
-        await database.open()
-        try:
+        async with _opened(settings) as database:
             with _bars() as bars:
                 return await onboarding.import_paths(
                     database, paths, check_only=check, window_min=window, tell=_Tell(bars)
                 )
-        finally:
-            await database.close()
 
     report = _run(work())
     _say(report.as_dict(), as_json=as_json, text=report.text())
@@ -275,14 +270,10 @@ def booking_draw(draw: UUID, *, as_json: Json = False) -> None:
     settings = knobs.read()
 
     async def work() -> Any:
-        database = knobs.database_of(settings)
-        await database.open()
-        try:
+        async with _opened(settings, size_max=8) as database:
             with _bars() as bars:
                 keys = draws.read_keys(settings.home)
                 return await draw_run.run_draw(database, keys, draw, _Tell(bars))
-        finally:
-            await database.close()
 
     found = _run(work())
     answer = {"draw": draw, "state": found.state, "requests": found.requests, "won": found.won}
@@ -346,14 +337,9 @@ def _verify_file(path: Path, noted: dict[str, bytes | None]) -> Any:
 async def _verify_draw(settings: Settings, draw_id: UUID, noted: dict[str, bytes | None]) -> Any:
     from citycare.scenarios.booking.service import draw as draws  # noqa: PLC0415
 
-    database = knobs.database_of(settings, size_max=2)
-    await database.open()
-    try:
-        async with database.autocommit() as db:
-            with _bars() as bars:
-                return await draws.verify_draw(db, draw_id, _Tell(bars), **noted)
-    finally:
-        await database.close()
+    async with _opened(settings) as database, database.autocommit() as db:
+        with _bars() as bars:
+            return await draws.verify_draw(db, draw_id, _Tell(bars), **noted)
 
 
 @jobs_app.command("dead")

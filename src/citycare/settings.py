@@ -13,6 +13,7 @@ from citycare.kit.embedded import Embedded
 from citycare.kit.migrate import APP
 
 ROOT = Path(__file__).resolve().parents[2]
+DATABASE = "citycare"  # its name on the embedded server
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +93,6 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
         return tuple(ip_network(word) for word in text.split())
     except ValueError as error:
         raise ValueError(f"CITYCARE_PROXIES: {error}; see docs/settings.md") from error
-
-
-DATABASE = "citycare"
 
 
 def embedded_of(settings: Settings) -> Embedded | None:

@@ -94,7 +94,9 @@ async def test_empty_then_asked_agreed_and_ended(house: House) -> None:
     page = await mother.page(HOME)
     assert "林静 想替林秀英办理" in page
     at = await first(mother, "requests")
-    assert "多半是骗子" in await mother.page(at)
+    page = await mother.page(at)
+    assert "多半是骗子" in page
+    assert "林静 是 林秀英 的子女" in page
     answer = await mother.post(f"{at}/agree", at)
     assert (answer.status_code, answer.headers["location"]) == (303, HOME)
     page = await daughter.page(HOME)
@@ -114,7 +116,9 @@ async def test_the_proxy_may_end_it_too_and_refusing_changes_nothing(house: Hous
     _, mother, _, daughter = await family(house)
     assert await ask(mother, **wish("林静", "be_acted_for")) == 303
     at = await first(daughter, "requests")
-    assert "林秀英 请您帮忙办理" in await daughter.page(at)
+    page = await daughter.page(at)
+    assert "林秀英 请您帮忙办理" in page
+    assert "林静 是 林秀英 的子女" in page
     assert (await daughter.post(f"{at}/refuse", at)).status_code == 303
     assert "对方没有同意" in await mother.page(HOME)
     late = await daughter.post(f"{at}/agree", "/me")

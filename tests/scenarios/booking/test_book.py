@@ -178,6 +178,27 @@ async def test_a_cancelled_place_is_offered_to_who_waits(
     assert [one["kind"] for one in await lists.list_messages(them, waiting)] == ["offer"]
 
 
+async def test_who_is_paused_meanwhile_cannot_take_the_offer(
+    cx: Context, slot: NewSlot, person: UUID
+) -> None:
+    me = acting(cx, resident(person))
+    booking = await book.book(me, slot.id, person)
+    waiting = await make_person(cx)
+    them = acting(cx, resident(waiting))
+    last = slot.window.starts_at.date() + timedelta(days=1)
+    entry = await wait.join(them, waiting, slot.clinic.id, NOW.date(), last)
+    await book.cancel(me, booking.id)
+    await cx.db.execute(
+        "INSERT INTO booking.hold (id, person_id, starts_at, ends_at, no_shows)"
+        " VALUES (%(id)s, %(person)s, %(now)s, %(until)s, '{}')",
+        {"id": ids.new(), "person": waiting, "now": NOW, "until": NOW + timedelta(days=9)},
+    )
+    with pytest.raises(OnHold):
+        await wait.accept(them, entry.id)
+    clerk = acting(cx, staff(Role.CLERK), Channel.WINDOW)
+    assert (await wait.accept(clerk, entry.id)).number == booking.number
+
+
 async def test_an_unanswered_offer_goes_to_the_next(cx: Context, slot: NewSlot) -> None:
     holder, first, second = [await make_person(cx) for _ in range(3)]
     booking = await book.book(acting(cx, resident(holder)), slot.id, holder)
@@ -259,6 +280,10 @@ async def test_an_appeal_that_is_granted_lifts_the_pause(cx: Context, person: UU
     await holds.decide(operator, hold.id, lift=True, reason="有住院证明")
     next_week = await open_slot(cx, starts_at=NOW + timedelta(days=7))
     assert await book.book(replace(me, now=later.now), next_week.id, person)
+    missed_again = replace(cx, now=NOW + timedelta(days=8))
+    assert await holds.mark_no_shows(missed_again) == 1
+    me = replace(me, now=missed_again.now)
+    assert await holds.current(me, person) is None  # what was excused counts no more
 
 
 async def test_the_list_of_the_day_is_for_the_hospital_and_every_name_on_it_is_audited(

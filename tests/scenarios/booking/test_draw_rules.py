@@ -35,9 +35,13 @@ def requests(dice: random.Random, count: int, slots: int) -> list[bytes]:
 
 
 def published(
-    seed: bytes, slots: Sequence[DrawSlot], records: Sequence[bytes], beacon: str = ""
+    seed: bytes,
+    slots: Sequence[DrawSlot],
+    records: Sequence[bytes],
+    beacon: str = "",
+    source: str | None = None,
 ) -> list[bytes]:
-    """Write the file of a draw as the service does."""
+    """Write the file of a draw as the service does; the source is named for a beacon."""
     draw = Draw(
         id=UUID(int=77),
         organisation_id=UUID(int=78),
@@ -47,7 +51,7 @@ def published(
         closes_at=CLOSES,
         state=DrawState.DONE,
         commitment=rules.commitment(seed),
-        beacon_source="双色球" if beacon else "",
+        beacon_source=source or ("双色球" if beacon else ""),
         requests=len(records),
     )
     so_far = hashlib.sha256()
@@ -176,6 +180,19 @@ def test_a_file_replaced_as_a_whole_is_found_by_the_noted_commitment() -> None:
     assert verify(other, commitment=rules.commitment(SEED)).line == 1
     assert not verify(other, seed=SEED).ok
     assert not verify(other, list_digest=b"\x00" * 32).ok
+
+
+def test_an_announced_beacon_that_was_not_used_is_found() -> None:
+    """Or an operator who reads the seed early could add requests until the order suits."""
+    records = requests(random.Random(5), 12, 1)
+    report = verify(published(SEED, windows(3), records, source="国家授时中心"))
+    assert not report.ok
+    assert report.line == 1 + 1 + len(records) + 1
+
+
+def test_a_window_that_stands_there_twice_is_found() -> None:
+    twice = [DrawSlot(n, UUID(int=1), [1]) for n in (1, 2)]
+    assert verify(published(SEED, twice, requests(random.Random(5), 4, 2))).line == 3
 
 
 def test_lines_taken_away_added_or_swapped_are_found() -> None:

@@ -21,7 +21,7 @@ from citycare.scenarios.booking.model.core import (
     SlotStopped,
 )
 from citycare.scenarios.booking.model.schedule import Clinic, ClinicUnknown
-from citycare.scenarios.booking.model.stop import Answer, NothingToStop, ReasonMissing, StopPlan
+from citycare.scenarios.booking.model.stop import NothingToStop, ReasonMissing, StopPlan
 from citycare.scenarios.booking.service import book, clinics, finder, schedule, stop
 
 from .city import BONES, CHEN, WANG, clinic, named, template
@@ -203,6 +203,30 @@ async def test_an_offer_made_in_a_stopped_window_is_withdrawn_to_the_head(heart:
     ]
 
 
+async def test_who_loses_two_visits_at_once_stands_on_the_list_once_for_both(
+    heart: Context,
+) -> None:
+    cx = heart
+    await stop.stop_clinic(cx, WANG.id, *DAY, "停电")  # nobody else can take them
+    thursday = MONDAY + timedelta(days=3)
+    [monday], [_] = await fill(cx, CHEN, MONDAY, 1), await fill(cx, CHEN, thursday, 1)
+    later = clock.at(MONDAY + timedelta(days=5), time(8))
+    await cx.db.execute(
+        "INSERT INTO booking.wait (id, person_id, clinic_id, from_day, to_day, state, channel,"
+        " created_at) VALUES (%(id)s, %(person)s, %(c)s, %(day)s, %(day)s, 'waiting', 'phone',"
+        " now())",
+        {"id": named("w"), "person": monday.person_id, "c": CHEN.id, "day": later.date()},
+    )
+    plan = await stop.stop_clinic(cx, CHEN.id, DAY[0], later, "住院")
+    assert [one.person_id for one in plan.waiting] == [monday.person_id] * 2
+    [entry] = await rows(cx, "SELECT ahead, from_day, to_day FROM booking.wait")
+    assert entry == {
+        "ahead": True,
+        "from_day": clock.day_of(cx.now),
+        "to_day": thursday + timedelta(days=14),
+    }
+
+
 async def test_a_replacement_can_be_kept_and_lapses_into_the_booking(heart: Context) -> None:
     cx = heart
     await fill(cx, CHEN, MONDAY, 3)
@@ -213,12 +237,13 @@ async def test_a_replacement_can_be_kept_and_lapses_into_the_booking(heart: Cont
     await stop.accept_replacement(cx, offered.booking_id)
     assert await stop.list_open_replacements(cx, person) == []
     second = (await stop.list_open_replacements(cx, named("person", 1)))[0]
-    assert await stop.note_answer(cx, second.booking_id, Answer.MOVED)
-    assert not await stop.note_answer(cx, named("person", 1), Answer.MOVED)
+    await book.cancel(cx, second.booking_id)
     later = replace(cx, now=cx.now + timedelta(days=2))
     assert await stop.settle_replacements(later) == 1
     states = await rows(cx, "SELECT state FROM booking.booking WHERE source = 'replacement'")
-    assert [one["state"] for one in states] == ["booked"] * 3
+    assert sorted(one["state"] for one in states) == ["booked", "booked", "cancelled"]
+    answers = await rows(cx, "SELECT answer FROM booking.replacement ORDER BY answer")
+    assert [one["answer"] for one in answers] == ["accepted", "cancelled", "unanswered"]
     with pytest.raises(BookingUnknown):
         await stop.accept_replacement(cx, named("nothing"))
 

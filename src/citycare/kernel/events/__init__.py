@@ -11,8 +11,8 @@ Promises:   nothing is announced before the commit or after a rollback; each (ev
             what is announced once its first worker has started; a job that fails for good waits
             as a dead letter until an operator replays it. No order between events; jobs of one
             lock keep theirs.
-Limits:     1,000 events per delivery job, 6 tries with 2, 4, 8 … 300 s between, a worker silent
-            for 8 s is dead, replies are kept 7 days, events 30.
+Limits:     1,000 events per delivery job, 6 tries 2, 4, 8, 16 and 32 s apart, a worker silent for
+            8 s is dead, replies are kept 7 days, events 30.
 Privacy:    facts are ids and numbers; errors are kept as type and place, never as text (R101).
 Sources:    procrastinate 3.10 (queue in PostgreSQL); transactional outbox, C. Richardson,
             Microservices Patterns, 2018, §3.3.

@@ -169,9 +169,9 @@ async def _relation_page(request: Request, cx: Context, relation_id: UUID) -> Re
     person, proxy = names.get(found.person_id, ""), names.get(found.proxy_id, "")
     return RelationPage(
         id=relation_id,
-        title=words("%(proxy)s可以为%(person)s办理", proxy=proxy, person=person),
+        title=words("%(proxy)s 可以为 %(person)s 办理", proxy=proxy, person=person),
         facts=(
-            Fact(name=words("关系"), text=words(KINDS[found.kind])),
+            _kin(words, found.kind, proxy, person),
             Fact(name=words("可以办"), text=scopes_in_full(found.scopes, words)),
             Fact(name=words("有效期"), text=until(request, found.ends_at, words)),
         ),
@@ -179,6 +179,21 @@ async def _relation_page(request: Request, cx: Context, relation_id: UUID) -> Re
         is_mine=found.proxy_id == cx.actor.person_id,
         proxy=proxy,
     )
+
+
+def _kin(words: Words, kind: RelationKind, proxy: str, person: str) -> Fact:
+    """Say who is what of whom: '子女' alone could be read either way."""
+    text = words(
+        "%(proxy)s 是 %(person)s 的%(kind)s", proxy=proxy, person=person, kind=words(KINDS[kind])
+    )
+    return Fact(name=words("关系"), text=text)
+
+
+def _sides(asked: identity.Request, asker: str) -> tuple[str, str]:
+    """Return who would act, and for whom."""
+    if asked.way is identity.Way.BE_ACTED_FOR:
+        return asked.other_name, asker
+    return asker, asked.other_name
 
 
 @router.get(HOME + "/relations/{relation_id}/end", dependencies=[gate(ACTION)])
@@ -218,13 +233,13 @@ async def asked(request: Request, cx: WriteContext, request_id: UUID) -> Respons
     asker = await identity.get_person(cx, found.asker_id)
     names = {found.asker_id: asker.name}
     facts = [
-        Fact(name=words("关系"), text=words(KINDS[found.kind])),
+        _kin(words, found.kind, *_sides(found, asker.name)),
         Fact(name=words("可以办"), text=scopes_in_full(found.scopes, words)),
         Fact(name=words("有效期"), text=until(request, found.ends_at, words)),
     ]
     if is_mine:
         facts.insert(0, Fact(name=words("证件"), text=found.other_document))
-        title = words("问%(name)s的", name=found.other_name)
+        title = words("发给 %(name)s 的请求", name=found.other_name)
     else:
         tail = (asker.phone or "")[-4:]
         if tail:
@@ -234,7 +249,7 @@ async def asked(request: Request, cx: WriteContext, request_id: UUID) -> Respons
     page = RequestPage(
         id=request_id,
         title=title,
-        words=words("请求到 %(day)s 为止有效。", day=until(request, found.expires_at, words)),
+        words=words("请求的有效期：%(day)s。", day=until(request, found.expires_at, words)),
         facts=tuple(facts),
         is_mine=is_mine,
         is_open=found.is_open(cx.now),

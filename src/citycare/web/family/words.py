@@ -76,4 +76,4 @@ def until(request: Request, ends_at: datetime | None, words: Words) -> str:
     last = ends_at - timedelta(seconds=1)
     year = last.year
     day = local_day(last, manner_of(request).lang)
-    return words("到 %(year)d 年 %(day)s", year=year, day=day)
+    return words("到 %(year)d 年%(day)s", year=year, day=day)

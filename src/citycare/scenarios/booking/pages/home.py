@@ -130,7 +130,7 @@ def _next_step(request: Request, cx: Context, words: Words, upcoming: Any, offer
             where=words("候补有号了"),
             title=when(request, offer),
             note=words(
-                "%(place)s · 给您留到 %(until)s",
+                "%(place)s · 给您留到%(until)s",
                 place=place_of(offer, words),
                 until=until(request, offer["offer_until"], cx.now),
             ),

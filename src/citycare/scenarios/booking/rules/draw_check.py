@@ -98,8 +98,8 @@ def _check(
     revealed = _hex(reader, told["seed"])
     if rules.commitment(revealed) != promised or seed not in (None, revealed):
         raise _Differs(reader.number, "the seed is not the one committed to")
-    if not header["beacon_source"] and told["beacon"]:
-        raise _Differs(reader.number, "a beacon was used that was not announced")
+    if bool(header["beacon_source"]) != bool(told["beacon"]):
+        raise _Differs(reader.number, "a beacon is used if one was announced, and only then")
     _same(reader, line, rules.draw_line(revealed, digest, told["beacon"]))
     tickets = rules.ranked(rules.lottery_key(revealed, digest, told["beacon"]), records)
     del records
@@ -128,7 +128,8 @@ def _head(reader: _Reader) -> tuple[dict[str, Any], list[DrawSlot]]:
     if header["format"] != rules.FORMAT or len(_hex(reader, header["commitment"])) != rules.DIGEST:
         raise _Differs(1, f"this is not a file of {rules.FORMAT}")
     reader.so_far.update(line)
-    slots = []
+    slots: list[DrawSlot] = []
+    known: set[UUID] = set()
     for n in range(1, header["slots"] + 1):
         line = reader.take()
         fields = _fields(reader, line, {"slot": int, "id": str, "places": list})
@@ -140,6 +141,9 @@ def _head(reader: _Reader) -> tuple[dict[str, Any], list[DrawSlot]]:
             slots.append(DrawSlot(n, UUID(fields["id"]), numbers))
         except ValueError as error:
             raise _Differs(reader.number, "the window's id is not an id") from error
+        if slots[-1].slot_id in known:
+            raise _Differs(reader.number, "this window stands there twice")
+        known.add(slots[-1].slot_id)
         reader.so_far.update(line)
     return header, slots
 

@@ -306,14 +306,6 @@ async def accept_replacement(cx: Context, booking_id: UUID) -> None:
         await audit.append(cx, [entry])
 
 
-async def note_answer(cx: Context, booking_id: UUID, said: Answer) -> bool:
-    """Note that a booking was moved or cancelled, in case it was a replacement; True if so.
-
-    Called by `cancel` and `reschedule` after they have asked for access.
-    """
-    return await stop_store.answer(cx.db, booking_id, said, cx.now)
-
-
 async def list_open_replacements(cx: Context, person_id: UUID) -> list[OpenReplacement]:
     """Return the replacements a person may still answer, the most urgent first."""
     await consent.require(cx, "booking.read", person_id)

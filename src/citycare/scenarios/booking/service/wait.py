@@ -101,6 +101,7 @@ async def accept(cx: Context, wait_id: UUID) -> Booking:
 
     Raises:
         OfferGone: the deadline has passed or it was answered before.
+        OnHold, AlreadyBooked, TooManyBookings: as for any booking.
     """
     entry = await _mine(cx, wait_id)
     if entry.state != "offered" or entry.offer_until is None or entry.offer_until <= cx.now:
@@ -112,9 +113,10 @@ async def accept(cx: Context, wait_id: UUID) -> Booking:
     claim = Claim(
         slot.id, entry.person_id, entry.pool, cx.actor, cx.channel, cx.request_id, Source.WAITLIST
     )
-    held = await booking_store.held(cx.db, [entry.person_id], cx.now - timedelta(days=1))
+    since = cx.now - timedelta(days=1)
+    standing = Standing(*await booking_store.standing(cx.db, [entry.person_id], since, cx.now))
     limits = await limits_in_force(cx)
-    error = limit_rules.check_limits(claim, slot, Standing(held, ()), limits, cx.now)
+    error = limit_rules.check_limits(claim, slot, standing, limits, cx.now)
     if error is not None:
         raise error
     if await place_store.take(cx.db, [(slot.id, entry.offer_number)], was=("offered",)) != 1:
@@ -139,6 +141,8 @@ async def decline(cx: Context, wait_id: UUID) -> None:
 async def expire_offers(cx: Context) -> int:
     """Pass on the offers nobody answered in time; return how many. For the tick job."""
     entries = await wait_store.expired(cx.db, cx.now, BATCH)
+    # All windows at once, in the order of ids: one by one they could meet a batch of bookings.
+    await place_store.lock_slots(cx.db, {one.offer_slot_id for one in entries if one.offer_slot_id})
     for entry in entries:
         await _settle(cx, entry, "expired")
     await hold_store.tell(

@@ -260,7 +260,8 @@ MISSED = f"""
 MARK_MISSED = """
     UPDATE booking.booking SET state = 'no_show', ended_at = %(now)s WHERE id = ANY(%(ids)s)
 """
-# A visit missed that somebody else had chosen, after a stopped clinic, is not held against anybody.
+# Not held against anybody: a visit that somebody else had chosen, after a stopped clinic, and one
+# excused by granting the appeal against a pause that rested on it.
 MISSES = """
     SELECT person_id, array_agg(starts_at ORDER BY starts_at) AS starts,
            array_agg(id ORDER BY starts_at) AS ids
@@ -268,6 +269,9 @@ MISSES = """
      WHERE person_id = ANY(%(persons)b) AND state = 'no_show' AND starts_at <= %(until)s
        AND NOT EXISTS (SELECT 1 FROM booking.replacement r
                         WHERE r.booking_id = booking.id AND r.answer = 'unanswered')
+       AND NOT EXISTS (SELECT 1 FROM booking.hold h
+                        WHERE h.person_id = booking.person_id AND h.decision = 'lifted'
+                          AND h.appealed_at IS NOT NULL AND booking.id = ANY(h.no_shows))
      GROUP BY person_id
 """
 

@@ -170,15 +170,18 @@ async def add_replacements(
     await db.execute(ADD, parameters)
 
 
+# Who loses several visits stands once, for the longest of the spans, since the first of them.
 AHEAD = """
     INSERT INTO booking.wait (id, person_id, clinic_id, from_day, to_day, pool, state, channel,
                               acted_by, created_at, ahead)
-    SELECT w.id, w.person_id, %(clinic)s, %(from)s, w.to_day, 'public', 'waiting', w.channel,
-           %(acted_by)s, w.since, true
+    SELECT DISTINCT ON (w.person_id) w.id, w.person_id, %(clinic)s, %(from)s, w.to_day, 'public',
+           'waiting', w.channel, %(acted_by)s, min(w.since) OVER (PARTITION BY w.person_id), true
       FROM unnest(%(ids)s::uuid[], %(persons)s::uuid[], %(to)s::date[], %(channels)s::text[],
                   %(since)s::timestamptz[]) AS w (id, person_id, to_day, channel, since)
+     ORDER BY w.person_id, w.to_day DESC
         ON CONFLICT (person_id, clinic_id) WHERE state IN ('waiting', 'offered')
-        DO UPDATE SET ahead = true, to_day = GREATEST(wait.to_day, excluded.to_day)
+        DO UPDATE SET ahead = true, from_day = LEAST(wait.from_day, excluded.from_day),
+                      to_day = GREATEST(wait.to_day, excluded.to_day)
 """
 
 
@@ -188,7 +191,10 @@ async def wait_ahead(
     today: date,
     acted_by: UUID | None,
 ) -> None:
-    """Put people at the head of the waiting list until a day, since when they had booked."""
+    """Put people at the head of the waiting list until a day, since when they had booked.
+
+    Who waits there already goes to the head, for that span and their own.
+    """
     parameters = {
         "clinic": bookings[0][0].clinic_id,
         "from": today,
