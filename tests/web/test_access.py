@@ -140,7 +140,7 @@ def test_the_rest_have_words_too(app: FastAPI) -> None:
 def test_whatever_is_written_into_the_trail_has_words() -> None:
     calls = [one for source in package() for one in ast.walk(source.tree) if is_entry(one)]
     first = [one.args[0] for one in calls if isinstance(one, ast.Call)]
-    written = {one.value for one in first if isinstance(one, ast.Constant)}
+    written = {str(one.value) for one in first if isinstance(one, ast.Constant)}
     answers = set(RequestState) - {RequestState.OPEN}
     written |= {f"relation.{one}" for one in ("asked", "added", "ended", *answers)}
     written |= {f"booking.{one}" for one in (State.ARRIVED, State.FULFILLED, State.NO_SHOW)}

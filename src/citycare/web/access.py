@@ -19,10 +19,11 @@ from citycare.kernel import audit, consent, identity
 from citycare.kernel.audit import Found
 from citycare.kernel.context import Context
 from citycare.kernel.identity import AccountCard
-from citycare.web.actions import Words, action_words, channel_words, words_of
+from citycare.web.actions import action_words, channel_words
 from citycare.web.actors import actor_words, cards_of
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.errors import SignInNeeded
+from citycare.web.manner import Words, words_of
 from citycare.web.parts import Option, Tag, Tone
 from citycare.web.portals import persons
 from citycare.web.respond import respond

@@ -6,17 +6,9 @@ marked for translation, and with them what is written without asking the policy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from starlette.requests import Request
-
 from citycare.kernel.context import Channel, Role
-from citycare.web import i18n
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
-
-Words = Callable[..., str]
+from citycare.web.manner import Words
 
 POLICY_WORDS: dict[str, str] = {
     "booking.read": mark("查看预约"),
@@ -157,17 +149,6 @@ BUILT_IN: dict[str, str] = {
     "sign-in": mark("登录入口"),
     "command-line": mark("服务器命令行"),
 }
-
-
-def words_of(request: Request) -> Words:
-    """Return `_` for this request: looks a Chinese sentence up, facts by name."""
-    gettext = i18n.translations(manner_of(request).lang).gettext
-
-    def words(message: str, /, **facts: Any) -> str:
-        text = gettext(message)
-        return text % facts if facts else text
-
-    return words
 
 
 def action_words(action: str, words: Words) -> str:

@@ -11,7 +11,8 @@ from uuid import UUID
 from citycare.kernel import identity
 from citycare.kernel.context import Context, Role
 from citycare.kernel.identity import AccountCard
-from citycare.web.actions import BUILT_IN, ROLES, Words
+from citycare.web.actions import BUILT_IN, ROLES
+from citycare.web.manner import Words
 
 
 def masked(name: str) -> str:

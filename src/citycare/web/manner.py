@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
@@ -15,6 +17,8 @@ from citycare.web import i18n
 from citycare.web.edge import cookies
 from citycare.web.edge.exchange import edge_of
 from citycare.web.shell import Lang
+
+Words = Callable[..., str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,17 @@ def manner_of(request: Request) -> Manner:
     )
     kept = request.query_params.get("elder") or cookies.get(request, edge, cookies.ELDER)
     return Manner(lang, kept == "1")
+
+
+def words_of(request: Request) -> Words:
+    """Return `_` for this request: looks a Chinese sentence up, facts by name."""
+    gettext = i18n.translations(manner_of(request).lang).gettext
+
+    def words(message: str, /, **facts: Any) -> str:
+        text = gettext(message)
+        return text % facts if facts else text
+
+    return words
 
 
 def keep(request: Request, response: Response) -> None:

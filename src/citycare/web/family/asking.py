@@ -22,10 +22,10 @@ from citycare.web.edge.contexts import ReadContext, WriteContext, gate
 from citycare.web.family import wizard
 from citycare.web.family.base import ACTION, HOME, me_of, names_of, require_person, wards_of
 from citycare.web.family.wizard import Field, Plan
-from citycare.web.family.words import KINDS, PAPERS, SCOPES, SPANS, Words, words_of
+from citycare.web.family.words import KINDS, PAPERS, SCOPES, SPANS
 from citycare.web.forms import Form
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Link, Option
 from citycare.web.respond import redirect, respond
 from citycare.web.shell import Toast

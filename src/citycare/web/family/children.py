@@ -17,10 +17,9 @@ from citycare.web.family import wizard
 from citycare.web.family.asking import FORM, paper_field, read_document
 from citycare.web.family.base import HOME, me_of
 from citycare.web.family.wizard import Field, Plan
-from citycare.web.family.words import words_of
 from citycare.web.forms import Form
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import manner_of, words_of
 from citycare.web.parts import Option
 from citycare.web.respond import redirect, respond
 from citycare.web.shell import Toast

@@ -16,15 +16,9 @@ from citycare.kernel.identity import Relation, RelationKind, RequestState
 from citycare.kernel.identity.model import RelationUnknown
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.family.base import ACTION, HOME, me_of, names_of, note, require_person, wards_of
-from citycare.web.family.words import (
-    KINDS,
-    Words,
-    scope_words,
-    scopes_in_full,
-    until,
-    words_of,
-)
+from citycare.web.family.words import KINDS, scope_words, scopes_in_full, until
 from citycare.web.i18n import mark
+from citycare.web.manner import Words, words_of
 from citycare.web.parts import Fact, Link, Tag, Tone
 from citycare.web.respond import redirect, respond
 from citycare.web.shell import Toast

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from starlette.requests import Request
 
-from citycare.web.family.words import Words, words_of
 from citycare.web.forms import Form
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Fact, Option
 
 SEEN, SURE = "seen", "sure"

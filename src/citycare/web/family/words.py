@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
 from starlette.requests import Request
 
 from citycare.kernel.identity import Kind, ProxyScope, RelationKind
-from citycare.web import i18n
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of
 from citycare.web.rendering import local_day
-
-Words = Callable[..., str]
 
 # What the proxy is to the person acted for.
 KINDS: dict[RelationKind, str] = {
@@ -46,17 +42,6 @@ PAPERS: dict[Kind, str] = {
     Kind.HK_MACAO_PASS: mark("港澳居民来往内地通行证"),
     Kind.TAIWAN_PASS: mark("台湾居民来往大陆通行证"),
 }
-
-
-def words_of(request: Request) -> Words:
-    """Return `_` for this request: looks a Chinese sentence up, facts by name."""
-    gettext = i18n.translations(manner_of(request).lang).gettext
-
-    def words(message: str, /, **facts: Any) -> str:
-        text = gettext(message)
-        return text % facts if facts else text
-
-    return words
 
 
 def scope_words(scopes: Iterable[ProxyScope], words: Words) -> str:

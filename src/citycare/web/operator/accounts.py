@@ -14,10 +14,11 @@ from citycare.kernel import consent, identity
 from citycare.kernel.context import Context, Grant, Role
 from citycare.kernel.identity import AccountCard
 from citycare.kit.errors import Conflict, NotFound
-from citycare.web.actions import ROLES, Words, words_of
+from citycare.web.actions import ROLES
 from citycare.web.actors import masked, role_words
 from citycare.web.edge.contexts import ReadContext, WriteContext
 from citycare.web.i18n import mark
+from citycare.web.manner import Words, words_of
 from citycare.web.operator.common import address, as_uuid, clean, operator_gate, stamp
 from citycare.web.parts import Cell, Column, Fact, Option, Row, Tag, Tone
 from citycare.web.respond import redirect, respond

@@ -15,10 +15,10 @@ from citycare.kernel import consent, identity
 from citycare.kernel.consent import BreakGlass, Review
 from citycare.kernel.context import Context
 from citycare.kernel.identity import AccountCard, Person
-from citycare.web.actions import Words, words_of
 from citycare.web.actors import actor_words, cards_of, masked
 from citycare.web.edge.contexts import ReadContext, WriteContext
 from citycare.web.i18n import mark
+from citycare.web.manner import Words, words_of
 from citycare.web.operator.common import address, clean, operator_gate, stamp
 from citycare.web.parts import Cell, Column, Fact, Option, Row, Tag, Tone
 from citycare.web.respond import redirect, respond

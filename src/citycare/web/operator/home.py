@@ -14,9 +14,9 @@ from starlette.responses import Response
 
 from citycare.kernel import audit, consent, events, identity
 from citycare.kernel.context import Context, policy
-from citycare.web.actions import Words, words_of
 from citycare.web.edge.contexts import ReadContext
 from citycare.web.edge.exchange import edge_of
+from citycare.web.manner import Words, words_of
 from citycare.web.operator.common import operator_gate, stamp
 from citycare.web.parts import Chart, Fact, Kpi, Link, Tag, Tone
 from citycare.web.respond import respond

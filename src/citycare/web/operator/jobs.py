@@ -14,9 +14,9 @@ from starlette.responses import Response
 from citycare.kernel import audit, consent, events
 from citycare.kernel.context import Context
 from citycare.kernel.events import DeadLetter, JobState, NoDeadLetter
-from citycare.web.actions import Words, words_of
 from citycare.web.edge.contexts import ReadContext, WriteContext
 from citycare.web.i18n import mark
+from citycare.web.manner import Words, words_of
 from citycare.web.operator.common import TEXT_MAX, address, clean, operator_gate, stamp
 from citycare.web.parts import Cell, Column, Fact, Option, Row, Tag, Tone
 from citycare.web.respond import redirect, respond

@@ -21,11 +21,10 @@ from citycare.kernel.identity import Document, Kind, Merge, Person, Proposal, Se
 from citycare.kernel.identity.model import MergeRefused
 from citycare.kit.errors import AppError
 from citycare.web import i18n
-from citycare.web.actions import Words, words_of
 from citycare.web.actors import actor_words, cards_of, masked
 from citycare.web.edge.contexts import ReadContext, WriteContext
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.operator.common import (
     TEXT_MAX,
     address,

@@ -18,10 +18,10 @@ from citycare.kernel import audit, consent
 from citycare.kernel.context import Context, policy
 from citycare.kernel.context.policy import Parameter, ParameterUnknown, Status
 from citycare.kit.errors import Conflict
-from citycare.web.actions import Words, words_of
 from citycare.web.edge.contexts import ReadContext, WriteContext
 from citycare.web.forms import MISSING
 from citycare.web.i18n import mark
+from citycare.web.manner import Words, words_of
 from citycare.web.operator.common import address, clean, operator_gate, stamp
 from citycare.web.operator.rule_names import NAMES, name_of, unit_of
 from citycare.web.operator.shapes import same_shape, shape_of

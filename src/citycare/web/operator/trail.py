@@ -21,11 +21,12 @@ from citycare.kernel.context import Context
 from citycare.kernel.identity.model import PersonUnknown
 from citycare.kit import clock
 from citycare.kit.errors import NotFound
-from citycare.web.actions import Words, action_words, channel_words, words_of
+from citycare.web.actions import action_words, channel_words
 from citycare.web.actors import actor_words, cards_of, masked
 from citycare.web.edge.contexts import WriteContext
 from citycare.web.forms import NOT_A_DAY
 from citycare.web.i18n import mark
+from citycare.web.manner import Words, words_of
 from citycare.web.operator.common import address, as_uuid, clean, operator_gate, short, stamp
 from citycare.web.parts import Cell, Column, Fact, Link, Option, Row, Tag, Tone
 from citycare.web.respond import respond

@@ -19,11 +19,10 @@ from citycare.kernel.context import Context
 from citycare.kit.db import Database
 from citycare.kit.errors import AppError
 from citycare.web import i18n, rendering
-from citycare.web.actions import Words, words_of
 from citycare.web.edge.contexts import WriteContext
 from citycare.web.edge.exchange import edge_of
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.operator.common import operator_gate
 from citycare.web.parts import Fact
 from citycare.web.portals import shells

@@ -14,13 +14,12 @@ from starlette.responses import Response
 from citycare.kernel import audit, identity
 from citycare.kernel.context import Context
 from citycare.scenarios.booking.model.core import Hold, WrongState
-from citycare.scenarios.booking.pages.words import Words, words_of
 from citycare.scenarios.booking.service import holds
 from citycare.web.actors import masked
 from citycare.web.edge.contexts import WriteContext
 from citycare.web.forms import MISSING
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.operator.common import clean, operator_gate, stamp
 from citycare.web.parts import Cell, Column, Fact, Row
 from citycare.web.rendering import local_day

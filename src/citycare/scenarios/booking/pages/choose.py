@@ -29,10 +29,9 @@ from citycare.scenarios.booking.model.finder import Query as Asking
 from citycare.scenarios.booking.model.schedule import Clinic
 from citycare.scenarios.booking.pages import elder
 from citycare.scenarios.booking.pages.asked import Asked
-from citycare.scenarios.booking.pages.words import Words, words_of
 from citycare.scenarios.booking.service import finder, lists, queue
 from citycare.web.edge.contexts import ReadContext, gate
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Chip, ChipState, Day, DayState, Doctor, Link, Option
 from citycare.web.portals import persons
 from citycare.web.respond import respond

@@ -30,12 +30,11 @@ from citycare.scenarios.booking.pages.clinic_rows import (
     part_of,
     session_word,
 )
-from citycare.scenarios.booking.pages.words import Words, words_of
 from citycare.scenarios.booking.rules.stop import half_day
 from citycare.scenarios.booking.service import day as day_service
 from citycare.scenarios.booking.service import lists
 from citycare.web.edge.contexts import WriteContext, gate
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Kpi, Option
 from citycare.web.portals.model import CLINIC
 from citycare.web.rendering import local_day, local_time

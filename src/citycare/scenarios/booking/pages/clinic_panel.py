@@ -26,12 +26,12 @@ from citycare.scenarios.booking.pages.clinic_rows import (
     part_of,
     source_of,
 )
-from citycare.scenarios.booking.pages.words import STATES, Words, state_tag, words_of
+from citycare.scenarios.booking.pages.words import STATES, state_tag
 from citycare.scenarios.booking.service import day as day_service
 from citycare.scenarios.booking.service import lists
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Fact, Kpi, Tag
 from citycare.web.rendering import local_day, window
 from citycare.web.respond import is_partial, local, redirect, respond

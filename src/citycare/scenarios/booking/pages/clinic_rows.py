@@ -16,12 +16,13 @@ from citycare.kit import clock
 from citycare.kit.db import Row
 from citycare.scenarios.booking.model.core import Pool, Source, State
 from citycare.scenarios.booking.pages import staff
-from citycare.scenarios.booking.pages.words import SOURCES, STATES, Words
+from citycare.scenarios.booking.pages.words import SOURCES, STATES
 from citycare.scenarios.booking.rules.day import mean_wait
 from citycare.scenarios.booking.rules.places import is_elder
 from citycare.scenarios.booking.rules.stop import half_day
 from citycare.scenarios.booking.service import day as day_service
 from citycare.web.i18n import mark
+from citycare.web.manner import Words
 from citycare.web.parts import Kpi, Tag, Tone
 from citycare.web.rendering import window
 

@@ -19,11 +19,11 @@ from citycare.kit.errors import AppError
 from citycare.kit.money import Money
 from citycare.scenarios.booking.model.core import State
 from citycare.scenarios.booking.pages import staff
-from citycare.scenarios.booking.pages.words import Words, is_today, state_tag, words_of
+from citycare.scenarios.booking.pages.words import is_today, state_tag
 from citycare.scenarios.booking.service import desk as service
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Fact, Option, Tag, Tone
 from citycare.web.rendering import local_day, mask, window, yuan
 from citycare.web.respond import redirect, respond

@@ -18,14 +18,14 @@ from citycare.scenarios.booking.model.core import Pool, State
 from citycare.scenarios.booking.pages import staff
 from citycare.scenarios.booking.pages.desk import Asked
 from citycare.scenarios.booking.pages.staff_slip import facts_of, slip_of
-from citycare.scenarios.booking.pages.words import Words, when, words_of
+from citycare.scenarios.booking.pages.words import when
 from citycare.scenarios.booking.service import book as booking
 from citycare.scenarios.booking.service import day, lists
 from citycare.scenarios.booking.service import desk as service
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.errors import status_of
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Action, Fact
 from citycare.web.rendering import yuan
 from citycare.web.respond import redirect, respond

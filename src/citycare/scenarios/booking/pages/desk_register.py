@@ -19,12 +19,12 @@ from citycare.kernel.identity.documents import Document
 from citycare.kit.errors import AppError
 from citycare.scenarios.booking.pages import staff
 from citycare.scenarios.booking.pages.desk import has_digit
-from citycare.scenarios.booking.pages.words import Words, words_of
 from citycare.scenarios.booking.service import desk as service
 from citycare.web import forms
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.errors import status_of
 from citycare.web.i18n import mark
+from citycare.web.manner import Words, words_of
 from citycare.web.parts import Option
 from citycare.web.respond import redirect, respond
 from citycare.web.shell import Toast

@@ -17,13 +17,13 @@ from citycare.kit import clock
 from citycare.kit.errors import AppError
 from citycare.scenarios.booking.model.finder import Filters
 from citycare.scenarios.booking.pages import staff
-from citycare.scenarios.booking.pages.words import words_of
 from citycare.scenarios.booking.service import desk as service
 from citycare.scenarios.booking.service import finder, lists, wait
 from citycare.web import forms
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.errors import status_of
 from citycare.web.i18n import mark
+from citycare.web.manner import words_of
 from citycare.web.parts import Option
 from citycare.web.respond import redirect, respond
 from citycare.web.shell import Toast

@@ -17,7 +17,7 @@ from citycare.kernel.context import Context
 from citycare.kit import clock
 from citycare.kit.errors import AppError
 from citycare.scenarios.booking.model.draw import WISHES_MAX, Draw, DrawState
-from citycare.scenarios.booking.pages.words import Words, place_of, when, words_of
+from citycare.scenarios.booking.pages.words import place_of, when
 from citycare.scenarios.booking.service import draw as service
 from citycare.scenarios.booking.service import draw_list, lists
 from citycare.scenarios.booking.service.draw_list import Look
@@ -26,7 +26,7 @@ from citycare.web.edge.contexts import ReadContext, WriteContext, gate
 from citycare.web.edge.errors import SignInNeeded
 from citycare.web.edge.exchange import edge_of
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Fact, Link, Option, Step, StepState
 from citycare.web.portals import persons
 from citycare.web.rendering import local_day, local_time

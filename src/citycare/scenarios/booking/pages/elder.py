@@ -23,10 +23,9 @@ from citycare.scenarios.booking.model.finder import DayCount, Found
 from citycare.scenarios.booking.model.finder import Query as Asking
 from citycare.scenarios.booking.model.schedule import Clinic
 from citycare.scenarios.booking.pages.asked import Asked
-from citycare.scenarios.booking.pages.words import Words, words_of
 from citycare.scenarios.booking.service import finder, lists
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Action, Link
 from citycare.web.rendering import local_day, local_time, window, yuan
 

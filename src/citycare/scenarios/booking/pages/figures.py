@@ -6,8 +6,8 @@ from starlette.requests import Request
 
 from citycare.kernel.context import Context
 from citycare.kit import clock
-from citycare.scenarios.booking.pages.words import words_of
 from citycare.scenarios.booking.service import figures
+from citycare.web.manner import words_of
 from citycare.web.parts import Chart, ChartRow
 
 

@@ -14,18 +14,10 @@ from citycare.kernel import identity
 from citycare.kernel.context import Context
 from citycare.scenarios.booking.model.core import State
 from citycare.scenarios.booking.pages import replaced
-from citycare.scenarios.booking.pages.words import (
-    Words,
-    booking_part,
-    is_today,
-    place_of,
-    until,
-    when,
-    words_of,
-)
+from citycare.scenarios.booking.pages.words import booking_part, is_today, place_of, until, when
 from citycare.scenarios.booking.service import holds, lists
 from citycare.web.edge.contexts import WriteContext, gate
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Action, Booking, Door, Link, NextStep
 from citycare.web.portals import persons
 from citycare.web.rendering import local_day

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from citycare.kernel import identity
 from citycare.kernel.context import Context
 from citycare.kit import clock
-from citycare.kit.errors import AppError
+from citycare.kit.errors import AppError, Conflict
 from citycare.kit.money import Money
 from citycare.scenarios.booking.model.core import (
     AlreadyBooked,
@@ -22,25 +22,19 @@ from citycare.scenarios.booking.model.core import (
     Pool,
     SlotUnavailable,
     State,
+    TooLate,
     TooManyBookings,
 )
 from citycare.scenarios.booking.model.queue import TicketMissing, TicketNotAdmitted, TicketSpent
 from citycare.scenarios.booking.pages.replaced import Story, story_of
-from citycare.scenarios.booking.pages.words import (
-    Words,
-    booking_part,
-    place_of,
-    state_tag,
-    when,
-    words_of,
-)
+from citycare.scenarios.booking.pages.words import booking_part, place_of, state_tag, when
 from citycare.scenarios.booking.rules.calendar import as_calendar
 from citycare.scenarios.booking.service import book, draw_list, lists, queue
 from citycare.web import i18n
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.errors import SignInNeeded
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Action, Booking, Fact, Link, Tag, Tone
 from citycare.web.portals import persons
 from citycare.web.rendering import local_day, yuan
@@ -235,6 +229,8 @@ class BookingPage:
     cancelling: tuple[Fact, ...]
     is_open: bool
     has_come: bool
+    may_change: bool
+    error: str
     story: Story | None
     again_href: str
     move_href: str
@@ -247,7 +243,9 @@ async def one(request: Request, cx: WriteContext, booking_id: UUID) -> Response:
     return await respond(request, cx, "booking/one.html", page)
 
 
-async def _booking_page(request: Request, cx: Context, booking_id: UUID) -> BookingPage:
+async def _booking_page(
+    request: Request, cx: Context, booking_id: UUID, error: AppError | None = None
+) -> BookingPage:
     words = words_of(request)
     booking, card = await lists.get_booking(cx, booking_id)
     person = await identity.get_person(cx, booking["person_id"])
@@ -272,6 +270,8 @@ async def _booking_page(request: Request, cx: Context, booking_id: UUID) -> Book
         cancelling=(who, Fact(name=words("时间"), text=when(request, card)), doctor),
         is_open=state is State.BOOKED and card["ends_at"] > cx.now,
         has_come=state is State.ARRIVED,
+        may_change=not isinstance(error, TooLate),
+        error=i18n.words_of(error, lang) if error else "",
         story=await story_of(request, cx, booking),
         again_href=f"/book?clinic={card['clinic_id']}",
         move_href=f"/book?clinic={card['clinic_id']}&move={booking_id}",
@@ -291,8 +291,13 @@ async def ask_cancel(request: Request, cx: WriteContext, booking_id: UUID) -> Re
 async def cancel(
     request: Request, cx: WriteContext, booking_id: UUID, reason: Text = ""
 ) -> Response:
-    """Give the place back."""
-    await book.cancel(cx, booking_id, reason)
+    """Give the place back, or say at the booking why not."""
+    try:
+        async with cx.db.transaction():
+            await book.cancel(cx, booking_id, reason)
+    except Conflict as error:
+        page = await _booking_page(request, cx, booking_id, error)
+        return await respond(request, cx, "booking/one.html", page, status=409)
     text = words_of(request)(mark("退好了。这个号会先给候补的人。"))
     return redirect(request, "/bookings", notice=Toast(text=text))
 

@@ -22,13 +22,13 @@ from citycare.kit.money import Money
 from citycare.scenarios.booking.model.core import Pool, SlotUnavailable
 from citycare.scenarios.booking.pages import staff
 from citycare.scenarios.booking.pages.staff_slip import slip_of
-from citycare.scenarios.booking.pages.words import Words, when, words_of
+from citycare.scenarios.booking.pages.words import when
 from citycare.scenarios.booking.service import desk as desk_service
 from citycare.scenarios.booking.service import lists
 from citycare.scenarios.booking.service import referral as service
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.errors import status_of
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Action, Fact
 from citycare.web.rendering import yuan
 from citycare.web.respond import redirect, respond

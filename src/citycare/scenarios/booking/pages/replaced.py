@@ -13,10 +13,11 @@ from starlette.responses import Response
 from citycare.kernel.context import Context
 from citycare.scenarios.booking.model.core import State
 from citycare.scenarios.booking.model.stop import Why
-from citycare.scenarios.booking.pages.words import Words, place_of, until, when, words_of
+from citycare.scenarios.booking.pages.words import place_of, until, when
 from citycare.scenarios.booking.service import lists, stop
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.i18n import mark
+from citycare.web.manner import Words, words_of
 from citycare.web.parts import Action, NextStep
 from citycare.web.respond import redirect
 from citycare.web.shell import Toast

@@ -27,7 +27,6 @@ from citycare.scenarios.booking.pages.scheduler_place import (
     place_of,
 )
 from citycare.scenarios.booking.pages.scheduler_queue import QueuePart, Way, part_of
-from citycare.scenarios.booking.pages.words import Words, words_of
 from citycare.scenarios.booking.rules.schedule import plan_day
 from citycare.scenarios.booking.service import queue as queue_service
 from citycare.scenarios.booking.service import schedule
@@ -35,7 +34,7 @@ from citycare.scenarios.booking.service import week as service
 from citycare.web import forms
 from citycare.web.edge.contexts import WriteContext
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Fact, Option
 from citycare.web.rendering import local_day, local_time, weekday, yuan
 from citycare.web.respond import redirect, respond

@@ -23,13 +23,12 @@ from citycare.scenarios.booking.pages.scheduler_place import (
     options_of,
     place_of,
 )
-from citycare.scenarios.booking.pages.words import words_of
 from citycare.scenarios.booking.rules.schedule import calendar_unknown, plan_day
 from citycare.scenarios.booking.service import schedule
 from citycare.web import forms
 from citycare.web.edge.contexts import WriteContext
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import manner_of, words_of
 from citycare.web.parts import Option, Tag, Tone
 from citycare.web.rendering import local_day
 from citycare.web.respond import redirect, respond

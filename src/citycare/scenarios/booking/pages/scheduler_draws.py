@@ -19,7 +19,6 @@ from citycare.scenarios.booking.model.draw import Draw, DrawState
 from citycare.scenarios.booking.pages import staff
 from citycare.scenarios.booking.pages.draws import at
 from citycare.scenarios.booking.pages.scheduler_place import SCHEDULER, label_of, place_of
-from citycare.scenarios.booking.pages.words import Words, words_of
 from citycare.scenarios.booking.service import draw as service
 from citycare.scenarios.booking.service import week
 from citycare.web import forms
@@ -27,6 +26,7 @@ from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.errors import status_of
 from citycare.web.edge.exchange import edge_of
 from citycare.web.i18n import mark
+from citycare.web.manner import Words, words_of
 from citycare.web.parts import Fact, Option, Step, StepState, Tag, Tone
 from citycare.web.respond import redirect, respond
 from citycare.web.shell import Toast

@@ -10,9 +10,9 @@ from citycare.kernel import identity
 from citycare.kernel.context import Context, Role
 from citycare.scenarios.booking.model.schedule import Clinic, ClinicUnknown
 from citycare.scenarios.booking.pages import staff
-from citycare.scenarios.booking.pages.words import Words
 from citycare.scenarios.booking.service import lists, week
 from citycare.web.edge.contexts import gate
+from citycare.web.manner import Words
 from citycare.web.parts import Option
 
 SCHEDULER = [Role.SCHEDULER]

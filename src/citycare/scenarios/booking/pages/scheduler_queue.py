@@ -12,11 +12,10 @@ from starlette.requests import Request
 from citycare.kernel.context import Context
 from citycare.kit import clock
 from citycare.kit.db import Row
-from citycare.scenarios.booking.pages.words import words_of
 from citycare.scenarios.booking.service import queue
 from citycare.web import forms
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import manner_of, words_of
 from citycare.web.parts import Option
 from citycare.web.rendering import local_day, local_time
 

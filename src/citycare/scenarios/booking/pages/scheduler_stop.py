@@ -27,13 +27,12 @@ from citycare.scenarios.booking.pages.scheduler_place import (
     options_of,
     place_of,
 )
-from citycare.scenarios.booking.pages.words import Words, words_of
 from citycare.scenarios.booking.service import lists, stop, week
 from citycare.web import forms
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.errors import status_of
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Kpi, Option, Tag, Tone
 from citycare.web.rendering import local_day, window
 from citycare.web.respond import redirect, respond

@@ -24,13 +24,12 @@ from citycare.scenarios.booking.pages.scheduler_place import (
     options_of,
     place_of,
 )
-from citycare.scenarios.booking.pages.words import Words, words_of
 from citycare.scenarios.booking.service import schedule
 from citycare.web import forms
 from citycare.web.edge.contexts import WriteContext
 from citycare.web.edge.errors import status_of
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Option
 from citycare.web.rendering import WEEKDAYS, local_day, window
 from citycare.web.respond import redirect, respond

@@ -15,10 +15,9 @@ from citycare.kernel.context import Channel, Context, Role
 from citycare.kit import clock
 from citycare.kit.errors import AppError
 from citycare.scenarios.booking.model.core import Pool
-from citycare.scenarios.booking.pages.words import Words
 from citycare.web import i18n
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of
 from citycare.web.rendering import local_time, weekday
 
 SEXES = {

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from citycare.kit.db import Row
 from citycare.kit.money import Money
 from citycare.scenarios.booking.pages import staff
-from citycare.scenarios.booking.pages.words import when, words_of
-from citycare.web.manner import manner_of
+from citycare.scenarios.booking.pages.words import when
+from citycare.web.manner import manner_of, words_of
 from citycare.web.parts import Action, Fact
 from citycare.web.rendering import yuan
 

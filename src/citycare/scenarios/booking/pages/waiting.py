@@ -16,12 +16,12 @@ from citycare.kit.errors import AppError
 from citycare.scenarios.booking.model.core import AlreadyWaiting, BookingUnknown, OnHold
 from citycare.scenarios.booking.model.schedule import ClinicUnknown
 from citycare.scenarios.booking.pages.mine import person_in_hand
-from citycare.scenarios.booking.pages.words import Words, place_of, until, when, words_of
+from citycare.scenarios.booking.pages.words import place_of, until, when
 from citycare.scenarios.booking.service import holds, lists, wait
 from citycare.web import i18n
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Action, Fact, Option, Tone
 from citycare.web.rendering import local_day, local_time
 from citycare.web.respond import redirect, respond

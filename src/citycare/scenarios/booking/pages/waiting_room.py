@@ -15,12 +15,12 @@ from citycare.kit import clock
 from citycare.scenarios.booking.model.queue import Standing
 from citycare.scenarios.booking.model.schedule import ClinicUnknown
 from citycare.scenarios.booking.pages.mine import person_in_hand
-from citycare.scenarios.booking.pages.words import Words, words_of
 from citycare.scenarios.booking.service import lists, queue
 from citycare.scenarios.booking.service.draw import keys_in
 from citycare.web.edge import edge_of
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.i18n import mark
+from citycare.web.manner import Words, words_of
 from citycare.web.respond import redirect, respond
 from citycare.web.shell import Toast
 

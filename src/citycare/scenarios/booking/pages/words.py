@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -10,13 +9,10 @@ from starlette.requests import Request
 
 from citycare.kit import clock
 from citycare.scenarios.booking.model.core import Source, State
-from citycare.web import i18n
 from citycare.web.i18n import mark
-from citycare.web.manner import manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Booking, Tag, Tone
 from citycare.web.rendering import local_day, local_time, window
-
-Words = Callable[..., str]
 
 STATES: dict[State, tuple[str, Tone]] = {
     State.BOOKED: (mark("已预约"), Tone.OK),
@@ -34,17 +30,6 @@ SOURCES: dict[Source, str] = {
     Source.RESCHEDULE: mark("改约"),
     Source.REPLACEMENT: mark("停诊改约"),
 }
-
-
-def words_of(request: Request) -> Words:
-    """Return `_` for this request: looks a Chinese sentence up, facts by name."""
-    gettext = i18n.translations(manner_of(request).lang).gettext
-
-    def words(message: str, /, **facts: Any) -> str:
-        text = gettext(message)
-        return text % facts if facts else text
-
-    return words
 
 
 def when(request: Request, row: Any) -> str:
