@@ -390,3 +390,21 @@ async def test_what_was_only_heard_and_not_knowing_where_are_said(house: House) 
     assert "还不知道您在哪里" in await browser.page("/book?q=附近 心内")
     assert "还不知道您在哪里" not in await browser.page("/book?q=附近 心内&lat=31.2&lon=121.4")
     await browser.english("/book?q=附近 陈力", (*NAMES, "附近", "陈力"))
+
+
+async def test_too_late_to_give_back_is_said_at_the_booking(house: House) -> None:
+    slot, *_ = await windows(house, 1)
+    person, browser = await somebody(house)
+    made = await booked(house, slot, person)
+    at = NOW + timedelta(minutes=5)
+    sooner = "UPDATE booking.{} SET starts_at = %s{} WHERE id = %s"
+    window = sooner.format("slot", ", ends_at = %s"), [at, at + timedelta(minutes=30), slot.id]
+    await house.within(lambda cx: cx.db.execute(*window))
+    mine = sooner.format("booking", ""), [at, made.id]
+    await house.within(lambda cx: cx.db.execute(*mine))
+    path = f"/bookings/{made.id}"
+    answer = await browser.post(f"{path}/cancel", "/me", reason="")
+    assert answer.status_code == 409
+    assert "请打 12320 说一声" in answer.text
+    assert "您的号" in answer.text
+    assert f'{path}/cancel"' not in answer.text  # pressing again would not help

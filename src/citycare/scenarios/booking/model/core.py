@@ -260,7 +260,7 @@ class TooLate(Conflict):
     """It is too late to change this booking."""
 
     code = "booking.too_late"
-    words = "快到就诊时间了，已经不能改约或取消。如果来不了，请打医院电话。"
+    words = "快到就诊时间了，已经不能改约或取消。如果来不了，请打 12320 说一声。"
 
 
 class WrongState(Conflict):
