@@ -74,9 +74,11 @@ async def customer(cx: Context, person_id: UUID, organisation_id: UUID) -> Custo
     await consent.require(cx, "person.read", person_id)
     person = await identity.get_person(cx, await identity.resolve(cx, person_id))
     await consent.require(cx, "booking.read", person.id, organisation_id)
+    aliases = await identity.list_aliases(cx.db, [person.id])
+    known_as = aliases.get(person.id, frozenset()) | {person.id}
     bookings = await desk_store.bookings_here(
         cx.db,
-        person.id,
+        known_as,
         organisation_id,
         since=cx.now - LOOK_BACK,
         now=cx.now,
@@ -87,7 +89,7 @@ async def customer(cx: Context, person_id: UUID, organisation_id: UUID) -> Custo
     held = await identity.list_documents(cx, person.id)
     papers = [Document(identity.Kind(one.kind), one.number) for one in held if one.verified_at]
     here = consent.Scope(organisations=frozenset({organisation_id}))
-    waits = await wait_store.list_of_person(cx.db, person.id, here)
+    waits = await wait_store.list_of_person(cx.db, known_as, here)
     await audit.append(cx, [audit.Entry("person.read", person.id, f"person/{person.id}")])
     return Customer(
         person=person,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from uuid import UUID
 
-from citycare.kernel import audit, consent
+from citycare.kernel import audit, consent, identity
 from citycare.kernel.context import Context
 from citycare.kit import clock, pages
 from citycare.kit.db import Row
@@ -77,6 +78,19 @@ async def get_booking(cx: Context, booking_id: UUID) -> tuple[Row, Row]:
     return row, card
 
 
+async def _known_as(
+    cx: Context, action: str, person_id: UUID
+) -> tuple[consent.Scope, frozenset[UUID]]:
+    """Return what the actor may see of a person, and all ids the person is known under.
+
+    Records that were made one keep their rows under the old id (kernel.identity.merges).
+    """
+    scope = await consent.visible_of(cx, action, person_id)
+    aliases = await identity.list_aliases(cx.db, [person_id])
+    known_as = aliases.get(person_id, frozenset()) | {person_id}
+    return (replace(scope, persons=known_as) if scope.persons else scope), known_as
+
+
 async def list_mine(
     cx: Context, person_id: UUID, *, upcoming: bool, token: str | None = None, count: int = 20
 ) -> pages.Page[Row]:
@@ -84,10 +98,10 @@ async def list_mine(
 
     The reading is audited, also when staff find nothing.
     """
-    scope = await consent.visible_of(cx, "booking.read", person_id)
+    scope, known_as = await _known_as(cx, "booking.read", person_id)
     count = max(1, min(count, MINE_MAX))
     rows = await booking_store.list_of_person(
-        cx.db, person_id, scope, cx.now, upcoming=upcoming, after=_after(token), count=count + 1
+        cx.db, known_as, scope, cx.now, upcoming=upcoming, after=_after(token), count=count + 1
     )
     await audit.append(cx, [audit.Entry("booking.list", person_id, "Appointment")])
     return _page(rows, count)
@@ -157,8 +171,8 @@ async def list_waits(cx: Context, person_id: UUID) -> list[Row]:
 
     Staff see where the person waits in their own houses. The reading is audited.
     """
-    scope = await consent.visible_of(cx, "booking.wait", person_id)
-    rows = await wait_store.list_of_person(cx.db, person_id, scope)
+    scope, known_as = await _known_as(cx, "booking.wait", person_id)
+    rows = await wait_store.list_of_person(cx.db, known_as, scope)
     await audit.append(cx, [audit.Entry("booking.list_waits", person_id, "wait")])
     return list(rows)
 

@@ -165,7 +165,7 @@ OF_PERSON = f"""
       FROM booking.booking AS b
       JOIN booking.slot AS s ON s.id = b.slot_id
       JOIN booking.clinic AS c ON c.id = b.clinic_id
-     WHERE b.person_id = %(person)s
+     WHERE b.person_id = ANY(%(known_as)s)
        AND (%(everything)s OR b.person_id = ANY(%(persons)s)
             OR b.organisation_id = ANY(%(organisations)s))"""
 COMING = f"""{OF_PERSON}
@@ -184,7 +184,7 @@ PAST = f"""{OF_PERSON}
 
 async def list_of_person(
     db: Connection,
-    person_id: UUID,
+    known_as: Collection[UUID],
     scope: Scope,
     now: datetime,
     *,
@@ -192,12 +192,12 @@ async def list_of_person(
     after: tuple[datetime, UUID] | None,
     count: int,
 ) -> list[Row]:
-    """Return what the scope shows of a person's bookings, with what a card shows.
+    """Return what the scope shows of a person's bookings, under all ids, with what a card shows.
 
     Coming ones first to last, or past ones last to first; `after` goes on in the same order.
     """
     parameters: dict[str, Any] = {
-        "person": person_id,
+        "known_as": list(known_as),
         "now": now,
         "at": after[0] if after else None,
         "last": after[1] if after else None,

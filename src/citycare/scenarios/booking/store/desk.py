@@ -72,7 +72,7 @@ HERE = """
       FROM booking.booking AS b
       JOIN booking.slot AS s ON s.id = b.slot_id
       JOIN booking.clinic AS c ON c.id = b.clinic_id
-     WHERE b.person_id = %(person)s AND b.organisation_id = %(organisation)s
+     WHERE b.person_id = ANY(%(known_as)s) AND b.organisation_id = %(organisation)s
        AND b.state <> 'moved' AND b.starts_at > %(since)s
      ORDER BY b.state NOT IN ('booked', 'arrived'), abs(extract(epoch FROM b.starts_at - %(now)s))
      LIMIT %(count)s
@@ -81,7 +81,7 @@ HERE = """
 
 async def bookings_here(
     db: Connection,
-    person_id: UUID,
+    known_as: Collection[UUID],
     organisation_id: UUID,
     *,
     since: datetime,
@@ -90,7 +90,7 @@ async def bookings_here(
 ) -> list[Row]:
     """Return a person's bookings in one organisation: open ones first, then what lies nearest."""
     parameters = {
-        "person": person_id,
+        "known_as": list(known_as),
         "organisation": organisation_id,
         "since": since,
         "now": now,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -137,20 +137,22 @@ OF_PERSON = f"""
       FROM booking.wait AS w
       JOIN booking.clinic AS c ON c.id = w.clinic_id
       LEFT JOIN booking.slot AS s ON s.id = w.offer_slot_id
-     WHERE w.person_id = %(person)s AND w.state IN ('waiting', 'offered')
+     WHERE w.person_id = ANY(%(known_as)s) AND w.state IN ('waiting', 'offered')
        AND (%(everything)s OR w.person_id = ANY(%(persons)s)
             OR c.organisation_id = ANY(%(organisations)s))
      ORDER BY w.state, w.created_at
 """
 
 
-async def list_of_person(db: Connection, person_id: UUID, scope: Scope) -> Sequence[Row]:
+async def list_of_person(db: Connection, known_as: Collection[UUID], scope: Scope) -> Sequence[Row]:
     """Return where a person waits, as far as the scope shows it: the position, any open offer.
+
+    `known_as`: all ids of the person.
 
     The position is that of `next_waiting`, among those who want the same pool on some of the same
     days. It can grow by those who join later the same day and draw a better lot.
     """
-    parameters = {"person": person_id, **scope.params()}
+    parameters = {"known_as": list(known_as), **scope.params()}
     return await (await db.execute(OF_PERSON, parameters)).fetchall()
 
 
