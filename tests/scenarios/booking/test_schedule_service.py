@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from citycare.kernel import fhir
-from citycare.kernel.context import Actor, Context, Grant, Role
+from citycare.kernel.context import Actor, Context, Grant, Role, policy
 from citycare.kit import clock
 from citycare.kit.errors import AppError
 from citycare.scenarios.booking import tasks
@@ -60,6 +60,8 @@ async def test_each_night_every_house_gets_its_windows_in_a_job_of_its_own(
     two_clinics: Context,
 ) -> None:
     cx = two_clinics
+    extra = await policy.value(cx, "booking.release.days_extra") | {"followup": 28}
+    await policy.change(cx, "booking.release.days_extra", extra, source="test", note="")
     await clinics.save_clinics(cx, [BONES, TEETH])
     await schedule.save_templates(cx, [template(BONES, 3)])
     await tasks.extend_schedules(cx)
@@ -75,7 +77,7 @@ async def test_each_night_every_house_gets_its_windows_in_a_job_of_its_own(
         "SELECT clinic_id, max(starts_at) AS last FROM booking.slot GROUP BY 1 ORDER BY 2",
     )
     assert {row["clinic_id"] for row in made} == {CHEN.id, WANG.id, BONES.id}
-    assert made[0]["last"] > cx.now + timedelta(days=21)  # to the furthest release day
+    assert made[0]["last"] > cx.now + timedelta(days=14 + 28 - 7)  # to the furthest release day
 
 
 async def test_slots_are_published_announced_and_audited(two_clinics: Context) -> None:

@@ -8,10 +8,9 @@ Killed or run twice, they lose nothing.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from uuid import UUID
 
-from citycare.kernel.context import Context, policy
+from citycare.kernel.context import Context
 from citycare.kernel.events import Job, Periodic
 from citycare.kit import clock
 from citycare.kit.db import Database
@@ -27,7 +26,6 @@ from citycare.scenarios.booking.service import (
     wait,
 )
 
-FURTHEST_DAYS = 14  # follow-up places are released up to this much before the horizon
 DRAWS_S = 60.0
 WINDOWS_S, WINDOWS_MORE_S = 5.0, 0.5
 read_keys = draw.read_keys
@@ -63,11 +61,8 @@ async def extend_schedules(cx: Context) -> None:
 
 async def extend_schedule(cx: Context, organisation: str) -> None:
     """For one house: windows are made from the templates, up to the furthest release day."""
-    days = int(await policy.value(cx, "booking.horizon_days")) + FURTHEST_DAYS
-    today = clock.day_of(cx.now)
-    await schedule.make_slots(
-        cx, today, today + timedelta(days=days), organisation_id=UUID(organisation)
-    )
+    today, last = clock.day_of(cx.now), await schedule.furthest_day(cx)
+    await schedule.make_slots(cx, today, last, organisation_id=UUID(organisation))
 
 
 async def run_draws(database: Database, keys: Keys) -> float:

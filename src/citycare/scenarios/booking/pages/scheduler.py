@@ -12,7 +12,7 @@ from fastapi import APIRouter, Form
 from starlette.requests import Request
 from starlette.responses import Response
 
-from citycare.kernel.context import Context, policy
+from citycare.kernel.context import Context
 from citycare.kit import clock
 from citycare.kit.db import Row
 from citycare.kit.money import Money
@@ -42,7 +42,6 @@ from citycare.web.shell import Toast
 
 router = APIRouter(include_in_schema=False)
 DAYS = 7
-FURTHEST = 14  # follow-up places are released up to this much before the horizon
 LETTERS = {
     Pool.PUBLIC: mark("公"),
     Pool.REFERRAL: mark("转"),
@@ -183,17 +182,12 @@ async def _page(
             for one, label in RELEASES.items()
         ),
         queue=await part_of(request, cx, clinic.id, form) if clinic else None,
-        horizon=local_day(await _horizon(cx), lang),
+        horizon=local_day(await schedule.furthest_day(cx), lang),
         templates=len(templates),
         previous=href(monday - timedelta(days=DAYS)),
         following=href(monday + timedelta(days=DAYS)),
         today="" if _monday(today) == monday else href(today),
     )  # fmt: skip
-
-
-async def _horizon(cx: Context) -> date:
-    days = int(await policy.value(cx, "booking.horizon_days")) + FURTHEST
-    return clock.day_of(cx.now) + timedelta(days=days)
 
 
 def _grid(rows: Sequence[Row], days: Sequence[date], words: Words) -> tuple[GridRow, ...]:
@@ -238,7 +232,7 @@ async def make(request: Request, cx: WriteContext, clinic: Annotated[UUID, Form(
     """Make the windows of one clinic up to the horizon; those there stay as they are."""
     words, lang = words_of(request), manner_of(request).lang
     made = await schedule.make_slots(
-        cx, clock.day_of(cx.now), await _horizon(cx), clinic_ids=[clinic]
+        cx, clock.day_of(cx.now), await schedule.furthest_day(cx), clinic_ids=[clinic]
     )
     text = words("排好了：新增 %(slots)d 个时段、%(places)d 个号。", slots=made.slots,
                  places=made.places)  # fmt: skip

@@ -213,6 +213,12 @@ async def make_slots(
     )
 
 
+async def furthest_day(cx: Context) -> date:
+    """Return the last day whose windows must be there: places of some pool are released for it."""
+    release = rules.release_from_policy(await policy.values(cx, "booking."))
+    return clock.day_of(cx.now) + timedelta(days=max(release.days_ahead.values()))
+
+
 async def extend_later(cx: Context) -> int:
     """Ask for one job for each house that has templates, so that none waits for another."""
     houses = await schedule_store.list_houses(cx.db)
