@@ -199,6 +199,11 @@ MESSAGES: dict[str, tuple[str, str, Tone]] = {
     "stopped": (mark("医生停诊，您排在候补第一批"), "/bookings", Tone.DANGER),
     "offer_withdrawn": (mark("候补的号因停诊收回，您仍在候补名单里"), "/bookings", Tone.SOON),
     "draw_won": (mark("摇中了"), "/bookings", Tone.OK),
+    "draw_missed": (
+        mark("摇中的号没能给您：医生停诊了，或者您已约满。可以排候补"),
+        "/bookings",
+        Tone.DANGER,
+    ),
     "draw_lost": (mark("这次没有摇中，可以排候补"), "/bookings", Tone.SOON),
 }
 
