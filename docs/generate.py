@@ -180,7 +180,7 @@ def settings_page() -> str:
     rows = []
     for name, knob in settings.Settings.__dataclass_fields__.items():
         value = getattr(default, name)
-        shown = str(value).replace(str(ROOT) + "/", "") if value not in (None, "", False) else ""
+        shown = str(value or "").replace(str(ROOT) + "/", "")
         rows.append(
             (f"`{knob.metadata['env']}`", f"`{shown}`" if shown else "–", knob.metadata["help"])
         )

@@ -56,7 +56,7 @@ OTHER_WORDS: dict[str, str] = {
     "booking.draw.done": mark("摇号完成"),
     "booking.draw.freeze": mark("摇号名单封存"),
     "booking.draw.open": mark("开放摇号"),
-    "booking.extend_schedules": mark("按排班自动放号"),
+    "booking.extend_schedule": mark("按排班自动放号"),
     "booking.fulfilled": mark("看诊完成"),
     "booking.home": mark("打开首页"),
     "booking.keep": mark("接受停诊改约"),

@@ -66,7 +66,6 @@ from citycare.kernel.identity.factors import (
 from citycare.kernel.identity.merges import (
     Merge,
     block_merge,
-    list_merges,
     merge,
     unblock_merge,
     unmerge,
@@ -223,7 +222,6 @@ __all__ = [
     "list_departments",
     "list_documents",
     "list_grants",
-    "list_merges",
     "list_organisations",
     "list_persons",
     "list_powers",

@@ -84,11 +84,6 @@ TAKE = f"SELECT {MERGE} FROM identity.merge m WHERE m.id = %(id)s FOR UPDATE"
 UNDO = """
     UPDATE identity.merge SET undone_at = %(now)s, undone_by = %(by)s WHERE id = %(id)s
 """
-OF_PERSON = f"""
-    SELECT {MERGE} FROM identity.merge m
-     WHERE m.kept_id = %(person)s OR m.merged_id = %(person)s
-     ORDER BY m.merged_at DESC, m.id DESC LIMIT 100
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +180,6 @@ async def _tell(cx: Context, what: str, done: Merge, reason: str) -> None:
     await audit.append(cx, entries)
     facts = {"merge": str(done.id), "kept": str(done.kept_id), "merged": str(done.merged_id)}
     await events.emit(cx, [events.Event(f"identity.{what}", facts)])
-
-
-async def list_merges(cx: Context, person_id: UUID) -> list[Merge]:
-    """Return the merges a record took part in, newest first, at most 100."""
-    async with cx.db.cursor(row_factory=class_row(Merge)) as cursor:
-        return await (await cursor.execute(OF_PERSON, {"person": person_id})).fetchall()
 
 
 async def block_merge(cx: Context, person_id: UUID, source: str) -> None:

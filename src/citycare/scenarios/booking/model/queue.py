@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from citycare.kit.errors import Conflict, Forbidden, Incorrect, NotFound
+from citycare.kit.errors import Conflict, Forbidden, Incorrect
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,6 @@ class Setting:
     usual_per_s: int
     before_min: int
     gather_s: int
-
-
-class QueueUnknown(NotFound):
-    """There is no such queue."""
-
-    code = "booking.queue_unknown"
-    words = "没有找到这个排队。请返回重新选择医生和时间。"
 
 
 class QueueNotOpen(Conflict):

@@ -19,7 +19,6 @@ import orjson
 from citycare.scenarios.booking.model.draw import WISHES_MAX, Draw, DrawSlot, DrawState
 
 FORMAT = "citycare-draw-1"
-SEED_BYTES = 32
 ID = 16
 WISH = 4
 RECORD = ID + WISHES_MAX * WISH

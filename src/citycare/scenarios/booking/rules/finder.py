@@ -81,7 +81,6 @@ MONTH_DAY = re.compile(r"(1[0-2]|0?[1-9])(?:月|/|-|\.)(3[01]|[12]\d|0?[1-9])(?:
 DAY_ONLY = re.compile(r"(?<![\d月/-])(3[01]|[12]\d|0?[1-9])(?:日|号)(?!楼|线|院)")
 WITHIN = re.compile(r"(?:近|未来)?([1-9]\d?|[一两二三四五六七十])天(?:之?内|以内)")
 SPLIT = re.compile(r"[\s,,。.、;;::!!??/|()()·\"“”'的]+")
-LATIN = re.compile(r"[a-z]+")
 BESIDE = (  # English words every clinic could have, and those between words
     "doctor doctors dr clinic clinics hospital hospitals department dept specialist health care"
     " appointment appointments book booking see find need want good best open free time"

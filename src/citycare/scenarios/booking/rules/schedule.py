@@ -40,7 +40,6 @@ HOLIDAY_WORDS = {
     "Mid-autumn Festival": "中秋节",
 }
 CAPACITY_URL = "https://citycare.example/fhir/StructureDefinition/slot-capacity"
-SLOT_SYSTEM = "https://citycare.example/fhir/slot"
 
 
 def shares(capacity: int, percents: Mapping[Pool, int]) -> dict[Pool, int]:
