@@ -44,7 +44,7 @@ def _race(path: Path, link: Callable[..., None]) -> set[bytes]:
             time.sleep(place * 0.05)
             link(draft, name)
 
-        keyfile.os.link = late  # type: ignore[attr-defined, assignment]
+        keyfile.os.link = late  # type: ignore[attr-defined]
         heard.put(keyfile.keep(path, make))
 
     crowd = [FORK.Process(target=one, args=(place,)) for place in range(CROWD)]

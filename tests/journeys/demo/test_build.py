@@ -77,7 +77,7 @@ async def the_city_is_there(database: Database) -> None:
         assert {match.left_id, match.right_id} == {cast.person_id(key) for key in cast.TWICE}
         assert len(await holds.open_appeals(cx)) == 1
         mine = await booking_store.list_of_person(
-            cx.db, lin.id, Scope(everything=True), NOW, upcoming=True, after=None, count=10
+            cx.db, [lin.id], Scope(everything=True), NOW, upcoming=True, after=None, count=10
         )
         assert {row["practitioner_name"] for row in mine} == {"陈立"}
         appointment = await fhir.get(cx, "Appointment", str(mine[0]["id"]))
