@@ -13,6 +13,7 @@ from citycare.scenarios.booking.model.core import (
     Claim,
     DrawOnly,
     NotYetOpen,
+    OfferGone,
     OnHold,
     Pool,
     PoolClosed,
@@ -212,6 +213,28 @@ async def test_an_unanswered_offer_goes_to_the_next(cx: Context, slot: NewSlot) 
     assert await wait.expire_offers(later) == 1
     them = replace(acting(cx, resident(second)), now=later.now)
     assert (await wait.accept(them, entries[1].id)).number == booking.number
+
+
+async def test_who_says_no_leaves_the_list_and_the_next_is_asked(
+    cx: Context, slot: NewSlot, person: UUID
+) -> None:
+    booking = await book.book(acting(cx, resident(person)), slot.id, person)
+    last = slot.window.starts_at.date() + timedelta(days=1)
+    entries = {}
+    for days_ago in (2, 1):
+        someone = await make_person(cx)
+        them = replace(acting(cx, resident(someone)), now=NOW - timedelta(days=days_ago))
+        entries[someone] = await wait.join(them, someone, slot.clinic.id, NOW.date(), last)
+    first, second = entries
+    await book.cancel(acting(cx, resident(person)), booking.id)
+    for _ in range(2):  # the second time says the same
+        await wait.leave(acting(cx, resident(first)), entries[first].id)
+    cursor = await cx.db.execute("SELECT state FROM booking.wait ORDER BY created_at")
+    assert [row["state"] for row in await cursor.fetchall()] == ["declined", "offered"]
+    assert await lists.list_waits(acting(cx, resident(first)), first) == []
+    with pytest.raises(OfferGone):
+        await wait.accept(acting(cx, resident(first)), entries[first].id)
+    await wait.accept(acting(cx, resident(second)), entries[second].id)
 
 
 async def test_rescheduling_takes_the_new_place_before_it_lets_the_old_one_go(

@@ -89,11 +89,12 @@ def _house(clinic: Clinic | None) -> UUID | None:
 
 
 async def leave(cx: Context, wait_id: UUID) -> None:
-    """Take a person off the list; an open offer goes to the next."""
+    """Take a person off the list; with an open offer that is to say no, and it goes to the next."""
     entry = await _mine(cx, wait_id)
-    if entry.state not in ("waiting", "offered"):
-        return
-    await _settle(cx, entry, "left")
+    if entry.state == "waiting":
+        await _settle(cx, entry, "left")
+    elif entry.state == "offered":
+        await _settle(cx, entry, "declined")
 
 
 async def accept(cx: Context, wait_id: UUID) -> Booking:
@@ -128,14 +129,6 @@ async def accept(cx: Context, wait_id: UUID) -> Booking:
         cx, [audit.Entry("booking.book", entry.person_id, f"Appointment/{booking.id}")]
     )
     return booking
-
-
-async def decline(cx: Context, wait_id: UUID) -> None:
-    """Say no to an offer; it goes to the next, the person leaves the list."""
-    entry = await _mine(cx, wait_id)
-    if entry.state != "offered":
-        raise OfferGone(wait=wait_id)
-    await _settle(cx, entry, "declined")
 
 
 async def expire_offers(cx: Context) -> int:
