@@ -1,12 +1,15 @@
 """Many requests, one transaction: the measured exception to 'one request, one transaction'.
 
 While one batch is with the database the next gathers, so the batch size follows the load by
-itself: alone, a request is a batch of one and waits for nobody. ADR 3 tells the measurements.
+itself: alone, a request is a batch of one and waits for nobody. After a large batch the next waits
+a moment for those who were just answered and come again: in a rush, half as many batches cost a
+tenth less. ADR 3 tells the measurements.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,6 +24,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 SIZE_MAX = 256
 WAITING_MAX = 5_000
+GATHER_FROM = 16  # after a smaller batch nobody waits
+GATHER_SHARE = 0.9  # of those who were there before
+GATHER_S = 0.015
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class Batcher(Generic[Item, Result]):
         self._waiting_max = waiting_max
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._wanted = 0
+        self._enough = asyncio.Event()
 
     async def submit(self, item: Item) -> Result:
         """Serve one item with whoever comes at the same time.
@@ -57,6 +65,8 @@ class Batcher(Generic[Item, Result]):
             raise Busy
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
+        if len(self._waiting) >= self._wanted:
+            self._enough.set()
         if self._task is None:
             self._task = asyncio.create_task(self._drain())
         return await future
@@ -67,8 +77,18 @@ class Batcher(Generic[Item, Result]):
                 count = min(self._size_max, len(self._waiting))
                 batch = [self._waiting.popleft() for _ in range(count)]
                 await self._settle([one for one in batch if not one[1].cancelled()])
+                if count >= GATHER_FROM:
+                    await self._gather(count + len(self._waiting))
         finally:
             self._task = None
+
+    async def _gather(self, before: int) -> None:
+        """Wait until nearly as many as before have come, or for a moment."""
+        self._wanted = min(self._size_max, int(GATHER_SHARE * before))
+        if len(self._waiting) < self._wanted:
+            self._enough.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._enough.wait(), GATHER_S)
 
     async def _settle(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
         """Serve a batch; when it fails for one, the others must not fail with it."""

@@ -46,7 +46,9 @@ async def find_replies(db: Connection, asked: Sequence[ReplyKey]) -> dict[ReplyK
     if not asked:
         return {}
     accounts, keys = zip(*asked, strict=True)
-    rows = await db.execute(FIND, {"accounts": uuids(accounts), "keys": list(keys)})
+    # Planned each time (0.1 ms): a plan kept from when the table was small scans all of it later.
+    parameters = {"accounts": uuids(accounts), "keys": list(keys)}
+    rows = await db.execute(FIND, parameters, prepare=False)
     return {(row["account_id"], row["key"]): Reply(**row) for row in await rows.fetchall()}
 
 
