@@ -28,7 +28,7 @@ from citycare.kit.db import Database
 from citycare.kit.errors import AppError
 from citycare.kit.keyfile import KeyFileWrong
 from citycare.kit.pages import PAGE_MAX
-from citycare.settings import DATABASE, Settings
+from citycare.settings import DATABASE, Settings, SettingsWrong
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="CityCare 城医通")
 audit_app = typer.Typer(no_args_is_help=True, help="the audit trail")
@@ -396,8 +396,12 @@ def secrets_reseal(*, as_json: Json = False) -> None:
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; what stops every command is one sentence too."""
+    try:
+        app()
+    except (SettingsWrong, migrate.MigrationChanged) as error:
+        console.print(f"[red]{error}[/red]", soft_wrap=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

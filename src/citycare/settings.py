@@ -16,6 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 DATABASE = "citycare"  # its name on the embedded server
 
 
+class SettingsWrong(ValueError):
+    """A setting is not one of ours, or cannot be read. The sentence says which."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Every knob there is. The metadata help is the documentation (a test compares)."""
@@ -68,11 +72,16 @@ class Settings:
 
 
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings; unknown CITYCARE_ names are an error, since they are typing errors."""
+    """Read the settings.
+
+    Raises:
+        SettingsWrong: one cannot be read, or an unknown CITYCARE_ name: that is a typing error.
+    """
     known = {str(knob.metadata["env"]) for knob in Settings.__dataclass_fields__.values()}
     unknown = {name for name in environment if name.startswith("CITYCARE_")} - known
     if unknown:
-        raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}; see docs/settings.md")
+        names = ", ".join(sorted(unknown))
+        raise SettingsWrong(f"unknown settings: {names}; see docs/settings.md")
     get = environment.get
     return Settings(
         home=Path(get("CITYCARE_HOME", str(ROOT / ".var"))),
@@ -92,7 +101,7 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     try:
         return tuple(ip_network(word) for word in text.split())
     except ValueError as error:
-        raise ValueError(f"CITYCARE_PROXIES: {error}; see docs/settings.md") from error
+        raise SettingsWrong(f"CITYCARE_PROXIES: {error}; see docs/settings.md") from error
 
 
 def embedded_of(settings: Settings) -> Embedded | None:

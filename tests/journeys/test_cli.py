@@ -27,13 +27,19 @@ def cli(server: Embedded, own_database: str, tmp_path: Path):  # type: ignore[no
         "CITYCARE_DATABASE_URL": server.url(own_database),
     }
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
+    def run(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "citycare.cli", *words]
         return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=60, check=False
+            command, env=environment | more, capture_output=True, text=True, timeout=60, check=False
         )
 
     return run
+
+
+def test_a_mistyped_setting_is_one_sentence(cli) -> None:  # type: ignore[no-untyped-def]
+    finished = cli("jobs", "dead", CITYCARE_CITTY="上海")
+    assert (finished.returncode, "Traceback" in finished.stderr) == (1, False)
+    assert "unknown settings: CITYCARE_CITTY; see docs/settings.md" in finished.stderr
 
 
 def test_a_token_opens_the_door_and_leaves_a_trail_that_verifies(cli) -> None:  # type: ignore[no-untyped-def]

@@ -11,6 +11,7 @@ from citycare.kit.errors import AppError, Busy, Unavailable
 from citycare.scenarios.booking.model.core import OnHold, SlotUnavailable, TooLate, TooManyBookings
 from citycare.scenarios.booking.model.draw import DrawStep
 from citycare.web import i18n
+from tests.web import spoken
 
 SOURCE = Path(application.__file__).parent
 FACT = re.compile(r"%\((\w+)\)[ds]")
@@ -18,17 +19,17 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
 def test_every_sentence_has_its_english() -> None:
-    assert i18n.missing([SOURCE]) == set()
+    assert spoken.missing([SOURCE]) == set()
 
 
 def test_a_planted_sentence_without_english_is_found(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text('<p>{{ _("从来没有人翻译过这句话") }}</p>', "utf-8")
     (tmp_path / "page.py").write_text('LABEL = mark("这句也没有")\n', "utf-8")
-    assert i18n.missing([tmp_path]) == {"从来没有人翻译过这句话", "这句也没有"}
+    assert spoken.missing([tmp_path]) == {"从来没有人翻译过这句话", "这句也没有"}
 
 
 def test_english_keeps_the_facts_and_has_no_chinese_left() -> None:
-    for message in i18n._catalogue():
+    for message in i18n.catalogue():
         if not message.id:
             continue
         sources = [message.id] if isinstance(message.id, str) else list(message.id)
@@ -43,7 +44,7 @@ def test_english_keeps_the_facts_and_has_no_chinese_left() -> None:
 
 def test_every_error_says_what_happened_in_both_languages() -> None:
     ours = [
-        kind for kind in i18n.errors_without_english() if kind.__module__.startswith("citycare")
+        kind for kind in spoken.errors_without_english() if kind.__module__.startswith("citycare")
     ]
     assert ours == []
 
@@ -53,7 +54,7 @@ def test_a_planted_error_without_english_is_found() -> None:
         pass
 
     Silent.__doc__ = None
-    assert Silent in i18n.errors_without_english(Busy)
+    assert Silent in spoken.errors_without_english(Busy)
     del Silent
 
 

@@ -12,6 +12,7 @@ from citycare import app as application
 from citycare.journeys.demo import demo_logins
 from citycare.kit.errors import AppError
 from citycare.web import i18n
+from tests.web import spoken
 
 SOURCE = Path(application.__file__).parent
 PLACEHOLDER = re.compile(r"%(?:\((\w+)\))?([ds%])")
@@ -25,11 +26,11 @@ NAMED = re.compile(r"%\(\w+\)[ds]")
 
 
 def sentences() -> list[str]:
-    return sorted(set(i18n._marked(SOURCE)))
+    return sorted(set(spoken.marked(SOURCE)))
 
 
 def error_words() -> Iterator[tuple[str, str]]:
-    for kind in set(i18n._kinds(AppError)):
+    for kind in set(spoken.kinds(AppError)):
         if kind.__module__.startswith("citycare"):
             yield kind.__qualname__, kind.words
 
@@ -37,7 +38,7 @@ def error_words() -> Iterator[tuple[str, str]]:
 def entries() -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Pairs of Chinese and English, plurals as several."""
     found = []
-    for message in i18n._catalogue():
+    for message in i18n.catalogue():
         if not message.id:
             continue
         source = (message.id,) if isinstance(message.id, str) else tuple(message.id)
@@ -48,7 +49,7 @@ def entries() -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
 
 def test_nothing_is_missing_and_nothing_is_left_over() -> None:
     known = {source[0] for source, _ in entries()}
-    assert sorted(i18n.missing([SOURCE])) == []
+    assert sorted(spoken.missing([SOURCE])) == []
     may_be_kinder = {words for _, words in error_words()}  # than the docstring an error has
     people = {f"{one.name} {one.words}" for one in demo_logins()}
     assert sorted(known - set(sentences()) - may_be_kinder - people) == []

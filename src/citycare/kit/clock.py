@@ -1,4 +1,4 @@
-"""The only place that asks what time it is. One request has one instant: `cx.now`."""
+"""The only place that asks what time it is, but for ids. One request has one instant: `cx.now`."""
 
 from __future__ import annotations
 

@@ -78,7 +78,8 @@ def apply(url: str, folder: Path, tell: Callable[[str], None] = lambda _: None) 
         for migration in find(folder):
             if migration.name in applied:
                 if applied[migration.name] != migration.digest:
-                    raise MigrationChanged(migration.name)
+                    why = "was changed after it was applied; see docs/runbook.md"
+                    raise MigrationChanged(f"{migration.name} {why}")
                 continue
             tell(migration.name)
             _run(connection, migration)

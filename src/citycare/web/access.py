@@ -6,7 +6,7 @@ asked for. Records merged into this one count as this one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,7 +17,6 @@ from starlette.responses import Response
 
 from citycare.kernel import audit, consent, identity
 from citycare.kernel.audit import Found
-from citycare.kernel.context import Context
 from citycare.kernel.identity import AccountCard
 from citycare.web.actions import action_words, channel_words
 from citycare.web.actors import actor_words, cards_of
@@ -71,7 +70,7 @@ async def who_looked(
     await consent.require(cx, ACTION, person.person_id)
     everything = show == "all"
     words = words_of(request)
-    ids = await _ids(cx, person.person_id)
+    ids = await identity.ids_of(cx.db, person.person_id)
     mine = [cx.actor.account_id] if cx.actor.account_id and not everything else []
     doors = () if everything else DOORS
     query = audit.Query(persons=ids, not_by=mine, not_actions=doors)
@@ -101,16 +100,9 @@ def _next(token: str | None, *, everything: bool) -> str:
     return f"{PATH}?page={token}" + ("&show=all" if everything else "")
 
 
-async def _ids(cx: Context, person_id: UUID) -> list[UUID]:
-    """Return every number this person is known by."""
-    kept = await identity.resolve(cx, person_id)
-    others = (await identity.list_aliases(cx.db, {kept})).get(kept, frozenset())
-    return sorted({person_id, kept, *others})
-
-
 def _look(
     found: Found,
-    ids: list[UUID],
+    ids: Collection[UUID],
     me: UUID | None,
     cards: Mapping[UUID, AccountCard],
     words: Words,

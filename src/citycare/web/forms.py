@@ -15,9 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import TypeVar
+from typing import Annotated, TypeVar
 from uuid import UUID
 
+from pydantic import Field
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
@@ -26,6 +27,9 @@ from citycare.web.rendering import CSRF_FIELD
 
 Choice = TypeVar("Choice", bound=StrEnum)
 FIELDS_MAX = 500
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
+# A day in an address: one beyond what a calendar is asked for is a typing error.
+CivilDay = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
 
 MISSING = mark("这里还没有填。")
 TOO_LONG = mark("写得太长了，请缩短一些。")
@@ -33,6 +37,14 @@ NOT_A_DAY = mark("日期不对，请按 2026-11-26 这样填。")
 NOT_A_NUMBER = mark("请填一个整数。")
 OUT_OF_RANGE = mark("这个数不在允许的范围里。")
 NOT_A_CHOICE = mark("请从列表里选一个。")
+
+
+def day_of(text: str) -> date:
+    """Read an ISO date that a calendar may be asked for, or raise ValueError."""
+    day = date.fromisoformat(text)
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise ValueError(text)
+    return day
 
 
 @dataclass(slots=True)
@@ -56,7 +68,7 @@ class Form:
         """Return a day written as an ISO date."""
         text = self.text(name, required=required, chars_max=10)
         try:
-            return date.fromisoformat(text) if text else None
+            return day_of(text) if text else None
         except ValueError:
             self._wrong(name, NOT_A_DAY)
             return None

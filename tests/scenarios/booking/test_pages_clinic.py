@@ -206,3 +206,13 @@ async def test_a_family_doctor_sees_whom_he_looks_after(enter: Enter) -> None:
 @pytest.mark.parametrize("role", [Role.CLERK, Role.SCHEDULER])
 async def test_other_staff_do_not_enter(enter: Enter, role: Role) -> None:
     assert (await (await enter(role)).get("/clinic")).status_code == 403
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
+async def test_a_day_no_calendar_has_is_no_fault(enter: Enter, day: str) -> None:
+    nurse, scheduler = await enter(Role.CLINICIAN), await enter(Role.SCHEDULER)
+    assert (await nurse.get(f"/clinic?day={day}")).status_code == 422
+    assert (await nurse.get(f"/clinic/print?day={day}")).status_code == 422
+    assert (await scheduler.get(f"/scheduler?week={day}")).status_code == 422
+    span = f"from_day={day}&to_day={day}"
+    assert (await scheduler.get(f"/scheduler/stop?{span}")).status_code == 422

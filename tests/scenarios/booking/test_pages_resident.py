@@ -408,3 +408,24 @@ async def test_too_late_to_give_back_is_said_at_the_booking(house: House) -> Non
     assert "请打 12320 说一声" in answer.text
     assert "您的号" in answer.text
     assert f'{path}/cancel"' not in answer.text  # pressing again would not help
+
+
+async def test_a_form_that_was_tampered_with_is_no_fault(house: House) -> None:
+    [slot] = await windows(house, 1)
+    person = await house.within(make_person)
+    browser = await house.signed_in(person)
+    page = f"/book/{slot.id}"
+    answer = await browser.post(page, page, move="not-a-booking")
+    assert answer.status_code == 422
+    plain = await browser.post(page, page, move="")
+    assert plain.headers["location"].startswith("/bookings/")
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
+async def test_a_day_no_calendar_has_is_no_fault(house: House, day: str) -> None:
+    await windows(house, 1)
+    browser = await house.signed_in(await house.within(make_person))
+    for path in (f"/book?day={day}", f"/book?q=陈立&day={day}", f"/wait/{CLINIC.id}?day={day}"):
+        assert (await browser.get(path)).status_code == 422, path
+    past = await browser.get(f"/wait/{CLINIC.id}?day=2199-12-31")
+    assert past.status_code == 200

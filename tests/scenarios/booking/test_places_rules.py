@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from hypothesis import given
@@ -94,6 +94,49 @@ def test_no_place_goes_twice_and_no_limit_is_passed(
     for held in by_person.values():
         assert len(held) <= LIMITS.per_day
         assert len({slot.department_code for slot in held}) == len(held)
+
+
+ELDER, YOUNG = UUID(int=1000), UUID(int=1001)
+BORN = {ELDER: date(1959, 3, 8), YOUNG: date(1996, 2, 29)}
+asked = st.lists(
+    st.tuples(
+        st.sampled_from([ELDER, YOUNG]),
+        st.sampled_from(list(Pool)),
+        st.sampled_from(SLOTS),
+        st.sampled_from(Source),
+    ),
+    min_size=1,
+    max_size=20,
+)
+offered = st.lists(st.tuples(st.sampled_from(Pool), st.booleans()), max_size=8)
+
+
+@given(asked, offered, st.sampled_from(["first_come", "draw"]))
+def test_a_place_goes_only_to_whom_its_pool_is_for_and_only_when_it_is_open(
+    wanted: list[tuple[UUID, Pool, Slot, Source]],
+    kinds: list[tuple[Pool, bool]],
+    release: str,
+) -> None:
+    places = {
+        (slot.id, n): Place(slot.id, n, pool, NOW if is_open else NOW + timedelta(hours=1))
+        for slot in SLOTS
+        for n, (pool, is_open) in enumerate(kinds, start=1)
+    }
+    slots = {slot.id: replace(slot, release=release) for slot in SLOTS}
+    people = rules.People(born_on=BORN, seen=frozenset({(YOUNG, SLOTS[0].clinic_id)}))
+    desk = rules.Desk(slots, list(places.values()), Standing((), ()), people, LIMITS, NOW)
+    for person, pool, slot, source in wanted:
+        claim = Claim(slot.id, person, pool, ANONYMOUS, Channel.PHONE, "r", source)
+        given_out = desk.decide(claim)
+        if isinstance(given_out, AppError):
+            continue
+        place = places[slot.id, given_out.number]
+        assert (place.pool, place.opens_at) == (pool, NOW)
+        assert pool not in (Pool.REFERRAL, Pool.ONSITE)  # a phone, and nobody's doctor
+        assert pool is not Pool.ELDER or person == ELDER
+        assert pool is not Pool.FOLLOWUP or (person, slot) == (YOUNG, SLOTS[0])
+        drawn = release == "draw" and pool is Pool.PUBLIC
+        assert not (drawn and source in (Source.BOOK, Source.RESCHEDULE))
 
 
 @given(claims, capacities)

@@ -1,14 +1,13 @@
 """Many at once, on a database of their own. Each race has a control that must fail."""
 
 import asyncio
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from psycopg.errors import CheckViolation, UniqueViolation
 from psycopg.rows import class_row
 
-from citycare.kernel.context import SYSTEM, Channel, Context
+from citycare.kernel.context import Channel, Context
 from citycare.kit import ids
 from citycare.kit.db import Connection, Database
 from citycare.kit.errors import AppError
@@ -94,23 +93,15 @@ async def test_with_the_lock_everybody_gets_a_place_while_there_are_enough(
     assert not [one for one in outcomes if isinstance(one, Exception)]
 
 
-async def windows_of_one_day(database: Database) -> list[UUID]:
-    async def make(cx: Context) -> list[UUID]:
-        made = []
-        for n in range(6):
-            slot = await open_slot(cx, clinic_changes={"department_code": f"1{n}"})
-            moved = replace(slot.window, starts_at=slot.window.starts_at)
-            assert moved == slot.window
-            made.append(slot.id)
-        return made
-
-    return await committed(database, make)
-
-
 @pytest.fixture
 async def same_hour(database: Database) -> list[UUID]:
     """Six windows of six departments, all tomorrow at 8:30."""
-    return await windows_of_one_day(database)
+
+    async def make(cx: Context) -> list[UUID]:
+        codes = [f"1{n}" for n in range(6)]
+        return [(await open_slot(cx, clinic_changes={"department_code": c})).id for c in codes]
+
+    return await committed(database, make)
 
 
 async def test_one_person_pressing_everywhere_at_once_gets_one_window(
@@ -150,4 +141,3 @@ async def test_places_that_do_not_add_up_are_refused_by_the_database(
 
     with pytest.raises(CheckViolation):
         await committed(database, add)
-    assert SYSTEM.account_id is None

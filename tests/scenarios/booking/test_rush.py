@@ -12,6 +12,7 @@ from citycare.kernel.context import SYSTEM, Channel, Context
 from citycare.kit import ids
 from citycare.kit.db import Database
 from citycare.kit.errors import AppError, Busy, Unavailable
+from citycare.scenarios.booking.api.once import once
 from citycare.scenarios.booking.model.core import (
     Booking,
     Claim,
@@ -60,6 +61,21 @@ async def test_a_key_used_for_something_else_is_refused(
     await rush.answer_many(cx, [first])
     [other] = await rush.answer_many(cx, [replace(first, digest=b"x" * 32)])
     assert isinstance(other.error, events.KeyReused)
+
+
+async def test_a_key_that_was_used_meanwhile_by_the_rush_undoes_the_slower_request(
+    cx: Context, slot: NewSlot, person: UUID
+) -> None:
+    """The rush does not take the lock on the key: the primary key of the replies decides."""
+    wanted = request(slot.id, person, "key-7718")
+    me = replace(cx, actor=wanted.claim.actor)
+
+    async def slower() -> tuple[int, None]:
+        await rush.answer_many(cx, [wanted])
+        return 204, None
+
+    with pytest.raises(events.KeyReused):
+        await once(me, "key-7718", ["leave", "somewhere"], slower)
 
 
 class Counting:

@@ -1,7 +1,7 @@
 """Windows: small FHIR Slots gathered into longer ones, and what is wrong with a set of them.
 
 Pure. Real hospitals publish one Slot per patient of 5 to 15 minutes; people are told a window of
-at most 30 or 60 minutes and a number in it (facts §3: window ≤ 60 min, target ≤ 30).
+at most 30 or 60 minutes and a number in it (policy `booking.window.*`).
 """
 
 from __future__ import annotations

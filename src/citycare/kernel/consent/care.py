@@ -3,8 +3,7 @@
 Access through care is the organisation's: covering doctors and nurses change by the hour; each
 reading is in the audit trail, and the person can see who read.
 
-Source: GB/T 39725-2020 (treating staff is grade 4 access, facts §14 [mem]); design: break-glass
-with reason and review afterwards.
+Source: GB/T 39725-2020 (access of treating staff; from memory, UNVERIFIED).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Every one lands on the review list; nobody reviews their own; "unjustified" closes what is still
 open. The person sees it in the access log like any other reading.
 
-Source: design §14 (break-glass with reason and review); GB/T 39725-2020 (emergency access, [mem]).
+Source: ours (a reason and a review); GB/T 39725-2020 (emergency access, from memory, UNVERIFIED).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Each action names its purpose in people's words and the grounds on which it is a
 enough. To add an action, add a row, and its line to the truth table in
 `tests/kernel/consent/test_truth.py`, which fails until you do.
 
-Source: PIPL art 6 (minimum necessary), 28 (health data is sensitive); design §5.11 default deny.
+Source: PIPL art 6 (minimum necessary), 28 (health data is sensitive); default deny: ADR 11.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class Role(StrEnum):
 
 
 class Channel(StrEnum):
-    """Through what the person came to us (facts: assisted channels are first-class)."""
+    """Through what the person came to us; being helped counts like coming by oneself."""
 
     PHONE = "phone"
     KIOSK = "kiosk"

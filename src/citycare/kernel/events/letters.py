@@ -54,7 +54,7 @@ def place_of(error: BaseException) -> str:
     return f"{ours[-1].filename.rpartition('/citycare/')[2]}:{ours[-1].lineno}"
 
 
-LIST = """
+LETTERS = """
     SELECT job.id AS job_id, job.task_name AS name, job.args, job.attempts AS tries,
            last.at AS failed_at, last.error, last.place
       FROM jobs.procrastinate_jobs job
@@ -62,6 +62,8 @@ LIST = """
            SELECT at, error, place FROM events.failure
             WHERE job_id = job.id ORDER BY id DESC LIMIT 1) last ON true
      WHERE job.status = 'failed'
+"""
+LIST = f"""{LETTERS}
        AND (%(before)s::bigint IS NULL OR job.id < %(before)s::bigint)
      ORDER BY job.id DESC
      LIMIT %(limit)s
@@ -79,7 +81,7 @@ async def list_dead_letters(
     limit = max(1, min(limit, PAGE_MAX))
     last = read(before, int)[0] if before else None
     async with cx.db.cursor(row_factory=class_row(DeadLetter)) as cursor:
-        await cursor.execute(LIST, {"before": last, "limit": limit + 1})
+        await cursor.execute(LIST.encode(), {"before": last, "limit": limit + 1})
         rows = await cursor.fetchall()
     return Page(rows[:limit], encode(rows[limit - 1].job_id) if len(rows) > limit else None)
 

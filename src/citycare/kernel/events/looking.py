@@ -12,6 +12,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from citycare.kernel.context import Context
+from citycare.kernel.events.letters import LETTERS
 from citycare.kernel.events.model import DeadLetter
 from citycare.kit.pages import PAGE_MAX, Page, encode, read
 
@@ -84,15 +85,7 @@ async def list_jobs(
     return Page(rows[:limit], encode(rows[limit - 1].id) if len(rows) > limit else None)
 
 
-DEAD = """
-    SELECT job.id AS job_id, job.task_name AS name, job.args, job.attempts AS tries,
-           last.at AS failed_at, last.error, last.place
-      FROM jobs.procrastinate_jobs job
-      LEFT JOIN LATERAL (
-           SELECT at, error, place FROM events.failure
-            WHERE job_id = job.id ORDER BY id DESC LIMIT 1) last ON true
-     WHERE job.status = 'failed' AND job.id = %(job)s
-"""
+DEAD = f"{LETTERS} AND job.id = %(job)s"
 FAILURES = """
     SELECT at, error, place FROM events.failure WHERE job_id = %(job)s ORDER BY id DESC LIMIT 20
 """
@@ -101,7 +94,7 @@ FAILURES = """
 async def find_dead_letter(cx: Context, job_id: int) -> tuple[DeadLetter, list[Failure]] | None:
     """Return one failed job with what its tries ran into, newest first."""
     async with cx.db.cursor(row_factory=class_row(DeadLetter)) as cursor:
-        letter = await (await cursor.execute(DEAD, {"job": job_id})).fetchone()
+        letter = await (await cursor.execute(DEAD.encode(), {"job": job_id})).fetchone()
     if letter is None:
         return None
     async with cx.db.cursor(row_factory=class_row(Failure)) as cursor:

@@ -1,9 +1,14 @@
 """The city's record: FHIR R4 (4.0.1) resources with every version, found by search terms.
 
-Owns schema `fhir`. What scenarios publish is put here in the transaction of the change; what
-others know of a scenario they read here. Versions are never overwritten: the old body moves to
-`fhir.version`. Access is decided above (kernel.consent); nothing here is reachable by HTTP.
-Limits: RESOURCES_MAX resources a call, PAGE_MAX a page.
+Card
+    owns        schema `fhir`: what scenarios tell each other, put here in the transaction of the
+                change
+    tables      resource (the newest version of each), version (the older ones, never overwritten)
+    types       any of R4 is kept; those in `definitions.py` are checked and searched
+    events out  none
+    events in   people, relations and merges of identity (`handlers.py`), published anew each time
+    limits      10,000 resources a call, pages of 200; a search of 20 parameters, 100 values each
+    rules       access is decided above (kernel.consent); nothing here is reachable by HTTP
 """
 
 from citycare.kernel.fhir.model import (

@@ -14,7 +14,7 @@ Card
     policy      identity.guardian.age, identity.adult.age, identity.totp.*, identity.match.*,
                 identity.request.*, identity.child.*
     limits      search 50 people, 100 sessions and 200 match candidates listed
-    rows        R01 R02 R04 R05 R08
+    rows        R04 R05 R08
     rules       a verified document matches deterministically, nothing else does; probabilistic
                 matching only proposes; merges are reversible; a merged id keeps working; who asks
                 to act for another never learns whether that person is on record
@@ -119,6 +119,7 @@ from citycare.kernel.identity.relations import (
     add_relation,
     end_relation,
     get_relation,
+    ids_of,
     list_acted_for,
     list_aliases,
     list_powers,
@@ -214,6 +215,7 @@ __all__ = [
     "get_relation",
     "get_request",
     "get_specialty",
+    "ids_of",
     "leave_relation",
     "list_acted_for",
     "list_aliases",

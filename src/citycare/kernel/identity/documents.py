@@ -148,7 +148,7 @@ def parse(kind: Kind, text: str) -> Document:
     Raises:
         DocumentRefused: one of its subclasses, each with its own code and words.
 
-    Source: GB 11643-1999; facts §1 for the traps.
+    Source: GB 11643-1999; which numbers begin how, from memory (UNVERIFIED).
     """
     if kind is Kind.PASSPORT:
         return Document(kind, _passport(text))
@@ -196,7 +196,7 @@ def check_character(first_17: str) -> str:
 def convert_old(fifteen: str) -> str:
     """Turn a 15-digit number (not valid since 2013-01-01) into its 18 characters.
 
-    Source: 居民身份证法; facts §1: insert `19` after digit 6, add the check character.
+    Source: 居民身份证法; `19` after digit 6, then the check character: from memory (UNVERIFIED).
     """
     seventeen = fifteen[:6] + "19" + fifteen[6:]
     return seventeen + check_character(seventeen)

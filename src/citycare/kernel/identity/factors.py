@@ -7,7 +7,7 @@ In the database a secret is sealed (`kit.keyring`) and bound to its account: who
 copies one account's secret to another, gains nothing.
 
 Source: RFC 6238 §5.2 (30 s step, at most one step of delay, a code is accepted once), RFC 4226
-§7.3 (throttling); GB/T 22239-2019 level 3 two-factor login (facts §14 [mem]).
+§7.3 (throttling); GB/T 22239-2019 level 3 two-factor login (from memory, UNVERIFIED).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Nothing is deleted or rewritten: rows that belong to the merged record move to t
 the merge remembers which, by id. Other modules keep the old id; it goes on working, because
 `resolve`, `list_powers` and `list_acted_for` know where it leads (one step, never a chain).
 
-Source: facts §1 EMPI: merge reversible, forbidden while a visit is open.
+Source: ours, as master person indexes commonly do: reversible, and not while a visit is open.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """People: register, find, search. A verified document matches; nothing else does.
 
-Source: facts §1 EMPI: deterministic match on a verified id document only.
+Source: ours, as master person indexes commonly do (from memory).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Propose that two records are one person; a clerk decides.
 
-Source: facts §1 EMPI: probabilistic match only proposes.
+Source: ours, as master person indexes commonly do: what is only likely is only proposed.
 """
 
 from __future__ import annotations

@@ -222,6 +222,11 @@ async def list_acted_for(
     return frozenset(row["id"] for row in rows) | {person_id}
 
 
+async def ids_of(db: Connection, person_id: UUID) -> frozenset[UUID]:
+    """Return every id one person is known under, after merges; this one among them."""
+    return (await list_aliases(db, [person_id])).get(person_id, frozenset()) | {person_id}
+
+
 async def list_aliases(db: Connection, person_ids: Collection[UUID]) -> dict[UUID, frozenset[UUID]]:
     """Return the other ids under which the same people are known, after merges.
 

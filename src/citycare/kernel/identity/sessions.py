@@ -5,7 +5,7 @@ What an actor may act as is read afresh with every request: a revoked session, a
 or a grant taken away counts from the next batch on.
 
 Source: OWASP ASVS 5.0 §7 (session tokens, UNVERIFIED numbering); GB/T 22239-2019 level 3 asks
-staff for two factors (facts §14).
+staff for two factors (from memory, UNVERIFIED).
 """
 
 from __future__ import annotations

@@ -225,7 +225,7 @@ def _span(
 
 async def _persons(
     cx: Context, asked: Asked, errors: dict[str, str], words: Words
-) -> tuple[list[UUID] | None, tuple[Link, ...]]:
+) -> tuple[frozenset[UUID] | None, tuple[Link, ...]]:
     if not asked.person:
         return None, ()
     person_id = as_uuid(asked.person)
@@ -252,12 +252,11 @@ async def _persons(
     )
 
 
-async def _ids(cx: Context, person_id: UUID) -> list[UUID]:
+async def _ids(cx: Context, person_id: UUID) -> frozenset[UUID]:
     """Return every number of a person; to look at their entries is an access, and written down."""
     kept = await identity.resolve(cx, person_id)
-    others = (await identity.list_aliases(cx.db, {kept})).get(kept, frozenset())
     await audit.append(cx, [audit.Entry("record.access_log", kept, f"person/{kept}")])
-    return [kept, *others]
+    return await identity.ids_of(cx.db, kept)
 
 
 async def _account(

@@ -42,7 +42,7 @@ async def once(
     """Answer by the reply kept for this key, or run it and keep the reply.
 
     Raises:
-        KeyReused: the key came before with another `what`.
+        KeyReused: the key came before with another `what`, or came first while this ran.
     """
     assert cx.actor.account_id is not None
     account = cx.actor.account_id
@@ -53,7 +53,8 @@ async def once(
     if kept is not None:
         return _answer(kept.status, kept.body)
     status, body = await run()
-    await events.keep_replies(cx, [events.Reply(account, key, digest, status, body)])
+    if not await events.keep_replies(cx, [events.Reply(account, key, digest, status, body)]):
+        raise events.KeyReused(key=key)  # by the rush, which takes no lock on keys
     return _answer(status, body)
 
 

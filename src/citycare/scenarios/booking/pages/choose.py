@@ -31,6 +31,7 @@ from citycare.scenarios.booking.pages import elder
 from citycare.scenarios.booking.pages.asked import Asked
 from citycare.scenarios.booking.service import finder, lists, queue
 from citycare.web.edge.contexts import ReadContext, gate
+from citycare.web.forms import CivilDay
 from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Chip, ChipState, Day, DayState, Doctor, Link, Option
 from citycare.web.portals import persons
@@ -77,7 +78,7 @@ async def choose(
     cx: ReadContext,
     q: Annotated[str, Query(max_length=100)] = "",
     clinic: UUID | None = None,
-    day: date | None = None,
+    day: CivilDay | None = None,
     half: Annotated[str, Query(pattern="^(morning|afternoon|evening)?$")] = "",
     move: UUID | None = None,
     lat: Number = None,

@@ -34,6 +34,7 @@ from citycare.scenarios.booking.rules.stop import half_day
 from citycare.scenarios.booking.service import day as day_service
 from citycare.scenarios.booking.service import lists
 from citycare.web.edge.contexts import WriteContext, gate
+from citycare.web.forms import CivilDay
 from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Kpi, Option
 from citycare.web.portals.model import CLINIC
@@ -76,7 +77,7 @@ async def day(
     request: Request,
     cx: WriteContext,
     clinic: UUID | None = None,
-    day: date | None = None,
+    day: CivilDay | None = None,
     half: Half = "",
     at: UUID | None = None,
     org: UUID | None = None,
@@ -97,7 +98,7 @@ async def printed(
     request: Request,
     cx: WriteContext,
     clinic: UUID | None = None,
-    day: date | None = None,
+    day: CivilDay | None = None,
     half: Half = "",
 ) -> Response:
     """Show the list for paper."""

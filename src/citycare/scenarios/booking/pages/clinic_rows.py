@@ -21,6 +21,7 @@ from citycare.scenarios.booking.rules.day import mean_wait
 from citycare.scenarios.booking.rules.places import is_elder
 from citycare.scenarios.booking.rules.stop import half_day
 from citycare.scenarios.booking.service import day as day_service
+from citycare.web import forms
 from citycare.web.i18n import mark
 from citycare.web.manner import Words
 from citycare.web.parts import Kpi, Tag, Tone
@@ -58,7 +59,7 @@ class Asked:
         query = dict(parse_qsl(urlsplit(address).query))
         try:
             clinic = UUID(query["clinic"]) if query.get("clinic") else None
-            return cls(clinic, date.fromisoformat(query.get("day", "")), query.get("half", ""))
+            return cls(clinic, forms.day_of(query.get("day", "")), query.get("half", ""))
         except ValueError:
             return cls(None, today, "")
 

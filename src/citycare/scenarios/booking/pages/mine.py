@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Form
+from pydantic import BeforeValidator
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -43,6 +44,7 @@ from citycare.web.shell import Toast
 
 router = APIRouter(include_in_schema=False)
 Text = Annotated[str, Form(max_length=200)]
+Moved = Annotated[UUID | None, BeforeValidator(lambda given: given or None), Form()]  # or empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +137,7 @@ async def _moved_from(
 
 @router.post("/book/{slot_id}", dependencies=[gate("booking.book")])
 async def confirmed(
-    request: Request, cx: WriteContext, slot_id: UUID, move: Annotated[str, Form()] = ""
+    request: Request, cx: WriteContext, slot_id: UUID, move: Moved = None
 ) -> Response:
     """Book it, or move the old booking here; say so and show it."""
     words = words_of(request)
@@ -144,13 +146,13 @@ async def confirmed(
     try:
         async with cx.db.transaction():
             if move:
-                made = await book.reschedule(cx, UUID(move), slot_id, ticket)
+                made = await book.reschedule(cx, move, slot_id, ticket)
             else:
                 made = await book.book(cx, slot_id, person.person_id, Pool.PUBLIC, ticket)
     except (TicketMissing, TicketNotAdmitted, TicketSpent) as error:
         return redirect(request, f"/queue/{error.facts['clinic']}")
     except AppError as error:
-        page = await _confirm_page(request, cx, slot_id, UUID(move) if move else None, error)
+        page = await _confirm_page(request, cx, slot_id, move, error)
         return await respond(request, cx, "booking/confirm.html", page, status=409)
     text = (
         words("改好了，原来的号已经退回。") if move else words("约好了。到时提前 15 分钟到就行。")

@@ -110,7 +110,7 @@ async def scheduler(
     request: Request,
     cx: WriteContext,
     clinic: UUID | None = None,
-    week: date | None = None,
+    week: forms.CivilDay | None = None,
     org: UUID | None = None,
 ) -> Response:
     """Show a week of a clinic, of the busiest one when none is asked for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import datetime, time
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
@@ -99,9 +99,9 @@ async def ask(
     request: Request,
     cx: WriteContext,
     clinic: UUID | None = None,
-    from_day: date | None = None,
+    from_day: forms.CivilDay | None = None,
     from_half: Part = Half.AM,
-    to_day: date | None = None,
+    to_day: forms.CivilDay | None = None,
     to_half: Part = Half.PM,
 ) -> Response:
     """Choose the clinic and the span; then see what it would do. Nothing is written."""
@@ -267,8 +267,8 @@ async def done(
     request: Request,
     cx: WriteContext,
     clinic: UUID,
-    from_day: date,
-    to_day: date,
+    from_day: forms.CivilDay,
+    to_day: forms.CivilDay,
     from_half: Part = Half.AM,
     to_half: Part = Half.PM,
 ) -> Response:

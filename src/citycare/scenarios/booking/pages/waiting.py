@@ -20,6 +20,7 @@ from citycare.scenarios.booking.pages.words import place_of, until, when
 from citycare.scenarios.booking.service import holds, lists, wait
 from citycare.web import i18n
 from citycare.web.edge.contexts import WriteContext, gate
+from citycare.web.forms import CivilDay
 from citycare.web.i18n import mark
 from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Action, Fact, Option, Tone
@@ -49,7 +50,7 @@ class JoinPage:
 
 @router.get("/wait/{clinic_id}", dependencies=[gate("booking.wait")])
 async def ask_join(
-    request: Request, cx: WriteContext, clinic_id: UUID, day: date | None = None
+    request: Request, cx: WriteContext, clinic_id: UUID, day: CivilDay | None = None
 ) -> Response:
     """Ask for which days somebody would wait."""
     page = await _join_page(request, cx, clinic_id, (day, None), None)

@@ -130,7 +130,7 @@ def pack(id_: bytes, wishes: Sequence[int]) -> bytes:
 def check_wishes(wishes: Sequence[object]) -> bool:
     """Tell whether there are one to three wishes, all different.
 
-    Source: issue text of booking (`booking.draw.wishes_max`), at most three.
+    Source: ours; a record of the published list holds three (`pack`).
     """
     return 1 <= len(wishes) <= WISHES_MAX and None not in wishes and len(set(wishes)) == len(wishes)
 

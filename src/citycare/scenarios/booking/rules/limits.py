@@ -133,7 +133,7 @@ def hold_until(no_shows: Sequence[datetime], now: datetime, limits: Limits) -> d
 
     Counts those of the last `no_show_months` months (30.44 days each).
 
-    Source: policy data `booking.no_show.*` (facts §3: 3 misses in 12 months, unverified).
+    Source: policy data `booking.no_show.*` (3 misses in 12 months: common, UNVERIFIED).
     """
     since = now - timedelta(days=limits.no_show_months * DAYS_A_MONTH)
     recent = [missed for missed in no_shows if missed >= since]

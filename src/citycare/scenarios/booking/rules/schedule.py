@@ -233,7 +233,7 @@ def gives_back_at(pool: Pool, window: Window, release: Release) -> datetime | No
 
     Never before they open themselves, never after the window begins.
 
-    Source: policy data `booking.give_back.*` (facts §3: automatic release before the visit).
+    Source: policy data `booking.give_back.*`; ours: what is left is given back before the visit.
     """
     if pool is Pool.PUBLIC:
         return None

@@ -74,8 +74,7 @@ async def customer(cx: Context, person_id: UUID, organisation_id: UUID) -> Custo
     await consent.require(cx, "person.read", person_id)
     person = await identity.get_person(cx, await identity.resolve(cx, person_id))
     await consent.require(cx, "booking.read", person.id, organisation_id)
-    aliases = await identity.list_aliases(cx.db, [person.id])
-    known_as = aliases.get(person.id, frozenset()) | {person.id}
+    known_as = await identity.ids_of(cx.db, person.id)
     bookings = await desk_store.bookings_here(
         cx.db,
         known_as,

@@ -86,8 +86,7 @@ async def _known_as(
     Records that were made one keep their rows under the old id (kernel.identity.merges).
     """
     scope = await consent.visible_of(cx, action, person_id)
-    aliases = await identity.list_aliases(cx.db, [person_id])
-    known_as = aliases.get(person_id, frozenset()) | {person_id}
+    known_as = await identity.ids_of(cx.db, person_id)
     return (replace(scope, persons=known_as) if scope.persons else scope), known_as
 
 
