@@ -45,14 +45,14 @@ CREATE INDEX failure_at ON events.failure (at);
 
 CREATE TABLE events.reply (              -- successes only, for requests that come twice
     account_id uuid NOT NULL,
-    key text NOT NULL CHECK (length(key) BETWEEN 1 AND 200),
+    key text COLLATE "C" NOT NULL CHECK (length(key) BETWEEN 1 AND 200),
     digest bytea NOT NULL,
     status smallint NOT NULL CHECK (status BETWEEN 200 AND 399),
     body json NOT NULL,                  -- as it was sent
     at timestamptz NOT NULL,
     PRIMARY KEY (account_id, key)
 );
-CREATE INDEX reply_at ON events.reply (at);
+CREATE INDEX reply_at ON events.reply USING brin (at);   -- only for throwing old ones away
 
 GRANT USAGE ON SCHEMA events TO citycare_app;
 GRANT SELECT, INSERT ON events.subscription TO citycare_app;

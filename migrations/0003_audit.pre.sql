@@ -14,9 +14,9 @@ CREATE TABLE audit.entry (
     seq bigint NOT NULL CHECK (seq > 0),
     line text NOT NULL CHECK (length(line) <= 16384),
     hash bytea NOT NULL,
-    person_id uuid GENERATED ALWAYS AS ((line::json ->> 'person')::uuid) STORED,
-    at_us bigint NOT NULL GENERATED ALWAYS AS ((line::json ->> 'at')::bigint) STORED,
-    action text NOT NULL GENERATED ALWAYS AS (line::json ->> 'action') STORED,
+    person_id uuid,                     -- these three are of the line, for searching: audit.append
+    at_us bigint NOT NULL,              -- reads them out once (generated columns would parse the
+    action text NOT NULL,               -- line three times), and verify holds them to the line
     PRIMARY KEY (lane, seq)
 );
 CREATE INDEX entry_person ON audit.entry (person_id, at_us DESC, lane DESC, seq DESC)
@@ -65,9 +65,11 @@ BEGIN
         link := sha256(link || convert_to(entry, 'UTF8'));
         links := links || link;
     END LOOP;
-    INSERT INTO audit.entry (lane, seq, line, hash)
-    SELECT head.lane, head.seq + u.n, u.l, u.h
-      FROM unnest(lines, links) WITH ORDINALITY AS u (l, h, n);
+    INSERT INTO audit.entry (lane, seq, line, hash, person_id, at_us, action)
+    SELECT head.lane, head.seq + u.n, u.l, u.h,
+           (u.j ->> 'person')::uuid, (u.j ->> 'at')::bigint, u.j ->> 'action'
+      FROM (SELECT l, h, n, l::jsonb AS j FROM unnest(lines, links) WITH ORDINALITY AS v (l, h, n)
+            OFFSET 0) AS u;             -- OFFSET 0: so that each line is parsed once
     UPDATE audit.lane l SET seq = head.seq + cardinality(lines), hash = link
      WHERE l.lane = head.lane;
 END;

@@ -5,7 +5,7 @@ CREATE TABLE consent.care (              -- an organisation treats a person, fro
     person_id uuid NOT NULL,
     organisation_id uuid NOT NULL,
     practitioner_id uuid,                -- who, where known; access is the organisation's
-    source text NOT NULL CHECK (source <> ''),   -- what it follows from: 'booking:<id>'
+    source text COLLATE "C" NOT NULL CHECK (source <> ''),   -- what it follows from: 'Appointment/<id>'
     starts_at timestamptz NOT NULL,
     ends_at timestamptz NOT NULL,
     PRIMARY KEY (source, person_id),

@@ -82,6 +82,12 @@ TAMPERING = [
      Link(4, 6, "line changed")),
     ("UPDATE audit.entry SET hash = sha256('x') WHERE lane = 4 AND seq = 3",
      Link(4, 3, "line changed")),
+    ("UPDATE audit.entry SET person_id = gen_random_uuid() WHERE lane = 4 AND seq = 5",
+     Link(4, 5, "found by other words than its line says")),
+    ("UPDATE audit.entry SET action = 'x.y' WHERE lane = 4 AND seq = 8",
+     Link(4, 8, "found by other words than its line says")),
+    ("UPDATE audit.entry SET at_us = 0 WHERE lane = 11 AND seq = 2",
+     Link(11, 2, "found by other words than its line says")),
     ("DELETE FROM audit.entry WHERE lane = 4 AND seq = 7", Link(4, 7, "entry missing")),
     ("DELETE FROM audit.entry WHERE lane = 11 AND seq = 1", Link(11, 1, "entry missing")),
     ("DELETE FROM audit.entry WHERE lane = 4 AND seq = 10", Link(4, 10, "end cut off")),
@@ -115,8 +121,9 @@ CUT_TO_8 = """
 """
 REWRITE_FROM_9 = """
     DELETE FROM audit.entry WHERE lane = 4 AND seq > 8;
-    INSERT INTO audit.entry (lane, seq, line, hash)
-    SELECT 4, 9, line, sha256(hash || convert_to(line, 'UTF8')) FROM audit.entry
+    INSERT INTO audit.entry (lane, seq, line, hash, person_id, at_us, action)
+    SELECT 4, 9, line, sha256(hash || convert_to(line, 'UTF8')), person_id, at_us, action
+      FROM audit.entry
      WHERE lane = 4 AND seq = 8;
     UPDATE audit.lane SET seq = 9, hash = (SELECT hash FROM audit.entry WHERE lane = 4 AND seq = 9)
      WHERE lane = 4;
@@ -164,7 +171,8 @@ async def test_two_broken_lanes_are_both_reported(trail: Connection) -> None:
 
 
 REWRITE_3 = """
-    UPDATE audit.entry SET line = replace(line, 'record.re', 'r') WHERE lane = 4 AND seq = 3;
+    UPDATE audit.entry SET line = replace(line, 'record.re', 'r'),
+           action = replace(action, 'record.re', 'r') WHERE lane = 4 AND seq = 3;
     WITH RECURSIVE anew AS (
         SELECT seq, hash FROM audit.entry WHERE lane = 4 AND seq = 2
         UNION ALL
@@ -176,7 +184,8 @@ REWRITE_3 = """
 """
 CUT_TO_9 = CUT_TO_8.replace("8", "9")
 REPLACE_10 = """
-    UPDATE audit.entry e SET line = b.line, hash = sha256(b.hash || convert_to(b.line, 'UTF8'))
+    UPDATE audit.entry e SET line = b.line, hash = sha256(b.hash || convert_to(b.line, 'UTF8')),
+           person_id = b.person_id, at_us = b.at_us, action = b.action
       FROM audit.entry b WHERE e.lane = 4 AND b.lane = 4 AND e.seq = 10 AND b.seq = 9;
     UPDATE audit.lane SET hash = (SELECT hash FROM audit.entry WHERE lane = 4 AND seq = 10)
      WHERE lane = 4;

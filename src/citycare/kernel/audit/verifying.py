@@ -1,6 +1,7 @@
 """Checking the whole trail, link by link.
 
-Found, and named by lane and number: a changed line, a missing one (in the middle, at the start,
+Found, and named by lane and number: a changed line, one that searches find by something else
+than it says, a missing one (in the middle, at the start,
 at the end), two that changed places, a head that was moved, a checkpoint that was changed or
 removed, and an end cut off together with its head, if a checkpoint had seen it. Cutting off ends,
 heads and checkpoints alike leaves nothing to see in this database: give `verify` a `witness`, a
@@ -117,7 +118,8 @@ async def _verify_checkpoints(
 
 
 LANE = """
-    SELECT head.seq AS head_seq, head.hash AS head_hash, entry.seq, entry.line, entry.hash
+    SELECT head.seq AS head_seq, head.hash AS head_hash, entry.seq, entry.line, entry.hash,
+           entry.person_id::text, entry.at_us, entry.action
       FROM audit.lane head LEFT JOIN audit.entry entry ON entry.lane = head.lane
      WHERE head.lane = %(lane)s
      ORDER BY entry.seq
@@ -153,6 +155,13 @@ def _wrong(row: dict[str, Any], last: int, before: bytes, known: _Known) -> str 
         return "entry missing"
     if chain(before, row["line"]) != row["hash"]:
         return "line changed"
+    said = orjson.loads(row["line"])
+    if (said["person"], said["at"], said["action"]) != (
+        row["person_id"],
+        row["at_us"],
+        row["action"],
+    ):
+        return "found by other words than its line says"
     if known.seals.get(row["seq"], row["hash"]) != row["hash"]:
         return "differs from the checkpoint"
     if row["seq"] == known.seq and row["hash"] != known.hash:

@@ -60,7 +60,7 @@ TREATED = """
 class CareRow:
     """One person treated in one organisation, from when until before when.
 
-    `source` says what it follows from (`booking:<id>`) and is the handle to change or close it.
+    `source` says what it follows from (`Appointment/<id>`) and is the handle to change or close it.
     """
 
     person_id: UUID

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from citycare.scenarios.booking.model.core import Booking, Slot, State
 
@@ -32,8 +33,8 @@ def appointment_as_fhir(booking: Booking, slot: Slot) -> dict[str, Any]:
     active = booking.state in (State.BOOKED, State.ARRIVED, State.FULFILLED)
     participants = [_participant(f"Patient/{booking.person_id}", active)]
     if slot.practitioner_id is not None:
-        participants.append(_participant(f"Practitioner/{slot.practitioner_id}", active))
-    participants.append(_participant(f"HealthcareService/{slot.clinic_id}", active))
+        participants.append(_participant(_reference("Practitioner", slot.practitioner_id), active))
+    participants.append(_participant(_reference("HealthcareService", slot.clinic_id), active))
     return {
         "resourceType": "Appointment",
         "id": str(booking.id),
@@ -56,6 +57,11 @@ def _participant(reference: str, active: bool) -> dict[str, Any]:  # noqa: FBT00
     }
 
 
-@lru_cache(maxsize=4_096)  # windows share their instants
+@lru_cache(maxsize=4_096)  # windows share their doctors and clinics, and their instants
+def _reference(kind: str, of: UUID) -> str:
+    return f"{kind}/{of}"
+
+
+@lru_cache(maxsize=4_096)
 def _instant(at: datetime) -> str:
     return at.isoformat(timespec="seconds").replace("+00:00", "Z")
