@@ -27,7 +27,14 @@ from tests.scenarios.booking.conftest import (
     slot_of,
     staff,
 )
-from tests.scenarios.booking.resident import Browser, House, must_sign_in, needs_token
+from tests.scenarios.booking.resident import (
+    CSRF,
+    HTML,
+    Browser,
+    House,
+    must_sign_in,
+    needs_token,
+)
 
 CLINIC = clinic_of()
 DAY = timedelta(days=1)
@@ -387,8 +394,7 @@ async def test_what_was_only_heard_and_not_knowing_where_are_said(house: House) 
     await windows(house, 1)
     _, browser = await somebody(house)
     assert "读音一样" in await browser.page("/book?q=陈力")
-    assert "还不知道您在哪里" in await browser.page("/book?q=附近 心内")
-    assert "还不知道您在哪里" not in await browser.page("/book?q=附近 心内&lat=31.2&lon=121.4")
+    assert "您在哪里？" in await browser.page("/book?q=附近 心内")
     await browser.english("/book?q=附近 陈力", (*NAMES, "附近", "陈力"))
 
 
@@ -429,3 +435,31 @@ async def test_a_day_no_calendar_has_is_no_fault(house: House, day: str) -> None
         assert (await browser.get(path)).status_code == 422, path
     past = await browser.get(f"/wait/{CLINIC.id}?day=2199-12-31")
     assert past.status_code == 200
+
+
+async def test_pressing_twice_leads_to_the_same_booking(house: House) -> None:
+    [slot, other] = await windows(house, 1, 1)
+    browser = await house.signed_in(await house.within(make_person))
+    page = f"/book/{slot.id}"
+    form = {"csrf": CSRF.search((await browser.get(page)).text).group(1)}  # type: ignore[union-attr]
+    first, again = [await browser.client.post(page, data=form, headers=HTML) for _ in range(2)]
+    assert first.status_code == again.status_code == 303
+    assert again.headers["location"] == first.headers["location"]
+    form["move"] = first.headers["location"].removeprefix("/bookings/")
+    page = f"/book/{other.id}"
+    moved, again = [await browser.client.post(page, data=form, headers=HTML) for _ in range(2)]
+    assert moved.headers["location"] != first.headers["location"]
+    assert (again.status_code, again.headers["location"]) == (303, moved.headers["location"])
+
+
+async def test_moving_into_a_window_one_holds_already_is_refused_not_confirmed(
+    house: House,
+) -> None:
+    [slot] = await windows(house, 2)
+    person, browser = await somebody(house)
+    await booked(house, slot, person)
+    later = slot_of(CLINIC, MORNING + 3 * DAY, {Pool.PUBLIC: 1})
+    await house.within(lambda cx: schedule.load_slots(cx, [later]))
+    other = await booked(house, later, person)
+    answer = await browser.post(f"/book/{slot.id}", f"/book/{slot.id}", move=other.id)
+    assert answer.status_code == 409

@@ -17,7 +17,7 @@ class Asked:
     day: date | None
     half: str
     move: UUID | None
-    near: tuple[float, float] | None
+    area: str = ""
 
     def href(self, **changes: object) -> str:
         """Return the address with something changed."""
@@ -27,8 +27,7 @@ class Asked:
             "day": self.day,
             "half": self.half,
             "move": self.move,
+            "area": self.area,
         }
-        if self.near:
-            values |= {"lat": self.near[0], "lon": self.near[1]}
         kept = {name: value for name, value in (values | changes).items() if value}
         return "/book?" + urlencode(kept, doseq=True)

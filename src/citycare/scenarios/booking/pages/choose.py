@@ -27,7 +27,7 @@ from citycare.scenarios.booking.model.finder import (
 )
 from citycare.scenarios.booking.model.finder import Query as Asking
 from citycare.scenarios.booking.model.schedule import Clinic
-from citycare.scenarios.booking.pages import elder
+from citycare.scenarios.booking.pages import elder, near
 from citycare.scenarios.booking.pages.asked import Asked
 from citycare.scenarios.booking.service import finder, lists, queue
 from citycare.web.edge.contexts import ReadContext, gate
@@ -42,7 +42,6 @@ SHOWN = 10
 CHIPS_MAX = 24
 FEW = 1
 STRIP = 14
-Number = Annotated[float | None, Query(ge=-180, le=180)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +66,8 @@ class ChoosePage:
     choices: tuple[Choice, ...]
     ignored: tuple[str, ...]
     heard: tuple[str, ...]
-    nowhere: bool
+    near: near.Near | None
+    nearer: str
     more: str
     anything: bool
 
@@ -81,20 +81,20 @@ async def choose(
     day: CivilDay | None = None,
     half: Annotated[str, Query(pattern="^(morning|afternoon|evening)?$")] = "",
     move: UUID | None = None,
-    lat: Number = None,
-    lon: Number = None,
+    area: near.Area = "",
+    position: near.Position = "",
     page: Annotated[str | None, Query(max_length=300)] = None,
     step: Annotated[str, Query(pattern="^(department|type)?$")] = "",
     skip: Annotated[int, Query(ge=0, le=1000)] = 0,
 ) -> Response:
     """Search clinics and show the windows of one day; in elder mode ask one question at a time."""
-    near = (lat, lon) if lat is not None and lon is not None else None
-    asked = Asked(q.strip(), clinic, day, half, move, near)
+    asked = Asked(q.strip(), clinic, day, half, move, area)
+    here = near.read(position)
     words = words_of(request)
     person = await persons.in_hand(request, cx)
     me = person.person_id if person is not None else None
     history = (await lists.history_of(cx, me))[0] if me else finder.NOBODY
-    answer = await _answer(cx, asked, history, page)
+    answer = await _answer(cx, asked, history, page, here)
     if manner_of(request).elder:
         place = elder.Place(step=step, skip=skip, me=me)
         ask = await elder.question(request, cx, asked, place, answer)
@@ -108,7 +108,9 @@ async def choose(
     found = ChoosePage(
         asked=asked.q,
         hidden=tuple(
-            (name, str(value)) for name, value in (("move", move), ("half", half)) if value
+            (name, str(value))
+            for name, value in (("move", move), ("half", half), ("area", area))
+            if value
         ),
         moving=str(move or ""),
         days=_strip(asked, strip, shown, clock.day_of(cx.now)),
@@ -119,7 +121,8 @@ async def choose(
         ),
         ignored=answer.ignored,
         heard=answer.heard,
-        nowhere=answer.query.near and near is None,
+        near=await near.near_of(cx, asked, answer, here, words),
+        nearer=near.nearer(asked, answer, words),
         more=asked.href(page=answer.next, day=shown) if answer.next else "",
         anything=bool(answer.items),
     )
@@ -137,22 +140,33 @@ async def _mark_queued(
             row["queue_id"] = None
 
 
-async def _answer(cx: Context, asked: Asked, history: History, page: str | None) -> finder.Answer:
+async def _answer(
+    cx: Context, asked: Asked, history: History, page: str | None, here: Point | None
+) -> finder.Answer:
     if asked.clinic is not None:
         query = Asking((), clock.day_of(cx.now))
         found = await lists.get_clinics(cx, [asked.clinic])
         return finder.Answer(query, [Found(one, None, None, None, 0) for one in found], None)
-    point = Point(*asked.near) if asked.near else None
     filters = Filters(part_of_day=PartOfDay(asked.half) if asked.half else None)
     return await finder.find_clinics(
-        cx, asked.q, filters, near=point, history=history, after=page, limit=SHOWN
+        cx,
+        asked.q,
+        filters,
+        near=here,
+        home_district=asked.area,
+        history=history,
+        after=page,
+        limit=SHOWN,
     )
 
 
 def _day(asked: Asked, answer: finder.Answer, strip: Sequence[DayCount], today: date) -> date:
-    """Choose the day shown: the one asked for, else the first with open places."""
+    """Choose the day shown: the one asked for, else the nearest's or the first with places."""
     if asked.day is not None:
         return asked.day
+    nearest = answer.items[0].next_starts_at if answer.items else None
+    if answer.query.near and answer.located and nearest is not None:
+        return clock.day_of(nearest)
     last = answer.query.to_day or today + timedelta(days=STRIP)
     inside = [one for one in strip if answer.query.from_day <= one.day <= last]
     return next((one.day for one in inside if one.places), answer.query.from_day)
@@ -199,7 +213,7 @@ def _choice(
             title=clinic.title if clinic.practitioner_name else words("普通门诊"),
             good_at=clinic.good_at,
             place=" · ".join(filter(None, (department, clinic.organisation_short))),
-            metres=found.distance_m,
+            metres=near.rounded(found.distance_m),
             fee=Money(clinic.fee_fen),
             note=words("您看过的医生") if found.known > 1 else "",
             tag=words("摇号") if clinic.release == "draw" else "",

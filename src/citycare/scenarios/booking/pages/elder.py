@@ -23,6 +23,7 @@ from citycare.scenarios.booking.model.finder import DayCount, Found
 from citycare.scenarios.booking.model.finder import Query as Asking
 from citycare.scenarios.booking.model.schedule import Clinic
 from citycare.scenarios.booking.pages.asked import Asked
+from citycare.scenarios.booking.rules.finder import far_too
 from citycare.scenarios.booking.service import finder, lists
 from citycare.web.i18n import mark
 from citycare.web.manner import Words, manner_of, words_of
@@ -78,19 +79,29 @@ async def question(
     """Return the one question to ask now."""
     words = words_of(request)
     if asked.clinic is None and not asked.q:
-        if place.step == TYPE:
-            return _typing(asked, words, "")
-        again = await _again(request, cx, asked, place, words)
-        return again or _departments(asked, place, words)
+        return await _first(request, cx, asked, place, words)
     if not found.items:
         what = words("没有找到“%(text)s”，换个说法试试。", text=asked.q)
         return _typing(asked, words, what if asked.q else words("没有找到这个门诊。"))
     clinics = [one.clinic for one in found.items]
+    if found.query.near and not found.located:
+        areas = await finder.list_areas(cx)
+        if areas:
+            return _areas(asked, place, areas, words)
     if asked.day is None:
         return await _days(request, cx, asked, place, clinics, words)
     if asked.clinic is None:
         return await _doctors(request, cx, asked, place, found.items, words)
     return await _times(request, cx, asked, place, clinics[0], words)
+
+
+async def _first(
+    request: Request, cx: Context, asked: Asked, place: Place, words: Words
+) -> QuestionPage:
+    if place.step == TYPE:
+        return _typing(asked, words, "")
+    again = await _again(request, cx, asked, place, words)
+    return again or _departments(asked, place, words)
 
 
 def name_of(clinic: Clinic, words: Words) -> str:
@@ -170,6 +181,30 @@ def _departments(asked: Asked, place: Place, words: Words) -> QuestionPage:
         ),
         others=tuple(others),
         back=back if place.skip or place.me else "/",
+    )
+
+
+def _areas(
+    asked: Asked, place: Place, areas: Sequence[tuple[str, str]], words: Words
+) -> QuestionPage:
+    """Ask near which district; or go on without nearness."""
+    following = place.skip + ROWS_MAX
+    others = []
+    if following < len(areas):
+        others.append(Action(label=words("看别的区"), href=asked.href(skip=following)))
+    anywhere = asked.href(q=far_too(asked.q)) if far_too(asked.q) else "/book?step=department"
+    others.append(Action(label=words("不看远近"), href=anywhere))
+    return QuestionPage(
+        title=words("您在哪个区？"),
+        words=words("离它近的先列出来。"),
+        rows=tuple(
+            Link(label=words(name), href=asked.href(area=code), icon="place")
+            for code, name in areas[place.skip : following]
+        ),
+        others=tuple(others),
+        back=asked.href(skip=max(place.skip - ROWS_MAX, 0))
+        if place.skip
+        else asked.href(q="", step=DEPARTMENT),
     )
 
 

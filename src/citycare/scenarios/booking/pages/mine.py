@@ -30,7 +30,7 @@ from citycare.scenarios.booking.model.queue import TicketMissing, TicketNotAdmit
 from citycare.scenarios.booking.pages.replaced import Story, story_of
 from citycare.scenarios.booking.pages.words import booking_part, place_of, state_tag, when
 from citycare.scenarios.booking.rules.calendar import as_calendar
-from citycare.scenarios.booking.service import book, draw_list, lists, queue
+from citycare.scenarios.booking.service import book, desk, draw_list, lists, queue
 from citycare.web import i18n
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.edge.errors import SignInNeeded
@@ -142,6 +142,9 @@ async def confirmed(
     """Book it, or move the old booking here; say so and show it."""
     words = words_of(request)
     person = await person_in_hand(request, cx)
+    made_before = await _made_before(cx, slot_id, person.person_id, move)
+    if made_before is not None:
+        return redirect(request, f"/bookings/{made_before}", notice=_done(move, words))
     ticket = await queue.ticket_for(cx, slot_id, person.person_id)
     try:
         async with cx.db.transaction():
@@ -154,10 +157,27 @@ async def confirmed(
     except AppError as error:
         page = await _confirm_page(request, cx, slot_id, move, error)
         return await respond(request, cx, "booking/confirm.html", page, status=409)
-    text = (
-        words("改好了，原来的号已经退回。") if move else words("约好了。到时提前 15 分钟到就行。")
+    return redirect(request, f"/bookings/{made.id}", notice=_done(move, words))
+
+
+async def _made_before(
+    cx: Context, slot_id: UUID, person_id: UUID, move: UUID | None
+) -> UUID | None:
+    """Return what the same button made a moment ago, pressed twice; None: nothing."""
+    card = await lists.get_slot(cx, slot_id)
+    held = await desk.held_in(cx, person_id, slot_id, card["organisation_id"])
+    if held is None or move is None:
+        return held
+    booking, _ = await lists.get_booking(cx, held)
+    return held if booking["follows"] == move else None
+
+
+def _done(move: UUID | None, words: Words) -> Toast:
+    return Toast(
+        text=words("改好了，原来的号已经退回。")
+        if move
+        else words("约好了。到时提前 15 分钟到就行。")
     )
-    return redirect(request, f"/bookings/{made.id}", notice=Toast(text=text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from citycare.scenarios.booking.rules.names import (
     nicknames_of,
     tails_of,
 )
+from citycare.scenarios.booking.rules.position import DISTRICTS
 from citycare.scenarios.booking.rules.sounds import sound_of
 
 TEXT_MAX = 100
@@ -89,6 +90,7 @@ BESIDE = (  # English words every clinic could have, and those between words
 GENERIC = frozenset(
     {
         "医院",
+        "yiyuan",
         "门诊",
         "医生",
         "大夫",
@@ -104,6 +106,7 @@ GENERIC = frozenset(
         "有",
     }
 ) | frozenset(BESIDE.split())
+HOSPITALS = frozenset(("医院", "yiyuan", "hospital", "hospitals"))
 WHOLE_LETTERS = 4
 SPOKEN = ("医生", "大夫", "主任", "医师", "医院")
 MIXED = re.compile(r"[a-z0-9]+|[^a-z0-9]+")
@@ -142,6 +145,14 @@ def understand(text: str, today: date) -> Query:
     words = [piece for chunk in SPLIT.split(rest) for piece in MIXED.findall(chunk)]
     kept = dict.fromkeys(word[:CHUNK_MAX] for word in words if word)
     return replace(query, words=tuple(kept)[:WORDS_MAX])
+
+
+def far_too(text: str) -> str:
+    """Take the nearness out of what was typed.
+
+    Source: ours.
+    """
+    return " ".join(NEAR.sub(" ", normalise(text)).split())
 
 
 def _spelled(text: str) -> str:
@@ -368,24 +379,3 @@ def search_text(clinic: Clinic) -> str:
         clinic.room,
     )
     return " ".join(dict.fromkeys(part.lower() for part in parts if part))
-
-
-# GB/T 2260 of Shanghai's districts, for the demo city; others come as an argument.
-DISTRICTS: Mapping[str, str] = {
-    "310101": "黄浦区",
-    "310104": "徐汇区",
-    "310105": "长宁区",
-    "310106": "静安区",
-    "310107": "普陀区",
-    "310109": "虹口区",
-    "310110": "杨浦区",
-    "310112": "闵行区",
-    "310113": "宝山区",
-    "310114": "嘉定区",
-    "310115": "浦东新区",
-    "310116": "金山区",
-    "310117": "松江区",
-    "310118": "青浦区",
-    "310120": "奉贤区",
-    "310151": "崇明区",
-}

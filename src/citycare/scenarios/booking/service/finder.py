@@ -22,6 +22,7 @@ from citycare.scenarios.booking.model.finder import (
     WordKind,
 )
 from citycare.scenarios.booking.rules import finder as rules
+from citycare.scenarios.booking.rules.position import DISTRICTS
 from citycare.scenarios.booking.store import clinics as clinic_store
 from citycare.scenarios.booking.store import finder as finder_store
 
@@ -29,7 +30,7 @@ LIMIT_MAX = 50
 SUGGESTIONS_MAX = 20
 STRIP_DAYS = 14
 STRIP_CLINICS_MAX = 200
-RANKS = 6
+RANKS = 8
 RANK_MAX = 2**53
 NOBODY = History()
 ANYTHING = Filters()
@@ -39,7 +40,8 @@ ANYTHING = Filters()
 class Answer:
     """What was understood and found.
 
-    `ignored` are words nothing was found for, `heard` those that only sound like a name.
+    `ignored` are words nothing was found for, `heard` those that only sound like a name;
+    `located` says that distances are known.
     """
 
     query: Query
@@ -47,6 +49,7 @@ class Answer:
     next: str | None
     ignored: tuple[str, ...] = ()
     heard: tuple[str, ...] = ()
+    located: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class _Asked:
     meant: Sequence[Meant]
     history: History
     near: Point | None
+    hospitals: bool
     span: tuple[datetime, datetime]
 
 
@@ -71,6 +75,8 @@ async def find_clinics(
     limit: int = 20,
 ) -> Answer:
     """Find clinics by free text and filters: own doctors first, then open, sooner, nearer.
+
+    With '附近': open, then nearer. With a 医院 on its own, hospitals before community centres.
 
     '瑞金 心内 下周 上午', 'xinneike', '陈医生', '附近的口腔科'. Words may be run together. Chosen
     filters win over words. Words that name nothing are searched as text; if that finds nothing,
@@ -92,9 +98,9 @@ async def find_clinics(
     query = _chosen(rules.understand(text, clock.day_of(cx.now)), filters)
     if query.near and near is None and home_district:
         near = await finder_store.centre_of(cx.db, home_district)
-    meant = await _meanings(cx, query.words)
+    meant, hospitals = await _meanings(cx, query.words)
     span = await _span(cx, query)
-    asked = _Asked(query, filters, [one for _, one in meant], history, near, span)
+    asked = _Asked(query, filters, [one for _, one in meant], history, near, hospitals, span)
     count = max(1, min(limit, LIMIT_MAX))
     answer = await _find(cx, asked, after, count)
     texts = tuple(word for word, one in meant if one.text)
@@ -142,6 +148,7 @@ async def _find(cx: Context, asked: _Asked, after: str | None, count: int) -> An
         part=asked.query.part_of_day,
         near=asked.near,
         by_distance=asked.query.near,
+        hospitals=asked.hospitals,
         after=_decode(after),
         count=count + 1,
     )
@@ -158,7 +165,7 @@ async def _find(cx: Context, asked: _Asked, after: str | None, count: int) -> An
     token = None
     if len(rows) > count:
         token = pages.encode(*rows[count - 1]["rank"], str(rows[count - 1]["id"]))
-    return Answer(asked.query, items, token)
+    return Answer(asked.query, items, token, located=asked.near is not None)
 
 
 def _decode(after: str | None) -> tuple[list[int], UUID] | None:
@@ -170,10 +177,13 @@ def _decode(after: str | None) -> tuple[list[int], UUID] | None:
     return ranks, last
 
 
-async def _meanings(cx: Context, words: Sequence[str]) -> list[tuple[str, Meant]]:
-    """Look up what the words mean, taking apart those written without spaces."""
+async def _meanings(cx: Context, words: Sequence[str]) -> tuple[list[tuple[str, Meant]], bool]:
+    """Look up what the words mean, taking apart those written without spaces.
+
+    Also says whether a hospital was asked for in as many words.
+    """
     if not words:
-        return []
+        return [], False
     parts = {piece for word in words for piece in (word, *rules.substrings(word))}
     known = await finder_store.known_parts(cx.db, parts)
     pieces = [
@@ -181,11 +191,13 @@ async def _meanings(cx: Context, words: Sequence[str]) -> list[tuple[str, Meant]
         for word in words
         for piece in ([word] if word in known else rules.segment(word, known))
     ]
+    hospitals = not rules.HOSPITALS.isdisjoint(pieces)
     pieces = rules.without_generic(pieces)[: finder_store.WORDS_MAX]
     if not pieces:
-        return []
+        return [], hospitals
     keys = await _keys_of(cx, pieces)
-    return [(piece, _meant(piece, keys.get(piece))) for piece in dict.fromkeys(pieces)]
+    meant = [(piece, _meant(piece, keys.get(piece))) for piece in dict.fromkeys(pieces)]
+    return meant, hospitals
 
 
 async def _keys_of(cx: Context, pieces: Sequence[str]) -> dict[str, dict[WordKind, set[str]]]:
@@ -223,6 +235,12 @@ def _meant(piece: str, keys: Mapping[WordKind, set[str]] | None) -> Meant:
 
 def _ids(keys: Iterable[str]) -> frozenset[UUID]:
     return frozenset(UUID(key) for key in keys)
+
+
+async def list_areas(cx: Context) -> list[tuple[str, str]]:
+    """List the districts one may be near to: code and name, in the order of their codes."""
+    codes = await finder_store.districts(cx.db)
+    return [(code, DISTRICTS[code]) for code in codes if code in DISTRICTS]
 
 
 async def suggest(cx: Context, text: str, limit: int = 8) -> list[Suggestion]:

@@ -113,6 +113,7 @@ CANDIDATES = """
                 ELSE 0 END AS known,
            (cardinality(%(fitting)s::text[]) > 0
             AND c.department_name <> ALL(%(fitting)s::text[]))::int AS misfit,
+           (%(hospitals)s AND c.organisation_name ~ '社区卫生|卫生院|卫生站')::int AS smaller,
            (111320 * sqrt(power(c.latitude - %(latitude)s::float8, 2)
              + power((c.longitude - %(longitude)s::float8)
                      * cos(radians(%(latitude)s::float8)), 2)))::int AS distance_m
@@ -122,7 +123,7 @@ CANDIDATES = """
      LIMIT %(candidates)s
 """
 SOONEST = """
-    SELECT clinic_id AS id, 0 AS known, 0 AS misfit, NULL::int AS distance_m
+    SELECT clinic_id AS id, 0 AS known, 0 AS misfit, 0 AS smaller, NULL::int AS distance_m
       FROM (SELECT clinic_id, starts_at FROM booking.slot
              WHERE has_free AND state = 'open' AND starts_at > %(now)s
                AND starts_at >= %(from)s AND starts_at < %(to)s
@@ -141,8 +142,10 @@ IN_TIME = """
 FIND = f"""
     WITH candidate AS MATERIALIZED ({{candidates}}), ranked AS (
         SELECT k.id, k.known, k.distance_m, s.id AS next_slot_id, s.starts_at AS next_starts_at,
-               ARRAY[-k.known, (s.id IS NULL)::int, k.misfit,
+               ARRAY[k.smaller, CASE WHEN %(near)s THEN 0 ELSE -k.known END,
+                     (s.id IS NULL)::int, k.misfit,
                      CASE WHEN %(near)s THEN COALESCE(k.distance_m, 2000000000) ELSE 0 END,
+                     -k.known,
                      COALESCE(extract(epoch FROM s.starts_at)::bigint, 0),
                      COALESCE(k.distance_m, 2000000000)]::bigint[] AS rank
           FROM candidate AS k
@@ -225,18 +228,22 @@ async def find(
     part: PartOfDay | None,
     near: Point | None,
     by_distance: bool,
+    hospitals: bool,
     after: tuple[list[int], UUID] | None,
     count: int,
 ) -> list[Row]:
-    """Return clinics in order of rank: known, open, fitting, (nearer), sooner, nearer, id.
+    """Return clinics in order of rank: known, open, fitting, sooner, nearer, id.
 
+    By distance: open, fitting, nearer (those without a position last), known, sooner. With
+    `hospitals`, places that are smaller than a hospital come after all others.
     At most 1,000 clinics are looked at, the known and near ones first; per clinic one descent of
     an index finds the next window with an open public place. A search for anything at all starts
     from the soonest windows instead.
     """
     candidates, parameters = _candidates(meant, filters, near, history)
     parameters |= _times(now, span, part) | {
-        "near": by_distance,
+        "near": by_distance and near is not None,
+        "hospitals": hospitals,
         "only_open": filters.only_open,
         "after": after[0] if after else None,
         "after_id": after[1] if after else None,
@@ -248,7 +255,7 @@ async def find(
 
 CENTRE = """
     SELECT avg(latitude) AS latitude, avg(longitude) AS longitude
-      FROM booking.clinic WHERE district = %(district)s AND latitude IS NOT NULL
+      FROM booking.clinic WHERE district = %(district)s AND active AND latitude IS NOT NULL
 """
 
 
@@ -258,6 +265,18 @@ async def centre_of(db: Connection, district: str) -> Point | None:
     if row is None or row["latitude"] is None:
         return None
     return Point(row["latitude"], row["longitude"])
+
+
+DISTRICTS = """
+    SELECT DISTINCT district FROM booking.clinic
+     WHERE active AND latitude IS NOT NULL ORDER BY district
+"""
+
+
+async def districts(db: Connection) -> list[str]:
+    """List the districts, by their code, in which a clinic has a position."""
+    rows = await (await db.execute(DISTRICTS)).fetchall()
+    return [row["district"] for row in rows]
 
 
 DAYS = f"""

@@ -3,6 +3,7 @@ import htmx from "htmx.org";
 import { start as focus } from "./focus.js";
 import { start as keepForms } from "./keep-form.js";
 import { start as keys } from "./keys.js";
+import { start as near } from "./near.js";
 import { start as network } from "./network.js";
 import { start as readAloud } from "./read-aloud.js";
 import { start as suggest } from "./suggest.js";
@@ -72,7 +73,7 @@ function reveal() {
 
 function begin() {
   document.documentElement.classList.add("has-script");
-  for (const part of [small, keys, readAloud, suggest, waiting, focus, network, keepForms, toast]) part();
+  for (const part of [small, keys, readAloud, suggest, waiting, focus, near, network, keepForms, toast]) part();
   reveal();
   charts();
   document.addEventListener("htmx:afterSettle", reveal);
