@@ -52,7 +52,11 @@ def server() -> Embedded:
 def fresh(embedded: Embedded) -> str:
     """Make the database new; return the owner's connection string."""
     with psycopg.connect(embedded.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+        for _ in range(20):  # a vacuum that is ending may hold it for a moment, FORCE or not
+            with contextlib.suppress(psycopg.errors.ObjectInUse):
+                connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+                break
+            time.sleep(0.5)
         connection.execute(f"CREATE DATABASE {DATABASE}")
     migrate.apply(embedded.url(DATABASE), ROOT / "migrations")
     return embedded.url(DATABASE)

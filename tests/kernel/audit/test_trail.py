@@ -262,8 +262,8 @@ async def test_control_without_the_row_lock_the_chain_forks(
         await audit.append(context(db), [Entry("a.b", WANG, "x")])
         other = asyncio.create_task(look())
         for _ in range(100):
-            row = await (await db.execute(WAITING)).fetchone()
-            if row is not None and row["waiting"]:
+            locks = await (await db.execute(WAITING)).fetchone()
+            if locks is not None and locks["waiting"]:
                 break
             await asyncio.sleep(0.05)
     with pytest.raises(errors.UniqueViolation):

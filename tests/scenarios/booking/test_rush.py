@@ -164,6 +164,45 @@ async def test_too_many_waiting_is_said_at_once() -> None:
     assert await asyncio.gather(*waiting) == [0, 1, 2]
 
 
+async def served_in_a_rush(clients: int, rounds: int) -> list[int]:
+    """Let clients ask again as soon as they are answered; return the sizes of the batches."""
+    sizes: list[int] = []
+
+    async def serve(items: Sequence[int]) -> Sequence[int]:
+        sizes.append(len(items))
+        await asyncio.sleep(0.005)
+        return items
+
+    batcher: Batcher[int, int] = Batcher(serve)
+
+    async def client(number: int) -> None:
+        await asyncio.sleep(0.003 * (number % 2))  # two groups, one served while the other waits
+        for _ in range(rounds):
+            await batcher.submit(number)
+
+    await asyncio.gather(*(client(n) for n in range(clients)))
+    return sizes
+
+
+async def test_in_a_rush_those_who_come_again_are_gathered_into_one_batch() -> None:
+    sizes = await served_in_a_rush(64, 10)
+    assert sum(sizes) == 640
+    assert max(sizes) == 64
+    assert len(sizes) < 15
+
+
+async def test_control_without_gathering_the_two_groups_stay_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("citycare.web.batch.GATHER_FROM", 1_000)
+    assert len(await served_in_a_rush(64, 10)) >= 20
+
+
+async def test_few_do_not_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("citycare.web.batch.GATHER_S", 3_600)  # who waits would never come back
+    assert sum(await served_in_a_rush(8, 3)) == 24
+
+
 async def test_what_is_to_be_served_again_comes_first_in_the_next_batch() -> None:
     batches: list[list[int]] = []
 
