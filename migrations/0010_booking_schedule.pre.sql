@@ -39,7 +39,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON booking.word TO citycare_app;
 GRANT SELECT, INSERT, UPDATE ON booking.replacement TO citycare_app;
 
 INSERT INTO policy.parameter (key, effective_from, value, unit, source, status, note) VALUES
-('booking.share.percents', '2020-12-01', '{"referral": 20, "elder": 10, "onsite": 0, "followup": 0}', '%', '十一省做法 一(一)、一(四):基层20%;长者比例文件没有给出', 'UNVERIFIED', '排班没有写明号源分配时用'),
+('booking.share.percents', '2020-12-01', '{"onsite": 0, "followup": 0}', '%', '各市自定', 'UNVERIFIED', '排班没有写明号源分配时,现场和复诊各留多少;社区转诊和长者的比例另有规定'),
 ('booking.release.clock', '2026-01-01', '{"public": "07:00", "referral": "07:00", "onsite": "06:30", "elder": "07:00", "followup": "07:00"}', '时刻', '各市自定', 'UNVERIFIED', '各类号源的放号时刻'),
 ('booking.release.days_extra', '2026-01-01', '{"public": 0, "referral": 7, "elder": 0, "followup": 14}', '天', '各市自定', 'UNVERIFIED', '比公开号源早几天放号;现场号源当天放'),
 ('booking.give_back.onsite_minutes', '2026-01-01', '60', 'min', '各市自定', 'UNVERIFIED', '现场号源在开始前多久转为公开'),

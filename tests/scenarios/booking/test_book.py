@@ -246,6 +246,9 @@ async def test_rescheduling_takes_the_new_place_before_it_lets_the_old_one_go(
     moved = await book.reschedule(me, booking.id, other.id)
     assert (moved.follows, moved.slot_id, moved.state) == (booking.id, other.id, State.BOOKED)
     assert (await appointment(cx, booking.id))["status"] == "cancelled"
+    seen = await audit.list_about(cx, person)
+    about = {one.record for one in seen.items if one.action == "booking.reschedule"}
+    assert about == {f"Appointment/{booking.id}"}
     with pytest.raises(WrongState):
         await book.reschedule(me, booking.id, slot.id)
 

@@ -7,8 +7,15 @@ from uuid import UUID
 
 import pytest
 
+from citycare.kernel import consent
 from citycare.kernel.context import Context, Role
-from citycare.scenarios.booking.model.core import Pool, PoolClosed, State, Wait
+from citycare.scenarios.booking.model.core import (
+    Pool,
+    PoolClosed,
+    SlotUnavailable,
+    State,
+    Wait,
+)
 from citycare.scenarios.booking.model.draw import Draw, DrawRequest, Keys
 from citycare.scenarios.booking.model.schedule import NewSlot
 from citycare.scenarios.booking.service import book, draw, wait
@@ -81,3 +88,32 @@ async def test_only_elders_enter_a_draw_for_elders(cx: Context) -> None:
 async def test_everybody_enters_a_draw_for_the_public(cx: Context) -> None:
     drawn = await open_draw(cx, Pool.PUBLIC)
     assert await enter(cx, await make_person(cx, YOUNG), drawn)
+
+
+async def test_a_moved_booking_stays_in_its_pool_or_becomes_an_ordinary_one(cx: Context) -> None:
+    person = await make_person(cx)
+    me = acting(cx, resident(person))
+    both = {Pool.PUBLIC: 1, Pool.ELDER: 1}
+    old = await open_slot(cx, shares={Pool.ELDER: 1})
+    kept = await open_slot(cx, shares=both, starts_at=NOW + 2 * DAY)
+    ordinary = await open_slot(cx, shares={Pool.PUBLIC: 1}, starts_at=NOW + 3 * DAY)
+    first = await book.book(me, old.id, person, Pool.ELDER)
+    second = await book.reschedule(me, first.id, kept.id)
+    third = await book.reschedule(me, second.id, ordinary.id)
+    assert (second.pool, third.pool) == (Pool.ELDER, Pool.PUBLIC)
+    nothing = await open_slot(cx, shares={Pool.ONSITE: 1}, starts_at=NOW + 4 * DAY)
+    with pytest.raises(SlotUnavailable):
+        await book.reschedule(me, third.id, nothing.id)
+
+
+async def test_a_resident_moves_what_her_doctor_booked_to_an_ordinary_place(cx: Context) -> None:
+    person = await make_person(cx)
+    referral = await open_slot(cx, shares={Pool.REFERRAL: 1})
+    both = {Pool.PUBLIC: 1, Pool.REFERRAL: 1}
+    other = await open_slot(cx, shares=both, starts_at=NOW + 2 * DAY)
+    care = consent.CareRow(person, HOSPITAL, None, "test", NOW - DAY, NOW + DAY)
+    await consent.open_care(cx, [care])
+    doctor = staff(Role.COMMUNITY_GP)
+    made = await book.book(acting(cx, doctor), referral.id, person, Pool.REFERRAL)
+    moved = await book.reschedule(acting(cx, resident(person)), made.id, other.id)
+    assert moved.pool is Pool.PUBLIC

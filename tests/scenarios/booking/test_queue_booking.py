@@ -284,6 +284,45 @@ async def test_join_wait_and_book_over_json(
     assert (wrong.status_code, wrong.json()["code"]) == (400, "booking.queue_token_wrong")
 
 
+async def test_a_booking_is_moved_into_a_queued_window_with_the_same_token(
+    database: Database, release: Release, browser: Browser
+) -> None:
+    tokens = []
+    for person in [await run(database, make_person) for _ in range(2)]:
+        client = await browser(person)
+        address = f"/api/v1/queues/{release.clinic_id}/join"
+        joined = await client.post(address, json={"person_id": str(person)})
+        tokens.append(joined.json()["token"])
+    stolen, token = tokens
+    await asyncio.sleep(1.1)
+    await let_all_in(database, release)
+    shares = {Pool.PUBLIC: 1}
+    plain = await run(
+        database,
+        lambda cx: open_slot(
+            cx,
+            starts_at=cx.now + timedelta(days=9),
+            shares=shares,
+            opens_at=cx.now - timedelta(days=1),
+        ),
+    )
+    made = await press(database, plain.id, person)
+    assert isinstance(made, Booking)
+    body = {"slot_id": str(release.slots[0])}
+
+    async def move(**headers: str) -> httpx.Response:
+        key = {"Idempotency-Key": str(ids.new())}
+        address = f"/api/v1/bookings/{made.id}/reschedule"
+        return await client.post(address, json=body, headers={**key, **headers})
+
+    assert (await move()).json()["code"] == "booking.queue_token_missing"
+    for wrong in ("nonsense", stolen):
+        refused = await move(**{"Queue-Token": wrong})
+        assert refused.json()["code"] == "booking.queue_token_wrong"
+    moved = await move(**{"Queue-Token": token})
+    assert (moved.status_code, moved.json()["slot_id"]) == (201, body["slot_id"])
+
+
 async def test_joining_again_is_the_same_place_without_any_key(
     database: Database, release: Release, browser: Browser
 ) -> None:

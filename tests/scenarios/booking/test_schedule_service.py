@@ -165,6 +165,15 @@ async def test_default_shares_follow_policy(cx: Context) -> None:
     }
 
 
+async def test_no_share_stands_in_two_policy_parameters(cx: Context) -> None:
+    values = await policy.values(cx, "booking.share.")
+    own = {name.removesuffix("_percent") for name in values if name.endswith("_percent")}
+    assert own == {"referral", "elder"}
+    assert own.isdisjoint(values["percents"])
+    await policy.change(cx, "booking.share.percents", {"onsite": 20}, source="test", note="")
+    assert (await schedule.default_shares(cx, 10))[Pool.ONSITE] == 2
+
+
 async def test_a_scheduler_of_another_hospital_may_not(two_clinics: Context) -> None:
     stranger = Actor(UUID(int=9), None, (Grant(Role.SCHEDULER, BONES.organisation_id),))
     cx = replace(two_clinics, actor=stranger)

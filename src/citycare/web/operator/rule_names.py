@@ -32,7 +32,7 @@ NAMES = {
     "booking.return.max_minutes": mark("退的号最晚多久再放出"),
     "booking.return.min_minutes": mark("退的号最早多久再放出"),
     "booking.share.elder_percent": mark("留给长者的比例"),
-    "booking.share.percents": mark("号源怎么分"),
+    "booking.share.percents": mark("留给现场和复诊的比例"),
     "booking.share.referral_percent": mark("留给社区转诊的比例"),
     "booking.window.minutes_default": mark("一个时段一般多长"),
     "booking.window.minutes_max": mark("一个时段最长多久"),

@@ -13,7 +13,7 @@ from typing import Annotated, Any, cast
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, FastAPI, Path, Query, Request
+from fastapi import APIRouter, FastAPI, Header, Path, Query, Request
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.responses import Response
 
@@ -21,8 +21,11 @@ from citycare.kernel.context import Channel
 from citycare.kit.errors import AppError, Incorrect
 from citycare.kit.pages import PAGE_MAX
 from citycare.scenarios.booking.api import schemas
+from citycare.scenarios.booking.api.draw import keys_of
 from citycare.scenarios.booking.api.once import KEY, KEY_CHARS_MAX, KEY_WORDS, KeyHeader, once
+from citycare.scenarios.booking.api.queue import HEADER, TOKEN_CHARS_MAX
 from citycare.scenarios.booking.api.rush import ACTION, Rush, Wanted
+from citycare.scenarios.booking.rules.queue import claimed
 from citycare.scenarios.booking.service import book, lists, wait
 from citycare.scenarios.booking.service.rush import body_of
 from citycare.web.edge import Json, answer, cookies, edge_of, errors, exchange_of, forgery
@@ -37,6 +40,14 @@ WaitId = Annotated[UUID, Path(description="the entry in the waiting list, by id"
 OfPerson = Annotated[UUID, Query(description="whose, by id")]
 PageToken = Annotated[
     str | None, Query(max_length=200, description="`next` of the page before; without it the first")
+]
+
+QUEUE_WORDS = (
+    "only while a release is queued for: the `token` of POST /api/v1/queues/{clinic_id}/join, "
+    "once it is `admitted`"
+)
+TokenHeader = Annotated[
+    str | None, Header(alias=HEADER, max_length=TOKEN_CHARS_MAX, description=QUEUE_WORDS)
 ]
 
 NEW_BOOKING = TypeAdapter(schemas.NewBooking)
@@ -65,11 +76,10 @@ BODY_DOC: dict[str, Any] = {
             "schema": {"type": "string", "minLength": 1, "maxLength": KEY_CHARS_MAX},
         },
         {
-            "name": "Queue-Token",
+            "name": HEADER,
             "in": "header",
             "required": False,
-            "description": "only while a release is queued for: the `token` of "
-            "POST /api/v1/queues/{clinic_id}/join, once it is `admitted`",
+            "description": QUEUE_WORDS,
             "schema": {"type": "string"},
         },
     ],
@@ -191,16 +201,23 @@ async def cancel_booking(
     dependencies=[gate("booking.reschedule")],
 )
 async def reschedule_booking(
-    booking_id: BookingId, body: schemas.NewWindow, key: KeyHeader, cx: WriteContext
+    request: Request,
+    booking_id: BookingId,
+    body: schemas.NewWindow,
+    key: KeyHeader,
+    cx: WriteContext,
+    queue_token: TokenHeader = None,
 ) -> Any:
     """Move a booking to another window: the new place is taken before the old one is let go.
 
-    Answers with the new booking, which `follows` the old one. Refused as a booking and as a
+    It stays in its pool where you may draw on that and a place is free, else it takes a public
+    place. Answers with the new booking, which `follows` the old one. Refused as a booking and as a
     cancellation are; then the old booking stands as it was.
     """
+    ticket = claimed(keys_of(request).queue, queue_token) if queue_token else None
 
     async def run() -> tuple[int, dict[str, Any]]:
-        return 201, body_of(await book.reschedule(cx, booking_id, body.slot_id))
+        return 201, body_of(await book.reschedule(cx, booking_id, body.slot_id, ticket))
 
     return await once(cx, key, ["reschedule", booking_id, body.slot_id], run)
 

@@ -145,10 +145,10 @@ class DrawPeriod(Incorrect):
 
 
 class WishesWrong(Incorrect):
-    """Name one to three different windows of this draw."""
+    """Name different windows of this draw, no more than allowed."""
 
     code = "booking.draw_wishes_wrong"
-    words = "请选一到三个不同的时段，都要在这次摇号里。"
+    words = "请选不同的时段，不要超过规定的个数，都要在这次摇号里。"
 
 
 class BeaconMissing(Conflict):

@@ -142,6 +142,7 @@ async def _page(request: Request, cx: Context, slot_id: UUID, chosen: _Chosen) -
     asking = stage is Stage.OPEN and manner_of(request).elder and (chosen.change or not held)
     won = seen.outcome if seen is not None and stage is Stage.WON else None
     day = clock.day_of(card["starts_at"])
+    most = await service.wishes_max(cx)
     return EnterPage(
         slot_id=slot_id,
         draw_id=seen.draw.id if seen is not None else None,
@@ -149,8 +150,8 @@ async def _page(request: Request, cx: Context, slot_id: UUID, chosen: _Chosen) -
         place=place_of(card, words),
         person=person.name,
         facts=_facts(request, seen, person.name, words),
-        pickers=_pickers(wishes or (str(slot_id),), (names, places), chosen, words),
-        question=_question(slot_id, chosen, (names, places), words) if asking else None,
+        pickers=_pickers((wishes or (str(slot_id),), most), (names, places), chosen, words),
+        question=_question(slot_id, (chosen, most), (names, places), words) if asking else None,
         wishes=tuple((one, names.get(one, "")) for one in wishes),
         entered=bool(held),
         changing=chosen.change or not held,
@@ -215,12 +216,12 @@ def _moment(draw: Draw, words: Words) -> str:
 
 
 def _pickers(
-    wishes: Sequence[str], offers: Offers, chosen: _Chosen, words: Words
+    wished: tuple[Sequence[str], int], offers: Offers, chosen: _Chosen, words: Words
 ) -> tuple[Picker, ...]:
-    names, places = offers
+    (wishes, most), (names, places) = wished, offers
     errors = dict(chosen.errors)
     made = []
-    for n, name in enumerate(WISHES):
+    for n, name in enumerate(WISHES[:most]):
         picked = wishes[n] if n < len(wishes) else ""
         options = [Option(value="", label=words("不选"), selected=not picked)] if n else []
         options += [
@@ -236,11 +237,13 @@ def _pickers(
     return tuple(made)
 
 
-def _question(slot_id: UUID, chosen: _Chosen, offers: Offers, words: Words) -> Question | None:
+def _question(
+    slot_id: UUID, wished: tuple[_Chosen, int], offers: Offers, words: Words
+) -> Question | None:
     """Ask for the next wish; None once there are enough: then the page asks 'sure?'."""
-    names, places = offers
+    (chosen, most), (names, places) = wished, offers
     got = [one for one in chosen.wishes if one in names]
-    if chosen.sure or len(got) == WISHES_MAX or len(got) == len(names):
+    if chosen.sure or len(got) >= most or len(got) == len(names):
         return None
 
     def href(**more: object) -> str:
@@ -358,6 +361,7 @@ async def result(request: Request, cx: ReadContext, draw_id: UUID) -> Response:
     return await respond(request, cx, "booking/draw_result.html", page)
 
 
+BOUND = mark("开始前已经公布种子的指纹，之后换不了。")
 TITLES = (mark("正在登记"), mark("登记截止，名单已封存"), mark("正在摇号"), mark("摇号结果"))
 
 
@@ -374,26 +378,17 @@ def _steps(request: Request, cx: Context, draw: Draw, words: Words) -> tuple[Ste
     reached = _reached(cx, draw)
     closes = at(request, draw.closes_at)
     said = (
-        (
-            words("登记，%(time)s 截止", time=closes),
-            words("开始前已经公布种子的指纹，之后换不了。"),
-        ),
+        (words("登记，%(time)s 截止", time=closes), words(BOUND)),
         (words("封存名单"), words("名单和它的指纹公布，谁也加不进、删不掉。")),
         (words("摇号"), _public(draw, words)),
         (words("公布种子和结果"), words("任何人都能用种子重算一遍。")),
     )
-    done = draw.state is DrawState.DONE
+    if draw.state is DrawState.DONE:
+        reached = len(said)
+    states = [StepState.DONE] * reached + [StepState.NOW] + [StepState.LATER] * len(said)
     return tuple(
-        Step(
-            label=label,
-            note=note,
-            state=StepState.DONE
-            if done or n < reached
-            else StepState.NOW
-            if n == reached
-            else StepState.LATER,
-        )
-        for n, (label, note) in enumerate(said)
+        Step(label=label, note=note, state=state)
+        for (label, note), state in zip(said, states, strict=False)
     )
 
 

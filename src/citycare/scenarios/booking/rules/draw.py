@@ -127,12 +127,20 @@ def pack(id_: bytes, wishes: Sequence[int]) -> bytes:
     return id_ + b"".join(n.to_bytes(WISH, "big") for n in padded)
 
 
-def check_wishes(wishes: Sequence[object]) -> bool:
-    """Tell whether there are one to three wishes, all different.
+def wishes_allowed(policy_most: int) -> int:
+    """Return how many wishes a request may name: what policy says, but one to three.
 
-    Source: ours; a record of the published list holds three (`pack`).
+    Source: policy `booking.draw.wishes_max`; a record of the published list holds three (`pack`).
     """
-    return 1 <= len(wishes) <= WISHES_MAX and None not in wishes and len(set(wishes)) == len(wishes)
+    return max(1, min(policy_most, WISHES_MAX))
+
+
+def check_wishes(wishes: Sequence[object], most: int = WISHES_MAX) -> bool:
+    """Tell whether there are one to `most` wishes, all different.
+
+    Source: `wishes_allowed`; a published list is checked against three, whatever policy said then.
+    """
+    return 1 <= len(wishes) <= most and None not in wishes and len(set(wishes)) == len(wishes)
 
 
 def instant(at: datetime) -> str:

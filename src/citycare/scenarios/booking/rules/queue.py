@@ -111,10 +111,11 @@ def read(key: bytes, token: str, person_id: UUID | None = None) -> Ticket:
     return Ticket(queue_id, owner, second, tie(key, queue_id, owner, second))
 
 
-def claimed(key: bytes, token: str | None, person_id: UUID) -> Ticket | None:
+def claimed(key: bytes, token: str | None, person_id: UUID | None = None) -> Ticket | None:
     """Read the token that comes with a claim; one that is not right is a ticket of no queue.
 
-    So a stale token does no harm where no queue is in force, and is refused where one is.
+    So a stale token does no harm where no queue is in force, and is refused where one is. Whose
+    it must be may be left out where that is not known yet: `refusal` looks at it again.
 
     Source: ours.
     """
@@ -123,7 +124,7 @@ def claimed(key: bytes, token: str | None, person_id: UUID) -> Ticket | None:
     try:
         return read(key, token, person_id)
     except TicketWrong:
-        return Ticket(NOBODY, person_id, 0, 0)
+        return Ticket(NOBODY, person_id or NOBODY, 0, 0)
 
 
 def _body(ticket: Ticket) -> bytes:
@@ -168,7 +169,10 @@ def refusal(
     ticket = claim.ticket
     if ticket is None:
         return TicketMissing(**facts)
-    if held is None or (ticket.queue_id, ticket.second) != (slot.queue_id, held.second):
+    if held is None:
+        return TicketWrong(**facts)
+    expected = (slot.queue_id, claim.person_id, held.second)
+    if (ticket.queue_id, ticket.person_id, ticket.second) != expected:
         return TicketWrong(**facts)
     if held.used or claim.person_id in spent:
         return TicketSpent(**facts)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
-from citycare.kernel import audit, consent, events, identity
+from citycare.kernel import audit, consent, events
 from citycare.kernel.context import Context
 from citycare.kit.errors import AppError
 from citycare.scenarios.booking.model.core import (
@@ -14,7 +15,9 @@ from citycare.scenarios.booking.model.core import (
     Booking,
     BookingUnknown,
     Claim,
+    NotYetOpen,
     Pool,
+    PoolClosed,
     Slot,
     SlotHeld,
     SlotUnavailable,
@@ -27,8 +30,9 @@ from citycare.scenarios.booking.model.stop import Answer
 from citycare.scenarios.booking.rules import limits as limit_rules
 from citycare.scenarios.booking.rules import places as place_rules
 from citycare.scenarios.booking.rules.limits import Limits, Standing
-from citycare.scenarios.booking.rules.places import Desk, People, Taken
+from citycare.scenarios.booking.rules.places import Desk, Taken
 from citycare.scenarios.booking.service import wait
+from citycare.scenarios.booking.service.pools import people_of
 from citycare.scenarios.booking.service.queue import Turnstile
 from citycare.scenarios.booking.service.records import (
     end,
@@ -41,6 +45,7 @@ from citycare.scenarios.booking.store import places as place_store
 from citycare.scenarios.booking.store import stop as stop_store
 
 LOOK_BACK = timedelta(days=1)
+NOT_IN_THIS_POOL = (PoolClosed, SlotUnavailable, NotYetOpen)
 
 
 async def book(
@@ -144,19 +149,8 @@ async def _desk(
     persons = {claim.person_id for claim in claims}
     places = await place_store.free_places(cx.db, {claim.slot_id for claim in claims})
     held, paused = await booking_store.standing(cx.db, persons, cx.now - LOOK_BACK, cx.now)
-    people = await _people(cx, claims)
+    people = await people_of(cx, [(claim.pool, claim.person_id) for claim in claims])
     return Desk(slots, places, Standing(held, paused), people, limits, cx.now)
-
-
-async def _people(cx: Context, claims: Sequence[Claim]) -> People:
-    """Read ages and past visits only where a pool depends on them."""
-    elders = {claim.person_id for claim in claims if claim.pool is Pool.ELDER}
-    returning = {claim.person_id for claim in claims if claim.pool is Pool.FOLLOWUP}
-    people = await identity.list_persons(cx, elders) if elders else {}
-    return People(
-        born_on={person_id: person.born_on for person_id, person in people.items()},
-        seen=await booking_store.seen(cx.db, returning) if returning else frozenset(),
-    )
 
 
 async def _audit(
@@ -226,6 +220,9 @@ async def reschedule(
 ) -> Booking:
     """Move a booking to another window: the new place is taken before the old one is let go.
 
+    It stays in its pool if the actor may draw on that there and a place is free; else it becomes
+    an ordinary booking: places are kept for a need, nobody is kept in a pool.
+
     Raises:
         As `book` and `cancel`; then nothing has changed.
     """
@@ -255,6 +252,8 @@ async def reschedule(
         ticket,
     )
     outcome = (await book_many(cx, [claim]))[0]
+    if isinstance(outcome, NOT_IN_THIS_POOL) and claim.pool is not Pool.PUBLIC:
+        outcome = (await book_many(cx, [replace(claim, pool=Pool.PUBLIC)]))[0]
     if isinstance(outcome, AppError):
         raise outcome
     old_slot = slots[booking.slot_id]
@@ -263,6 +262,8 @@ async def reschedule(
         cx,
         [events.Event("booking.moved", {"booking": str(outcome.id), "from": str(booking.id)})],
     )
+    entry = audit.Entry("booking.reschedule", booking.person_id, f"Appointment/{booking.id}")
+    await audit.append(cx, [entry])
     return outcome
 
 

@@ -9,11 +9,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
 from uuid import UUID
 
 from citycare.kernel import audit, consent
-from citycare.kernel.context import Context
+from citycare.kernel.context import Context, policy
 from citycare.kit import ids
 from citycare.kit.db import Connection
 from citycare.kit.errors import AppError
@@ -119,6 +118,11 @@ async def list_draws(
     return await store.list_draws(db, organisation_id, after or store.NOBODY, min(count, PAGE_MAX))
 
 
+async def wishes_max(cx: Context) -> int:
+    """Return how many windows a request may name now."""
+    return rules.wishes_allowed(int(await policy.value(cx, "booking.draw.wishes_max")))
+
+
 async def request_places(
     cx: Context, keys: Keys, draw_id: UUID, person_id: UUID, wishes: Sequence[UUID]
 ) -> DrawRequest:
@@ -135,8 +139,10 @@ async def request_places(
     await consent.require(cx, "booking.enter_draw", person_id)
     draw = await get_draw(cx.db, draw_id)
     found = await store.wished(cx.db, draw_id, wishes)
-    if len(found) != len(wishes) or not rules.check_wishes([n for n, _ in found.values()]):
-        raise WishesWrong(wishes=len(wishes))
+    most = await wishes_max(cx)
+    numbers = [n for n, _ in found.values()]
+    if len(found) != len(wishes) or not rules.check_wishes(numbers, most):
+        raise WishesWrong(wishes=len(wishes), most=most)
     refused = await check_claim(cx, draw, person_id, [slot for _, slot in found.values()])
     if refused is not None:
         raise refused
@@ -191,16 +197,6 @@ async def withdraw(cx: Context, draw_id: UUID, person_id: UUID) -> None:
     if await store.withdraw(cx.db, draw_id, person_id, cx.now):
         entry = audit.Entry("booking.leave_draw", person_id, f"draw/{draw_id}")
         await audit.append(cx, [entry])
-
-
-async def list_requests(cx: Context, person_id: UUID) -> list[tuple[DrawRequest, Any]]:
-    """Return a person's requests, newest first, each with its outcome once the draw is done."""
-    await consent.require(cx, "booking.read", person_id)
-    requests = await store.requests_of(cx.db, person_id)
-    return [
-        (request, await store.outcome_of(cx.db, request.draw_id, request.public_id))
-        for request in requests
-    ]
 
 
 async def set_beacon(cx: Context, draw_id: UUID, text: str) -> None:
