@@ -22,7 +22,7 @@ from citycare.kit.embedded import Embedded
 
 Figures = dict[str, float]
 RUNS = 3
-RUSH_CLAIMS = 20_000
+RUSH_CLAIMS = 40_000  # about as long as the bare loop
 STORM_CLAIMS, STORM_PLACES = 100_000, 20_000
 CRASH_CLAIMS, CRASH_PLACES = STORM_CLAIMS, STORM_PLACES
 CAPACITY = 5

@@ -25,8 +25,8 @@ Result = TypeVar("Result")
 SIZE_MAX = 256
 WAITING_MAX = 5_000
 GATHER_FROM = 16  # after a smaller batch nobody waits
-GATHER_SHARE = 0.9  # of those who were there before
-GATHER_S = 0.015
+GATHER_SHARE = 0.97  # of those who were there before
+GATHER_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 
 from citycare.kit.db import Database
 
@@ -30,17 +30,11 @@ class Metrics:
         """Make the registry."""
         self.registry = CollectorRegistry()
         self._process = str(os.getpid())
-        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self._requests = Counter(
-            "citycare_http_requests_total",
-            "HTTP requests answered",
-            ("process", "method", "route", "status"),
-            registry=self.registry,
-        )
+        self._known: dict[tuple[str, str, int], Histogram] = {}
         self._seconds = Histogram(
             "citycare_http_request_seconds",
             "Time from the request's head to the end of its answer",
-            ("process", "method", "route"),
+            ("process", "method", "route", "status"),
             registry=self.registry,
             buckets=BUCKETS_S,
         )
@@ -57,13 +51,9 @@ class Metrics:
             method = "OTHER"
         found = self._known.get((method, route, status))
         if found is None:
-            found = (
-                self._requests.labels(self._process, method, route, str(status)),
-                self._seconds.labels(self._process, method, route),
-            )
+            found = self._seconds.labels(self._process, method, route, str(status))
             self._known[method, route, status] = found
-        found[0].inc()
-        found[1].observe(seconds)
+        found.observe(seconds)
 
     def text(self, database: Database) -> bytes:
         """Return all figures as Prometheus text."""

@@ -158,9 +158,8 @@ def _wanted(call: Call) -> Wanted:
         channel = Channel(call.header(b"x-channel", Channel.PHONE))
     except ValueError as error:
         raise errors.HeaderWrong(header="X-Channel", allowed=" ".join(Channel)) from error
-    digest = hashlib.sha256(
-        f"book {wanted.slot_id} {wanted.person_id} {wanted.pool}".encode()
-    ).digest()
+    content = wanted.slot_id.bytes + wanted.person_id.bytes + wanted.pool.encode()
+    digest = hashlib.sha256(b"book" + content).digest()
     return Wanted(
         call.token,
         wanted.slot_id,
