@@ -181,6 +181,9 @@ def migrate_up() -> None:
 def token(
     as_: Annotated[Role, typer.Option("--as", help="the role to act in")],
     person: Annotated[UUID | None, typer.Option(help="the person the account belongs to")] = None,
+    organisation: Annotated[
+        UUID | None, typer.Option(help="where staff work; left out: the whole city")
+    ] = None,
     *,
     as_json: Json = False,
 ) -> None:
@@ -191,7 +194,7 @@ def token(
 
     async def work() -> str:
         async with _opened(settings) as database:
-            return await issue_token(database, as_, person)
+            return await issue_token(database, as_, person, organisation)
 
     made = _run(work())
     _say({"token": made}, as_json=as_json, text=made)

@@ -51,6 +51,13 @@ def test_a_token_opens_the_door_and_leaves_a_trail_that_verifies(cli) -> None:  
     assert report["checked"] > 0
 
 
+def test_a_token_holds_for_one_organisation_that_must_be_there(cli) -> None:  # type: ignore[no-untyped-def]
+    refused = cli(
+        "token", "--as", "clerk", "--organisation", "0199aaaa-0000-7000-8000-000000000001"
+    )
+    assert (refused.returncode, "Traceback" in refused.stderr, refused.stdout) == (1, False, "")
+
+
 def test_a_changed_line_is_named_and_the_exit_code_says_so(  # type: ignore[no-untyped-def]
     cli, server: Embedded, own_database: str
 ) -> None:

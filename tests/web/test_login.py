@@ -15,15 +15,17 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from citycare import app as application
-from citycare.kernel.context import Role
-from citycare.kit import clock
+from citycare.kernel import identity
+from citycare.kernel.context import SYSTEM, Context, Grant, Role
+from citycare.kit import clock, ids
 from citycare.kit.db import Database
+from citycare.kit.errors import NotFound
 from citycare.settings import Settings
 from citycare.web.edge.exchange import Edge
 from citycare.web.login.demo_people import DEMO_ISSUER
 from citycare.web.login.provider import SignInRefused
 from citycare.web.login.routes import device_of
-from citycare.web.login.tokens import PersonNeeded, issue_token
+from citycare.web.login.tokens import PersonNeeded, PlaceNotNeeded, issue_token
 from citycare.web.oidc_dev import DevProvider
 
 Browser = Callable[[], httpx.AsyncClient]
@@ -341,3 +343,21 @@ async def test_a_token_of_the_command_line_opens_the_desk(
     assert answer.status_code == 200
     with pytest.raises(PersonNeeded):
         await issue_token(database, Role.RESIDENT)
+
+
+async def test_a_token_of_the_command_line_can_hold_for_one_organisation(
+    database: Database,
+) -> None:
+    async with database.transaction() as db:
+        cx = Context(db, SYSTEM, clock.now(), "test")
+        kind = identity.OrganisationKind.HOSPITAL
+        house = identity.Organisation(ids.new(), "示例第一医院", "示例一院", kind, "310106")
+        await identity.register_organisation(cx, house)
+    token = await issue_token(database, Role.CLERK, organisation=house.id)
+    async with database.transaction() as db:
+        actor = (await identity.actor_of(db, [token], clock.now()))[token]
+    assert actor.grants == (Grant(Role.CLERK, house.id),)
+    with pytest.raises(NotFound):
+        await issue_token(database, Role.CLERK, organisation=ids.new())
+    with pytest.raises(PlaceNotNeeded):
+        await issue_token(database, Role.RESIDENT, ids.new(), house.id)

@@ -280,6 +280,20 @@ async def test_nobody_locks_themselves_out(client: httpx.AsyncClient, database: 
     await said(client, "/operator")
 
 
+async def test_nobody_gives_themselves_a_role(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    me = (await committed(database, _operators)).items[0]
+    path = f"/operator/accounts/{me.id}"
+    assert "加一个角色" not in await said(client, path)
+    for place in ("city", str(ids.new())):
+        form = {"role": "clinician", "organisation": place}
+        answer = await client.post(f"{path}/grants", data=form)
+        assert (answer.status_code, "operator.own_access" in answer.text) == (409, True)
+    grants = (await committed(database, _operators)).items[0].grants
+    assert [grant.role for grant, _ in grants] == [Role.OPERATOR]
+
+
 async def test_a_lost_phone_is_answered_by_another_operator(
     client: httpx.AsyncClient, database: Database, settings: Settings
 ) -> None:

@@ -33,8 +33,9 @@ async def test_a_hospitals_tables_become_clinics_and_windows(
     assert found["organisations"] == 1
     assert (found["departments"], found["practitioners"], found["roles"]) == (2, 2, 3)
     assert (found["clinics"], found["templates"]) == (2, 2)
-    # Two weeks of Mondays (7 windows) and Wednesdays (6), and the two explicit ones.
-    assert found["windows"] == 2 * 7 + 2 * 6 + 2
+    # As far as follow-up places are released, four weeks: Mondays (7 windows), Wednesdays (6), and
+    # the two explicit ones.
+    assert found["windows"] == 4 * 7 + 4 * 6 + 2
 
 
 async def test_what_was_imported_is_in_the_record(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 from uuid import UUID
 
 from citycare.journeys.onboarding import plan as plans
@@ -220,10 +219,9 @@ async def _windows(cx: Context, plan: Plan, progress: _Progress, faults: Faults)
 
 
 async def _make(cx: Context, plan: Plan) -> tuple[int, int]:
-    """Make the windows of the new templates up to the horizon of policy."""
-    days = int(await policy.value(cx, "booking.horizon_days"))
-    today = clock.day_of(cx.now)
+    """Make the windows of the new templates as far ahead as places of some pool are released."""
+    last = await schedule_service.furthest_day(cx)
     made = await schedule_service.make_slots(
-        cx, today, today + timedelta(days=days), clinic_ids=list(plan.templates)
+        cx, clock.day_of(cx.now), last, clinic_ids=list(plan.templates)
     )
     return made.slots, made.places

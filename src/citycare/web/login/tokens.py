@@ -1,4 +1,4 @@
-"""Bearer tokens from the machine itself, for `citycare token --as ROLE [--person ID]`."""
+"""Bearer tokens from the machine itself, for `citycare token --as ROLE`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ class PersonNeeded(Incorrect):
     words = "居民的令牌要写明是哪一位(--person)，工作人员的不用写。"
 
 
+class PlaceNotNeeded(Incorrect):
+    """Only staff work in an organisation; a resident's token takes none."""
+
+    code = "login.place_not_needed"
+    words = "居民的令牌不写机构(--organisation)，只有工作人员的才写。"
+
+
 async def issue_token(
     database: Database,
     role: Role,
@@ -37,9 +44,13 @@ async def issue_token(
     """
     if (role is Role.RESIDENT) == (person is None):
         raise PersonNeeded(role=role)
+    if role is Role.RESIDENT and organisation is not None:
+        raise PlaceNotNeeded(role=role)
     async with database.transaction() as db:
         cx = Context(db, OPERATOR, clock.now(), str(ids.new()), Channel.PHONE, "login.issue_token")
         name = NAMES.get(role, str(role))
+        if organisation is not None:
+            await identity.get_organisation(cx, organisation)
         if person is not None:
             name = (await identity.get_person(cx, person)).name
         subject = "/".join(str(part) for part in (role, person or "", organisation or ""))

@@ -46,10 +46,10 @@ class AccountGone(NotFound):
 
 
 class OwnAccess(Conflict):
-    """Nobody takes their own access away: somebody must stay who can give it back."""
+    """Nobody changes their own access: another must give it, and one stay who can give it back."""
 
     code = "operator.own_access"
-    words = "自己的管理员角色、动态码和账号，不能自己收回、清除或停用。请另一位管理员来办。"
+    words = "自己的角色、动态码和账号，不能自己加、收回、清除或停用。请另一位管理员来办。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,8 +253,10 @@ async def add_grant(
     role: Annotated[Role, Form()],
     organisation: Annotated[str, Form(max_length=40)] = "",
 ) -> Response:
-    """Let an account act in a role; counts from its next request."""
+    """Let another's account act in a role; counts from its next request."""
     await consent.require(cx, ACTION)
+    if account_id == cx.actor.account_id:
+        raise OwnAccess
     card = await _card(cx, account_id)
     place = as_uuid(organisation)
     if role not in GIVEN or (place is None and organisation != "city"):
