@@ -114,8 +114,9 @@ async def test_one_person_pressing_everywhere_at_once_gets_one_window(
 async def test_control_without_the_lock_on_the_person_limits_are_passed(
     database: Database, crowd: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def nothing(_db: Connection, _persons: object) -> None:
+    async def nothing(_db: Connection, _persons: object) -> dict[UUID, set[UUID]]:
         await asyncio.sleep(0.02)
+        return {}
 
     async def make(cx: Context) -> list[UUID]:
         return [(await open_slot(cx, starts_at=NOW.replace(hour=hour))).id for hour in range(2, 8)]

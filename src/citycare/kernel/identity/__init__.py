@@ -115,6 +115,7 @@ from citycare.kernel.identity.proposals import (
     reject_proposal,
 )
 from citycare.kernel.identity.relations import (
+    MERGES_OF_PERSONS,
     Relations,
     add_relation,
     end_relation,
@@ -158,6 +159,7 @@ PERIODICS = (
 )
 
 __all__ = [
+    "MERGES_OF_PERSONS",
     "PERIODICS",
     "Account",
     "AccountCard",

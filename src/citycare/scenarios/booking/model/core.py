@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -44,6 +45,7 @@ class Source(StrEnum):
     REPLACEMENT = "replacement"
 
 
+KnownAs = Mapping[UUID, Collection[UUID]]  # the other ids of those persons who were merged
 ASKED_FOR = frozenset({Source.BOOK, Source.RESCHEDULE})  # somebody chose this window just now
 
 

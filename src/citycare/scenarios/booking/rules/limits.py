@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from citycare.scenarios.booking.model.core import (
     AlreadyBooked,
     Claim,
     Held,
+    KnownAs,
     OnHold,
     Slot,
     TooLate,
@@ -24,6 +26,7 @@ from citycare.scenarios.booking.model.core import (
 
 STAFFED = frozenset({Channel.WINDOW, Channel.HOSPITAL, Channel.VOLUNTEER, Channel.TELEPHONE})
 DAYS_A_MONTH = 30.44
+NOBODY: KnownAs = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,14 @@ class Limits:
 class Standing:
     """What the persons of a batch hold already, and who is paused."""
 
-    def __init__(self, held: Iterable[Held], on_hold: Iterable[UUID]) -> None:
+    def __init__(
+        self,
+        held: Iterable[Held],
+        on_hold: Iterable[UUID],
+        known_as: KnownAs = NOBODY,
+    ) -> None:
+        """`known_as`: the other ids of those persons who were merged."""
+        self._known_as = known_as
         self._held: dict[UUID, list[Held]] = defaultdict(list)
         for one in held:
             self._held[one.person_id].append(one)
@@ -85,9 +95,10 @@ class Standing:
 
     def add(self, claim: Claim, slot: Slot) -> None:
         """Count a claim that was just granted; the booking it replaces no longer counts."""
-        kept = [one for one in self.of(claim.person_id) if one.id != claim.follows]
-        kept.append(Held(slot.id, claim.person_id, slot.starts_at, slot.department_code))
-        self._held[claim.person_id] = kept
+        for person_id in (claim.person_id, *self._known_as.get(claim.person_id, ())):
+            kept = [one for one in self.of(person_id) if one.id != claim.follows]
+            kept.append(Held(slot.id, person_id, slot.starts_at, slot.department_code))
+            self._held[person_id] = kept
 
 
 def check_limits(

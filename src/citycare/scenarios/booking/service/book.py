@@ -15,6 +15,7 @@ from citycare.scenarios.booking.model.core import (
     Booking,
     BookingUnknown,
     Claim,
+    KnownAs,
     NotYetOpen,
     Pool,
     PoolClosed,
@@ -71,20 +72,20 @@ async def book(
 
 
 async def book_many(
-    cx: Context, claims: Sequence[Claim], *, locked: bool = False
+    cx: Context, claims: Sequence[Claim], *, locked: KnownAs | None = None
 ) -> list[Booking | AppError]:
     """Book for many at once, in one transaction and a fixed number of statements.
 
     Written together: the places, the bookings, the Appointments, the care relationships, one
     event each and one audit entry each; where a queue is in force, the tickets are used up (two
     statements more, for any number). Claims are served in the order given. `locked` says that
-    the caller holds the locks on the persons already.
+    the caller holds the locks on the persons already: what `lock_persons` returned.
 
     Returns:
         For each claim its booking, or the error that says why not.
     """
-    if not locked:
-        await place_store.lock_persons(cx.db, {claim.person_id for claim in claims})
+    if locked is None:
+        locked = await place_store.lock_persons(cx.db, {claim.person_id for claim in claims})
     slots, held = await _lock(cx, claims)
     verdicts = await consent.require_many(
         cx.db,
@@ -96,7 +97,7 @@ async def book_many(
     )
     allowed = [claim for claim, refused in zip(claims, verdicts, strict=True) if refused is None]
     limits = await limits_in_force(cx)
-    desk = await _desk(cx, allowed, slots, limits)
+    desk = await _desk(cx, allowed, slots, limits, locked)
     turnstile = await Turnstile.before(cx, allowed, slots)
     outcomes: list[Booking | AppError] = []
     granted: list[tuple[Booking, Slot]] = []
@@ -144,13 +145,19 @@ def _organisation(slots: Mapping[UUID, Slot], claim: Claim) -> UUID | None:
 
 
 async def _desk(
-    cx: Context, claims: Sequence[Claim], slots: Mapping[UUID, Slot], limits: Limits
+    cx: Context,
+    claims: Sequence[Claim],
+    slots: Mapping[UUID, Slot],
+    limits: Limits,
+    known_as: KnownAs,
 ) -> Desk:
     persons = {claim.person_id for claim in claims}
     places = await place_store.free_places(cx.db, {claim.slot_id for claim in claims})
-    held, paused = await booking_store.standing(cx.db, persons, cx.now - LOOK_BACK, cx.now)
+    since = cx.now - LOOK_BACK
+    held, paused = await booking_store.standing(cx.db, persons, known_as, since, cx.now)
+    standing = Standing(held, paused, known_as)
     people = await people_of(cx, [(claim.pool, claim.person_id) for claim in claims])
-    return Desk(slots, places, Standing(held, paused), people, limits, cx.now)
+    return Desk(slots, places, standing, people, limits, cx.now)
 
 
 async def _audit(

@@ -239,10 +239,10 @@ def chunk_ends(slots: Sequence[DrawSlot]) -> list[int]:
 async def _book_chunk(cx: Context, draw: Draw, after: int, end: int) -> None:
     won = await draw_run.winners(cx.db, draw.id, after, end)
     persons = {one.person_id for one in won}
-    await place_store.lock_persons(cx.db, persons)
+    known_as = await place_store.lock_persons(cx.db, persons)
     slots = await place_store.lock_slots(cx.db, {one.slot_id for one in won})
     held = await booking_store.held(cx.db, persons, cx.now - draw_service.LOOK_BACK)
-    standing, limits = Standing(held, ()), await limits_in_force(cx)
+    standing, limits = Standing(held, (), known_as), await limits_in_force(cx)
     granted: list[tuple[Booking, Slot]] = []
     missed: list[tuple[int, str]] = []
     messages: list[tuple[UUID, str, str]] = []

@@ -19,5 +19,17 @@ async def people_of(cx: Context, asked: Collection[tuple[Pool, UUID]]) -> People
     found = await identity.list_persons(cx, elders) if elders else {}
     return People(
         born_on={person_id: person.born_on for person_id, person in found.items()},
-        seen=await booking_store.seen(cx.db, returning) if returning else frozenset(),
+        seen=await _seen(cx, returning) if returning else frozenset(),
     )
+
+
+async def _seen(cx: Context, persons: Collection[UUID]) -> frozenset[tuple[UUID, UUID]]:
+    """Return (person, clinic) of past visits, also of those under another id of the person."""
+    aliases = await identity.list_aliases(cx.db, persons)
+    seen = await booking_store.seen(cx.db, set(persons).union(*aliases.values()))
+    return seen | {
+        (person, clinic)
+        for person, others in aliases.items()
+        for other, clinic in seen
+        if other in others
+    }

@@ -10,7 +10,7 @@ from uuid import UUID
 from citycare.kernel import events
 from citycare.kernel.context import Context
 from citycare.kit.errors import AppError
-from citycare.scenarios.booking.model.core import Booking, Claim
+from citycare.scenarios.booking.model.core import Booking, Claim, KnownAs
 from citycare.scenarios.booking.service.book import book_many
 from citycare.scenarios.booking.store import places as place_store
 
@@ -61,7 +61,7 @@ async def answer_many(cx: Context, requests: Sequence[Request]) -> list[Answer]:
     reply. The same key for two persons at the same instant is caught by the primary key of the
     replies; the transaction then fails and each request is served alone.
     """
-    await place_store.lock_persons(cx.db, {one.claim.person_id for one in requests})
+    locked = await place_store.lock_persons(cx.db, {one.claim.person_id for one in requests})
     kept = await events.find_replies(cx.db, [(one.account_id, one.key) for one in requests])
     answers: list[Answer | None] = []
     fresh: dict[tuple[UUID, str], Request] = {}
@@ -69,7 +69,7 @@ async def answer_many(cx: Context, requests: Sequence[Request]) -> list[Answer]:
         answers.append(_kept(kept, one))
         if answers[-1] is None:
             fresh.setdefault((one.account_id, one.key), one)
-    made = await _make(cx, fresh)
+    made = await _make(cx, fresh, locked)
     return [
         answer if answer is not None else _same(made, fresh, one)
         for answer, one in zip(answers, requests, strict=True)
@@ -85,11 +85,11 @@ def _kept(kept: dict[tuple[UUID, str], events.Reply], one: Request) -> Answer | 
 
 
 async def _make(
-    cx: Context, fresh: dict[tuple[UUID, str], Request]
+    cx: Context, fresh: dict[tuple[UUID, str], Request], locked: KnownAs
 ) -> dict[tuple[UUID, str], Answer]:
     if not fresh:
         return {}
-    outcomes = await book_many(cx, [one.claim for one in fresh.values()], locked=True)
+    outcomes = await book_many(cx, [one.claim for one in fresh.values()], locked=locked)
     made: dict[tuple[UUID, str], Answer] = {}
     replies = []
     for (key, one), outcome in zip(fresh.items(), outcomes, strict=True):

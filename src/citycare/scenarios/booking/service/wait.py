@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
-from citycare.kernel import audit, consent, events
+from citycare.kernel import audit, consent, events, identity
 from citycare.kernel.context import Context
 from citycare.kit import clock, ids
 from citycare.scenarios.booking.model.core import (
@@ -115,7 +115,10 @@ async def accept(cx: Context, wait_id: UUID) -> Booking:
         slot.id, entry.person_id, entry.pool, cx.actor, cx.channel, cx.request_id, Source.WAITLIST
     )
     since = cx.now - timedelta(days=1)
-    standing = Standing(*await booking_store.standing(cx.db, [entry.person_id], since, cx.now))
+    known_as = await identity.list_aliases(cx.db, [entry.person_id])
+    standing = Standing(
+        *await booking_store.standing(cx.db, [entry.person_id], known_as, since, cx.now)
+    )
     limits = await limits_in_force(cx)
     error = limit_rules.check_limits(claim, slot, standing, limits, cx.now)
     if error is not None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from citycare.kernel import identity
 from citycare.kernel.consent import Scope
 from citycare.kernel.context import Channel
 from citycare.kit.db import Connection, Row, uuids
-from citycare.scenarios.booking.model.core import Booking, Held, Pool, Source, State
+from citycare.scenarios.booking.model.core import Booking, Held, KnownAs, Pool, Source, State
 
 # What a booking copies from its window comes from there, in the same statement.
 ADD = """
@@ -67,24 +69,45 @@ STANDING = """
 
 
 async def standing(
-    db: Connection, persons: Collection[UUID], since: datetime, now: datetime
+    db: Connection, persons: Collection[UUID], known_as: KnownAs, since: datetime, now: datetime
 ) -> tuple[list[Held], list[UUID]]:
-    """Return what these persons hold in windows after an instant, and which are paused now."""
-    parameters = {"persons": uuids(persons), "since": since, "now": now}
+    """Return what these persons hold in windows after an instant, and which are paused now.
+
+    `known_as`: the other ids of those few who were merged; what stands under one is theirs too.
+    """
+    every = {*persons}.union(*known_as.values()) if known_as else persons
+    parameters = {"persons": uuids(every), "since": since, "now": now}
     # Planned each time (0.1 ms): a plan kept from when the table was small scans all of it later.
     rows = await (await db.execute(STANDING, parameters, prepare=False)).fetchall()
     held = [Held(**row) for row in rows if row["id"] is not None]
-    return held, [row["person_id"] for row in rows if row["id"] is None]
+    paused = [row["person_id"] for row in rows if row["id"] is None]
+    return _under_all(held, paused, known_as, persons) if known_as else (held, paused)
+
+
+def _under_all(
+    held: Sequence[Held], paused: Sequence[UUID], known_as: KnownAs, persons: Collection[UUID]
+) -> tuple[list[Held], list[UUID]]:
+    """Say of each id that was asked for what stands under any id of the same person."""
+    asked: dict[UUID, set[UUID]] = {person: {person} for person in persons}
+    for person in persons:
+        for other in known_as.get(person, ()):
+            asked.setdefault(other, set()).add(person)
+    return (
+        [replace(one, person_id=person) for one in held for person in asked[one.person_id]],
+        [person for one in paused for person in asked[one]],
+    )
 
 
 async def held(db: Connection, persons: Collection[UUID], since: datetime) -> list[Held]:
-    """Return what these persons hold in windows after an instant."""
-    return (await standing(db, persons, since, since))[0]
+    """Return what these persons hold in windows after an instant, under any of their ids."""
+    known_as = await identity.list_aliases(db, persons)
+    return (await standing(db, persons, known_as, since, since))[0]
 
 
 async def on_hold(db: Connection, persons: Collection[UUID], now: datetime) -> list[UUID]:
-    """Return which of these persons are paused now."""
-    return (await standing(db, persons, now, now))[1]
+    """Return which of these persons are paused now, under any of their ids."""
+    known_as = await identity.list_aliases(db, persons)
+    return (await standing(db, persons, known_as, now, now))[1]
 
 
 SEEN = """

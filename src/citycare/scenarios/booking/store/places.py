@@ -9,23 +9,35 @@ from uuid import UUID
 from psycopg import AsyncCursor
 from psycopg.rows import args_row, tuple_row
 
+from citycare.kernel import identity
 from citycare.kit.db import Connection, Row, uuids
-from citycare.scenarios.booking.model.core import Place, Pool, Slot
+from citycare.scenarios.booking.model.core import KnownAs, Place, Pool, Slot
 
-LOCK_PERSONS = """
-    SELECT pg_advisory_xact_lock(1, key)
+LOCK_PERSONS = f"""
+      WITH merged AS MATERIALIZED ({identity.MERGES_OF_PERSONS})
+    SELECT kept, NULL FROM merged
+     UNION ALL
+    SELECT NULL, pg_advisory_xact_lock(1, key)
       FROM (SELECT DISTINCT hashtext(p::text) AS key
-              FROM unnest(%(persons)s::uuid[]) AS p ORDER BY 1) AS keys
+              FROM (SELECT unnest(%(persons)s::uuid[]) UNION ALL
+                    SELECT kept FROM merged) AS every (p) ORDER BY 1) AS keys
 """
 
 
-async def lock_persons(db: Connection, persons: Collection[UUID]) -> None:
+async def lock_persons(db: Connection, persons: Collection[UUID]) -> KnownAs:
     """Let only one transaction at a time book for these persons, so that limits hold.
 
     Locks are taken in the order of their keys, and always before slots, so two batches cannot
-    wait for each other. A lock is by hash: a rare collision only waits needlessly.
+    wait for each other. A lock is by hash: a rare collision only waits needlessly. Who was merged
+    is locked under the kept id too, whichever was asked for.
+
+    Returns:
+        The other ids of those few who were merged; only for them a second statement is needed.
     """
-    await db.execute(LOCK_PERSONS, {"persons": uuids(persons)})
+    async with db.cursor(row_factory=tuple_row, binary=True) as cursor:
+        await cursor.execute(LOCK_PERSONS, {"persons": uuids(persons)})
+        merged = any(kept is not None for kept, _ in await cursor.fetchall())
+    return await identity.list_aliases(db, persons) if merged else {}
 
 
 # In the order of the fields of `Slot`.
