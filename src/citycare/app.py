@@ -13,7 +13,7 @@ from citycare import settings as knobs
 from citycare.journeys.demo.cast import demo_logins
 from citycare.kit.db import Database
 from citycare.scenarios import booking
-from citycare.scenarios.booking.api import bookings, draw, queue, rush, slots
+from citycare.scenarios.booking.api import bookings, draw, emergency, queue, rush, slots
 from citycare.scenarios.booking.pages import (
     appeals,
     choose,
@@ -73,6 +73,7 @@ PARTS = Parts(
         slots.router,
         draw.router,
         queue.router,
+        emergency.router,
         waiting_room.router,
         access.router,
         family.router,

@@ -174,6 +174,8 @@ async def _adult(house: House) -> UUID:
         ({"kind": ""}, "kind", "这里还没有填"),
         ({"kind": "king"}, "kind", "请从列表里选一个"),
         ({"scopes": ""}, "scopes", "请至少选一项"),
+        ({"scopes": "record"}, "scopes", "请至少选一项"),
+        ({"scopes": "payment"}, "scopes", "请至少选一项"),
         ({"span": "9"}, "span", "请从列表里选一个"),
     ],
 )

@@ -20,7 +20,7 @@ CITY = {"city clerk"}
 # Who may do the action to a person who is treated HERE, on a thing that belongs to HERE.
 BOOKING = SELF_AND_PROXY | CITY | {"clerk here", "gp here", "system"}
 TRUTH: dict[str, set[str]] = {
-    "booking.read": BOOKING | {"scheduler here", "clinician here"},
+    "booking.read": BOOKING | {"scheduler here", "clinician here", "clinician with glass"},
     "booking.book": BOOKING,
     "booking.cancel": BOOKING,
     "booking.reschedule": BOOKING,

@@ -119,7 +119,7 @@ async def break_glass(cx: Context, person_id: UUID, reason: str) -> BreakGlass:
         ReasonTooShort; PersonUnknown.
     """
     await require(cx, "record.break_glass", person_id)
-    why = " ".join(reason.split())
+    why = " ".join(reason.replace("\x00", " ").split())
     if len(why) < REASON_LENGTH_MIN:
         raise ReasonTooShort
     person_id = await identity.resolve(cx, person_id)

@@ -82,7 +82,9 @@ TREATING, FAMILY_GP = Care(Role.CLINICIAN), Care(Role.COMMUNITY_GP)
 FOR_ME = (Self(), Proxy("booking"))
 
 POLICY: dict[str, Rule] = {
-    "booking.read": Rule("查看预约", (*FOR_ME, CLERK, SCHEDULER, CLINICIAN, FAMILY_GP, JOB)),
+    "booking.read": Rule(
+        "查看预约", (*FOR_ME, CLERK, SCHEDULER, CLINICIAN, FAMILY_GP, BrokenGlass(), JOB)
+    ),
     "booking.book": Rule("预约挂号", (*FOR_ME, CLERK, FAMILY_GP, JOB)),
     "booking.cancel": Rule("取消预约", (*FOR_ME, CLERK, FAMILY_GP, JOB)),
     "booking.reschedule": Rule("改约", (*FOR_ME, CLERK, FAMILY_GP, JOB)),

@@ -22,7 +22,7 @@ from citycare.web.edge.contexts import ReadContext, WriteContext, gate
 from citycare.web.family import wizard
 from citycare.web.family.base import ACTION, HOME, me_of, names_of, require_person, wards_of
 from citycare.web.family.wizard import Field, Plan
-from citycare.web.family.words import KINDS, PAPERS, SCOPES, SPANS
+from citycare.web.family.words import KINDS, OFFERED, PAPERS, SCOPES, SPANS
 from citycare.web.forms import Form
 from citycare.web.i18n import mark
 from citycare.web.manner import Words, manner_of, words_of
@@ -185,11 +185,11 @@ def _scope_field(words: Words) -> Field:
     options = tuple(
         Option(
             value=scope,
-            label=words(label),
-            note=words(note),
+            label=words(SCOPES[scope][0]),
+            note=words(SCOPES[scope][1]),
             selected=scope is ProxyScope.BOOKING,
         )
-        for scope, (label, note) in SCOPES.items()
+        for scope in OFFERED
     )
     return Field(
         name="scopes", label=words("可以办什么"), ask=words("可以办什么？"), kind="many",
@@ -216,7 +216,7 @@ def _read(
     kind = form.choice("kind", RelationKind)
     if form.values.get("span") not in SPANS:
         form.errors["span"] = forms.NOT_A_CHOICE
-    scopes = tuple(one for one in ProxyScope if one in form.many.get("scopes", ()))
+    scopes = tuple(one for one in OFFERED if one in form.many.get("scopes", ()))
     if not scopes:
         form.errors["scopes"] = NOTHING_CHOSEN
     errors = {field: words(text) for field, text in form.errors.items()} | refused

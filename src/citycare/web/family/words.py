@@ -28,6 +28,9 @@ SCOPES: dict[ProxyScope, tuple[str, str]] = {
     ProxyScope.RECORD: (mark("病历和报告"), mark("看病历、检查和化验结果")),
     ProxyScope.PAYMENT: (mark("付费"), mark("付钱、看账单和票据")),
 }
+# What a resident can hand on. Of the record only the access log is there, of paying nothing yet:
+# they stay in the model, and their words for who was given them at a window.
+OFFERED = (ProxyScope.BOOKING, ProxyScope.PERSON)
 SPANS: dict[str, tuple[str, int]] = {
     "365": (mark("一年"), 365),
     "180": (mark("半年"), 180),
