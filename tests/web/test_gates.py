@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from citycare import app as application
-from citycare.kernel import audit, consent
+from citycare.kernel import consent
 from citycare.kernel.context import Context, Role
 from citycare.kit.db import Database
 from citycare.kit.errors import Conflict, Unavailable
@@ -23,6 +23,7 @@ from citycare.web.edge.contexts import _write
 from citycare.web.gates import ReadContext, WriteContext, gate, list_routes, wrong_routes
 from citycare.web.login.tokens import issue_token
 from citycare.web.respond import redirect
+from tests.trail import about
 
 HTML = {"accept": "text/html"}
 ADD = "INSERT INTO web.kept_form VALUES (gen_random_uuid(), '\\x01', %(word)s, now())"
@@ -136,8 +137,8 @@ async def test_a_refused_access_to_a_person_is_audited_after_the_rollback(
     answer = await clerk.get("/api/v1/test/look", headers={"x-channel": "telephone"})
     assert answer.status_code in (403, 404)
     async with database.autocommit() as db:
-        seen = await audit.list_about(replace(cx, db=db), SOMEBODY, None, 10)
-    assert [(one.outcome, one.channel) for one in seen.items] == [("refused", "telephone")]
+        seen = await about(replace(cx, db=db), SOMEBODY)
+    assert [(one.outcome, one.channel) for one in seen] == [("refused", "telephone")]
 
 
 async def test_a_refusal_that_cannot_be_written_down_is_not_answered_as_one(

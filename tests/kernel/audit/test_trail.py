@@ -19,6 +19,7 @@ from citycare.kit import migrate
 from citycare.kit.db import Connection, Database
 from citycare.kit.embedded import Embedded
 from citycare.kit.pages import TokenBroken
+from tests.trail import about
 
 NOW = datetime(2026, 11, 22, 1, 0, 0, 123_457, tzinfo=UTC)
 WANG = UUID("018f0000-0000-7000-8000-0000000000a1")
@@ -99,14 +100,14 @@ async def test_a_person_sees_who_looked_newest_first_page_by_page(cx: Context) -
     seen: list[str] = []
     token: str | None = None
     for expected in (2, 2, 1):
-        page = await audit.list_about(cx, WANG, before=token, limit=2)
+        page = await audit.search(cx, audit.Query(persons=[WANG]), token, 2)
         assert len(page.items) == expected
-        seen += [item.record for item in page.items]
+        seen += [item.seen.record for item in page.items]
         token = page.next
     assert seen == ["r4", "r3", "r2", "r1", "r0"]
     assert token is None
     with pytest.raises(TokenBroken):
-        await audit.list_about(cx, WANG, before="nonsense")
+        await audit.search(cx, audit.Query(persons=[WANG]), "nonsense")
 
 
 async def test_what_is_rolled_back_is_not_in_the_trail(database: Database) -> None:
@@ -118,7 +119,7 @@ async def test_what_is_rolled_back_is_not_in_the_trail(database: Database) -> No
     with pytest.raises(LookupError):
         await look_and_fail()
     async with database.transaction() as db:
-        assert (await audit.list_about(context(db), WANG)).items == []
+        assert await about(context(db), WANG) == []
 
 
 FORBIDDEN = [

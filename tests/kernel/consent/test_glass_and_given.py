@@ -6,12 +6,13 @@ from uuid import UUID
 
 import pytest
 
-from citycare.kernel import audit, consent, identity
+from citycare.kernel import consent, identity
 from citycare.kernel.consent import NotAllowed, NotVisible, Review, given, glass
 from citycare.kernel.context import Actor, Context, Grant, Role
 from citycare.kernel.identity import NewPerson, Sex
 from citycare.kernel.identity.model import PersonUnknown
 from citycare.kit import ids
+from tests.trail import about
 
 WHY = "患者昏迷送来,抢救需要了解过敏史"
 ADULT = NewPerson("纪云帆", Sex.MALE, date(1966, 10, 31))
@@ -51,7 +52,7 @@ async def test_broken_glass_opens_for_the_hours_of_the_policy(
     colleague = _as(doctor, None, *doctor.actor.grants)
     with pytest.raises(NotVisible):
         await consent.require(colleague, "record.read", person)
-    line = (await audit.list_about(doctor, person)).items[0]
+    line = (await about(doctor, person))[0]
     assert (line.action, line.detail["reason"]) == ("record.break_glass", WHY)
 
 
@@ -121,7 +122,7 @@ async def test_consent_is_given_versioned_and_taken_back(cx: Context, person: UU
     await consent.withdraw(mine, person, "record.share")
     assert not await consent.has(cx, person, "record.share")
     assert all(one.withdrawn_at == cx.now for one in await consent.list_given(cx, person))
-    actions = [line.action for line in (await audit.list_about(cx, person)).items]
+    actions = [line.action for line in await about(cx, person)]
     assert actions.count("consent.given") == 2
     assert actions.count("consent.withdrawn") == 1
     with pytest.raises(given.PurposeUnknown):

@@ -4,10 +4,11 @@ from datetime import date
 
 import pytest
 
-from citycare.kernel import audit, identity
+from citycare.kernel import identity
 from citycare.kernel.context import Context
 from citycare.kernel.identity import NewPerson, Person, Sex, documents, model
 from citycare.kit import ids
+from tests.trail import about
 
 BORN = date(1968, 1, 30)
 PAPER = documents.synthetic_number(BORN, Sex.MALE, 68)
@@ -24,13 +25,13 @@ async def test_a_new_name_is_found_under_its_new_sound(cx: Context, person: Pers
     assert (changed.name, changed.name_pinyin, changed.phone) == ("解思源", "xiesiyuan", None)
     assert await identity.get_person(cx, person.id) == changed
     assert await identity.search_persons(cx, "解思源") == [changed]
-    line = (await audit.list_about(cx, person.id)).items[0]
+    line = (await about(cx, person.id))[0]
     assert (line.action, line.detail) == ("person.corrected", {"fields": "name phone"})
 
 
 async def test_nothing_new_is_written_nowhere(cx: Context, person: Person) -> None:
     assert await identity.correct_person(cx, person.id, name="解思远", sex=Sex.MALE) == person
-    assert list((await audit.list_about(cx, person.id)).items) == []
+    assert await about(cx, person.id) == []
 
 
 async def test_a_verified_document_outweighs_the_form_until_it_ends(

@@ -9,10 +9,11 @@ from uuid import UUID
 
 import pytest
 
-from citycare.kernel import audit, identity
+from citycare.kernel import identity
 from citycare.kernel.context import Context
 from citycare.kernel.identity import Document, NewPerson, ProxyScope, RelationKind, Sex, model
 from citycare.kernel.identity import documents as papers
+from tests.trail import about
 
 BORN = date(1958, 3, 11)
 SCOPES = (ProxyScope.BOOKING, ProxyScope.RECORD)
@@ -65,7 +66,7 @@ async def test_a_merge_moves_everything_and_an_unmerge_puts_it_back(cx: Context)
     assert await _snapshot(cx) == before
     with pytest.raises(model.MergeUnknown):
         await identity.unmerge(cx, done.id)
-    seen = [line.action for line in (await audit.list_about(cx, merged)).items]
+    seen = [line.action for line in await about(cx, merged)]
     assert {"person.merged", "person.unmerged"} <= set(seen)
 
 

@@ -44,13 +44,9 @@ async def test_what_is_registered_is_listed(cx: Context) -> None:
     assert await identity.list_departments(cx, [HOSPITAL.id]) == [WARD]
     assert await identity.list_practitioners(cx, departments=[WARD.id]) == [DOCTOR]
     assert DOCTOR.name_pinyin == "zengwangxi"
-    assert await identity.list_roles(cx) == [(DOCTOR.id, WARD.id)]
     renamed = replace(HOSPITAL, level="三级甲等")
     await identity.register_organisation(cx, renamed)
     assert await identity.list_organisations(cx) == [renamed]
-    await identity.end_role(cx, DOCTOR.id, department_id=WARD.id)
-    assert await identity.list_practitioners(cx, departments=[WARD.id]) == []
-    assert await identity.get_practitioner(cx, DOCTOR.id) == DOCTOR
 
 
 async def test_what_is_wrong_is_refused(cx: Context) -> None:
@@ -60,8 +56,6 @@ async def test_what_is_wrong_is_refused(cx: Context) -> None:
         await identity.register_department(cx, replace(WARD, code="99.99"))
     with pytest.raises(organisations.OrganisationUnknown):
         await identity.get_organisation(cx, ids.new())
-    with pytest.raises(organisations.PractitionerUnknown):
-        await identity.get_practitioner(cx, ids.new())
 
 
 def test_the_specialty_list_holds_together() -> None:

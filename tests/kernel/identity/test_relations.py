@@ -6,11 +6,12 @@ from uuid import UUID
 
 import pytest
 
-from citycare.kernel import audit, identity
+from citycare.kernel import identity
 from citycare.kernel.context import Context
 from citycare.kernel.identity import NewPerson, ProxyScope, RelationKind, Sex, model, names
 from citycare.kernel.identity.relations import grown_up_at
 from citycare.kit import ids
+from tests.trail import about
 
 
 async def _pair(cx: Context) -> tuple[UUID, UUID]:
@@ -58,7 +59,7 @@ async def test_an_ended_relation_gives_nothing_from_that_instant(cx: Context) ->
         await identity.end_relation(cx, relation.id)
     with pytest.raises(model.RelationUnknown):
         await identity.get_relation(cx, ids.new())
-    seen = {line.action for line in (await audit.list_about(cx, mother)).items}
+    seen = {line.action for line in await about(cx, mother)}
     assert seen == {"relation.added", "relation.ended"}
 
 

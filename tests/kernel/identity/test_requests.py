@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from citycare.kernel import audit, identity
+from citycare.kernel import identity
 from citycare.kernel.context import Actor, Context
 from citycare.kernel.identity import (
     Document,
@@ -25,6 +25,7 @@ from citycare.kernel.identity import (
     requests,
 )
 from citycare.kit import ids
+from tests.trail import about
 
 BORN = {
     "林秀英": date(1959, 3, 12),
@@ -67,7 +68,7 @@ async def test_nothing_holds_before_the_person_agrees(cx: Context) -> None:
     assert await power(cx, daughter, mother) == frozenset({"booking"})
     with pytest.raises(requests.RequestOver):
         await identity.agree(as_person(cx, mother), asked.id)
-    said = [one.action for one in (await audit.list_about(cx, mother)).items]
+    said = [one.action for one in await about(cx, mother)]
     assert {"relation.asked", "relation.agreed", "relation.added"} <= set(said)
 
 

@@ -4,7 +4,6 @@ from uuid import UUID
 
 import pytest
 
-from citycare.kernel import audit
 from citycare.kernel.context import Channel, Context, Role
 from citycare.kit import ids
 from citycare.kit.errors import NotFound
@@ -39,6 +38,7 @@ from tests.scenarios.booking.conftest import (
     resident,
     staff,
 )
+from tests.trail import about
 
 
 async def test_a_resident_books_for_herself_and_everything_is_written_together(
@@ -49,8 +49,8 @@ async def test_a_resident_books_for_herself_and_everything_is_written_together(
     published = await appointment(cx, booking.id)
     assert published["status"] == "booked"
     assert published["slot"] == [{"reference": f"Slot/{slot.id}"}]
-    seen = await audit.list_about(cx, person)
-    assert any(one.action == "booking.book" for one in seen.items)
+    seen = await about(cx, person)
+    assert any(one.action == "booking.book" for one in seen)
 
 
 async def test_the_third_of_three_is_told_that_the_window_is_full(
@@ -246,9 +246,9 @@ async def test_rescheduling_takes_the_new_place_before_it_lets_the_old_one_go(
     moved = await book.reschedule(me, booking.id, other.id)
     assert (moved.follows, moved.slot_id, moved.state) == (booking.id, other.id, State.BOOKED)
     assert (await appointment(cx, booking.id))["status"] == "cancelled"
-    seen = await audit.list_about(cx, person)
-    about = {one.record for one in seen.items if one.action == "booking.reschedule"}
-    assert about == {f"Appointment/{booking.id}"}
+    seen = await about(cx, person)
+    records = {one.record for one in seen if one.action == "booking.reschedule"}
+    assert records == {f"Appointment/{booking.id}"}
     with pytest.raises(WrongState):
         await book.reschedule(me, booking.id, slot.id)
 
@@ -320,8 +320,8 @@ async def test_the_list_of_the_day_is_for_the_hospital_and_every_name_on_it_is_a
     day = slot.window.starts_at.date()
     rows = await lists.list_day(nurse, HOSPITAL, day)
     assert [row["person_id"] for row in rows] == [person]
-    seen = await audit.list_about(cx, person)
-    assert any(one.action == "booking.list_day" for one in seen.items)
+    seen = await about(cx, person)
+    assert any(one.action == "booking.list_day" for one in seen)
 
 
 async def test_open_windows_come_in_pages_without_gaps(cx: Context) -> None:

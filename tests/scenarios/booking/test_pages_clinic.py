@@ -9,7 +9,6 @@ from uuid import UUID
 
 import pytest
 
-from citycare.kernel import audit
 from citycare.kernel.context import Channel, Context, Role
 from citycare.kit.db import Database
 from citycare.scenarios.booking.model.core import Booking, Pool, State
@@ -25,6 +24,7 @@ from tests.scenarios.booking.conftest import (
     open_slot,
     staff,
 )
+from tests.trail import about
 
 HX = {"hx-request": "true"}
 SOON = NOW + timedelta(minutes=30)
@@ -65,8 +65,8 @@ async def test_the_list_shows_windows_numbers_ages_and_counts_only_what_is_known
     async with database.autocommit() as db:
         cx = Context(db, staff(Role.OPERATOR, None), NOW, "test-request")
         for one in seated:
-            read = await audit.list_about(cx, one.person_id)
-            assert "booking.list_day" in {entry.action for entry in read.items}
+            read = await about(cx, one.person_id)
+            assert "booking.list_day" in {entry.action for entry in read}
 
 
 async def test_choosing_a_person_changes_only_the_panel(

@@ -3,7 +3,7 @@
 Owns:       schema `audit`: 32 lanes (chain heads), entries, checkpoints.
 Rows:       R04 (every access traceable to a verified identity), R05 (merge and split on record),
             R101 (prevent and discover tampering; the person sees who looked).
-Gives:      `append`, `list_about`, `search`, `verify`, `head`, `checkpoint`, `PERIODICS`.
+Gives:      `append`, `search`, `verify`, `head`, `checkpoint`, `PERIODICS`.
 Promises:   written in the transaction of the access, so the two happen together or not at all;
             the application's role cannot insert, change, delete or truncate, only call
             `audit.append`; whoever can (a superuser) is found out by `verify`, which names the
@@ -25,7 +25,7 @@ from citycare.kernel.audit.searching import (
     newest_checkpoint,
     search,
 )
-from citycare.kernel.audit.trail import append, append_lines, checkpoint, list_about
+from citycare.kernel.audit.trail import append, append_lines, checkpoint
 from citycare.kernel.audit.verifying import verify
 from citycare.kernel.audit.witness import Head, WitnessUnreadable, head, parse_head
 from citycare.kernel.events import Periodic
@@ -50,7 +50,6 @@ __all__ = [
     "find_entry",
     "head",
     "line_of",
-    "list_about",
     "newest_checkpoint",
     "parse_head",
     "search",

@@ -1,4 +1,4 @@
-"""Writing the trail, and reading what it says about a person."""
+"""Writing the trail, and reading a line of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import orjson
 
 from citycare.kernel.audit.model import EPOCH, Entry, Seen, line_of, micros
 from citycare.kernel.context import Context
-from citycare.kit.pages import PAGE_MAX, Page, decode, encode
 
 # In binary (%b): as text, psycopg takes 8 ms to quote 256 lines of JSON, not 0.2.
 APPEND = "SELECT audit.append(%(lines)b::text[])"
@@ -34,33 +33,6 @@ async def append_lines(cx: Context, lines: Sequence[str]) -> None:
     """Append lines made by `line_of` with the contexts of several requests, as one batch."""
     if lines:
         await cx.db.execute(APPEND, {"lines": list(lines)})
-
-
-ABOUT = """
-    SELECT lane, seq, line, at_us FROM audit.entry
-     WHERE person_id = %(person)s
-       AND (%(at)s::bigint IS NULL
-            OR (at_us, lane, seq) < (%(at)s::bigint, %(lane)s::smallint, %(seq)s::bigint))
-     ORDER BY at_us DESC, lane DESC, seq DESC
-     LIMIT %(limit)s
-"""
-
-
-async def list_about(
-    cx: Context, person_id: UUID, before: str | None = None, limit: int = 50
-) -> Page[Seen]:
-    """Return who did what about a person, newest first; `before` is a page's `next`.
-
-    Raises:
-        TokenBroken: `before` is not ours.
-    """
-    limit = max(1, min(limit, PAGE_MAX))
-    at, lane, seq = decode(before, 3) if before else (None, None, None)
-    parameters = {"person": person_id, "at": at, "lane": lane, "seq": seq, "limit": limit + 1}
-    rows = await (await cx.db.execute(ABOUT, parameters)).fetchall()
-    last = rows[limit - 1] if len(rows) > limit else None
-    token = encode(last["at_us"], last["lane"], last["seq"]) if last else None
-    return Page([seen_of(row) for row in rows[:limit]], token)
 
 
 def seen_of(row: dict[str, Any]) -> Seen:

@@ -106,10 +106,6 @@ class Scope:
             "organisations": list(self.organisations),
         }
 
-    def admits(self, person_id: UUID | None, organisation_id: UUID | None = None) -> bool:
-        """Decide the same for one row in hand."""
-        return self.everything or person_id in self.persons or organisation_id in self.organisations
-
 
 @dataclass(slots=True)
 class _Evidence:

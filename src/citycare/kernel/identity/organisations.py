@@ -87,12 +87,6 @@ class OrganisationUnknown(NotFound):
     code = "request.not_found"
 
 
-class PractitionerUnknown(NotFound):
-    """There is no such practitioner."""
-
-    code = "request.not_found"
-
-
 ORGANISATION = """o.id, o.name, o.short_name, o.kind, o.district, o.uscc, o.nicknames, o.level,
        o.address, o.phone, o.latitude, o.longitude, o.parent_id"""
 PUT_ORGANISATION = """
@@ -127,10 +121,6 @@ ADD_ROLE = """
     INSERT INTO identity.practitioner_role (practitioner_id, department_id)
     VALUES (%(practitioner)s, %(department)s) ON CONFLICT DO NOTHING
 """
-END_ROLE = """
-    DELETE FROM identity.practitioner_role
-     WHERE practitioner_id = %(practitioner)s AND department_id = %(department)s
-"""
 ORGANISATIONS = f"""
     SELECT {ORGANISATION} FROM identity.organisation o
      WHERE %(ids)s::uuid[] IS NULL OR o.id = ANY(%(ids)s::uuid[])
@@ -150,11 +140,6 @@ PRACTITIONERS = """
                         WHERE r.practitioner_id = p.id
                           AND r.department_id = ANY(%(departments)s::uuid[])))
      ORDER BY p.name_pinyin, p.id
-"""
-ROLES = """
-    SELECT practitioner_id, department_id FROM identity.practitioner_role
-     WHERE %(departments)s::uuid[] IS NULL OR department_id = ANY(%(departments)s::uuid[])
-     ORDER BY practitioner_id, department_id
 """
 
 
@@ -191,11 +176,6 @@ async def register_practitioner(cx: Context, practitioner: Practitioner) -> Prac
 async def add_role(cx: Context, practitioner_id: UUID, *, department_id: UUID) -> None:
     """Let a practitioner work in a department; doing it twice changes nothing."""
     await cx.db.execute(ADD_ROLE, {"practitioner": practitioner_id, "department": department_id})
-
-
-async def end_role(cx: Context, practitioner_id: UUID, *, department_id: UUID) -> None:
-    """End a practitioner's work in a department."""
-    await cx.db.execute(END_ROLE, {"practitioner": practitioner_id, "department": department_id})
 
 
 async def _list(cx: Context, row: type[Any], statement: str, parameters: dict[str, Any]) -> Any:
@@ -242,19 +222,3 @@ async def list_practitioners(
     parameters = {"ids": _given(ids), "departments": _given(departments)}
     found: list[Practitioner] = await _list(cx, Practitioner, PRACTITIONERS, parameters)
     return found
-
-
-async def get_practitioner(cx: Context, practitioner_id: UUID) -> Practitioner:
-    """Return one practitioner, or raise PractitionerUnknown."""
-    found = await list_practitioners(cx, [practitioner_id])
-    if not found:
-        raise PractitionerUnknown
-    return found[0]
-
-
-async def list_roles(
-    cx: Context, departments: Collection[UUID] | None = None
-) -> list[tuple[UUID, UUID]]:
-    """Return (practitioner, department) pairs of these departments, or of all."""
-    rows = await (await cx.db.execute(ROLES, {"departments": _given(departments)})).fetchall()
-    return [(row["practitioner_id"], row["department_id"]) for row in rows]
