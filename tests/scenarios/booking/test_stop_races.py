@@ -11,10 +11,13 @@ from citycare.kernel.context import SYSTEM, Channel, Context
 from citycare.kit import clock
 from citycare.kit.db import Database
 from citycare.kit.errors import AppError
+from citycare.scenarios.booking.model.core import SlotHeld
 from citycare.scenarios.booking.service import book, clinics, schedule, stop
 from citycare.scenarios.booking.store import places as place_store
+from citycare.scenarios.booking.store import stop as stop_store
 
 from .city import CHEN, WANG, named, template
+from .conftest import committed, open_slot
 
 NOW = datetime(2026, 11, 22, 1, tzinfo=UTC)
 MONDAY = date(2026, 11, 23)
@@ -75,6 +78,42 @@ async def race(
             row = await (await db.execute(query)).fetchone()
             counts[name] = row["n"] if row else -1
     return counts | {"affected": affected, "booked": sum(booked)}
+
+
+async def booked_late(database: Database, monkeypatch: pytest.MonkeyPatch, *, busy: bool) -> None:
+    """Stop a window whose only booking came after its people were read; it must lock them."""
+    person = named("person", 1)
+    slot = await committed(database, lambda cx: open_slot(cx, clinic=CHEN))
+    await committed(database, lambda cx: book.book(cx, slot.id, person))
+
+    async def nobody_yet(*_: object) -> list[UUID]:
+        return []
+
+    monkeypatch.setattr(stop_store, "persons_in", nobody_yet)
+
+    async def run(cx: Context) -> None:
+        window = slot.window
+        await stop.stop_clinic(cx, CHEN.id, window.starts_at, window.ends_at, "停电")
+        async with database.transaction() as other:
+            assert not await place_store.try_lock_persons(other, [person])
+
+    async with database.transaction() as elsewhere:
+        if busy:
+            await place_store.lock_persons(elsewhere, [person])
+        await committed(database, run)
+
+
+async def test_who_books_while_the_stop_begins_is_locked_too(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await booked_late(database, monkeypatch, busy=False)
+
+
+async def test_a_stop_does_not_wait_for_a_person_while_it_holds_windows(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SlotHeld):
+        await booked_late(database, monkeypatch, busy=True)
 
 
 @pytest.mark.race

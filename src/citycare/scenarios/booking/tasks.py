@@ -1,6 +1,7 @@
 """Jobs of booking: what happens because time passes.
 
-`PERIODICS` are jobs in one transaction each. `run_draws`, `advance_queues` and `publish_windows`
+`PERIODICS` are jobs in one transaction each, which locks windows once, in the order of ids: in two
+steps it could meet a batch of bookings. `run_draws`, `advance_queues` and `publish_windows`
 are not: a draw takes a minute in many transactions, the others come more often than jobs should.
 The worker calls them again and again; each answers how many seconds it wants to be left alone.
 Killed or run twice, they lose nothing.
@@ -27,15 +28,28 @@ from citycare.scenarios.booking.service import (
 )
 
 DRAWS_S = 60.0
+EACH_MINUTE = "* * * * *"
 WINDOWS_S, WINDOWS_MORE_S = 5.0, 0.5
 read_keys = draw.read_keys
 
 
-async def tick(cx: Context) -> None:
-    """Each minute: queues open, unused reserved places turn public, unanswered offers move on."""
+async def open_queues(cx: Context) -> None:
+    """Each minute: queues of releases that are near open."""
     await queue.open_due(cx)
+
+
+async def give_back(cx: Context) -> None:
+    """Each minute: unused reserved places turn public."""
     await schedule.give_back_due(cx)
+
+
+async def expire_offers(cx: Context) -> None:
+    """Each minute: unanswered offers move on."""
     await wait.expire_offers(cx)
+
+
+async def settle_replacements(cx: Context) -> None:
+    """Each minute: unanswered replacements stand."""
     await stop.settle_replacements(cx)
 
 
@@ -94,7 +108,10 @@ async def publish_windows(cx: Context) -> float:
 
 JOBS = (Job(holds.COUNT, count_missed), Job(schedule.EXTEND, extend_schedule))
 PERIODICS = (
-    Periodic("booking.tick", "* * * * *", tick),
+    Periodic("booking.open_queues", EACH_MINUTE, open_queues),
+    Periodic("booking.give_back", EACH_MINUTE, give_back),
+    Periodic("booking.expire_offers", EACH_MINUTE, expire_offers),
+    Periodic("booking.settle_replacements", EACH_MINUTE, settle_replacements),
     Periodic("booking.no_shows", "*/10 * * * *", mark_no_shows),
     Periodic("booking.extend_schedules", "30 17 * * *", extend_schedules),  # 1:30 in the city
     Periodic("booking.forget_queues", "50 17 * * *", forget_queues),

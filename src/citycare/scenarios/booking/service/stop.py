@@ -23,6 +23,7 @@ from citycare.scenarios.booking.model.core import (
     PeriodWrong,
     Pool,
     Slot,
+    SlotHeld,
     SlotUnavailable,
     Source,
     State,
@@ -81,6 +82,7 @@ async def stop_clinic(
 
     Raises:
         ClinicUnknown, Forbidden, PeriodWrong, NothingToStop, ReasonMissing, StopTooMany.
+        SlotHeld: somebody who just booked here is being booked for elsewhere; again at once.
     """
     reason = reason.strip()[:REASON_MAX]
     if not reason:
@@ -141,6 +143,9 @@ async def _plan(
     bookings = await stop_store.affected(cx.db, open_, lock=lock)
     if len(bookings) + len(open_) > AFFECTED_MAX:
         raise StopTooMany(people=len(bookings), slots=len(open_), max=AFFECTED_MAX)
+    late = {one.person_id for one in bookings}.difference(persons)  # came before the slot locks
+    if lock and late and not await place_store.try_lock_persons(cx.db, late):
+        raise SlotHeld(clinic=clinic_id)
     options = await _options(cx, current, standards)
     held = await booking_store.held(cx.db, {one.person_id for one in bookings}, cx.now - LOOK_BACK)
     by_person: dict[UUID, list[Held]] = defaultdict(list)

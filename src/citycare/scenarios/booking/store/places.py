@@ -40,6 +40,16 @@ async def lock_persons(db: Connection, persons: Collection[UUID]) -> KnownAs:
     return await identity.list_aliases(db, persons) if merged else {}
 
 
+TRY_LOCK_PERSONS = LOCK_PERSONS.replace("pg_advisory_xact_lock", "pg_try_advisory_xact_lock")
+
+
+async def try_lock_persons(db: Connection, persons: Collection[UUID]) -> bool:
+    """As `lock_persons`, for who holds slots already and so must not wait; False: one is held."""
+    async with db.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(TRY_LOCK_PERSONS, {"persons": uuids(persons)})
+        return all(got is not False for _, got in await cursor.fetchall())
+
+
 # In the order of the fields of `Slot`.
 READ_SLOTS = """
     SELECT id, clinic_id, organisation_id, department_code, practitioner_id, starts_at, ends_at,
