@@ -224,3 +224,8 @@ async def test_control_the_database_refuses_places_beyond_the_capacity(
             "INSERT INTO booking.place (slot_id, number, pool, opens_at)"
             " SELECT slot_id, 6, 'public', opens_at FROM booking.place WHERE number = 1"
         )
+
+
+async def test_making_windows_of_nothing_is_a_fault_of_the_caller(cx: Context) -> None:
+    with pytest.raises(ValueError, match="name clinics or a house"):
+        await schedule.make_slots(cx, MONDAY, MONDAY)

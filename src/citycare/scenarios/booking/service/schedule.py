@@ -182,7 +182,10 @@ async def make_slots(
         SlotPast: the period begins before today.
         PeriodWrong: it ends before it begins, or spans over 92 days.
         ClinicUnknown: no such clinic, or not the actor's to manage.
+        ValueError: neither clinics nor a house were named; a fault of the caller.
     """
+    if not clinic_ids and organisation_id is None:
+        raise ValueError("name clinics or a house to make windows for")
     if from_day < clock.day_of(cx.now):
         raise SlotPast(from_day=from_day.isoformat())
     if not 0 <= (to_day - from_day).days < DAYS_MAX:
