@@ -4,7 +4,10 @@ Nothing is deleted or rewritten: rows that belong to the merged record move to t
 the merge remembers which, by id. Other modules keep the old id; it goes on working, because
 `resolve`, `list_powers` and `list_acted_for` know where it leads (one step, never a chain).
 
-Source: ours, as master person indexes commonly do: reversible, and not while a visit is open.
+A module may forbid a merge while it would disturb (`block_merge`). Booking does not: it counts
+and shows what stands under any id of a person, so a visit goes on through a merge.
+
+Source: ours, as master person indexes commonly do: reversible.
 """
 
 from __future__ import annotations
@@ -106,7 +109,7 @@ async def merge(cx: Context, kept_id: UUID, merged_id: UUID, reason: str) -> Mer
     Raises:
         PersonUnknown: one of them does not exist.
         MergeRefused: the same record twice, one merged already, or two verified resident numbers.
-        MergeBlocked: a visit is open (`block_merge`).
+        MergeBlocked: a module has forbidden it for now (`block_merge`).
     """
     both = [kept_id, merged_id]
     people = await _lock(cx, both)
@@ -183,7 +186,7 @@ async def _tell(cx: Context, what: str, done: Merge, reason: str) -> None:
 
 
 async def block_merge(cx: Context, person_id: UUID, source: str) -> None:
-    """Forbid merging a person for now: a visit is open. `source` names it (`visit:<id>`)."""
+    """Forbid merging a person for now; `source` names why (`visit:<id>`) and lifts it again."""
     await cx.db.execute(BLOCK, {"person": person_id, "source": source})
 
 
