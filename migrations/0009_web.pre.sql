@@ -1,5 +1,6 @@
 -- web: forms kept while their writer signs in again. Short-lived; sealed with the web key, so the
--- rows alone tell nothing; taken out when shown, and swept by age.
+-- rows alone tell nothing. Shown for an hour, to their browser only; older ones are swept out, and
+-- of one browser's the oldest, whenever another form is kept.
 CREATE SCHEMA web;
 CREATE TABLE web.kept_form (
     id uuid PRIMARY KEY,

@@ -25,6 +25,7 @@ from citycare.kernel import audit, events, identity
 from citycare.kernel.context import SYSTEM, Context, Role
 from citycare.kit import clock, ids, keyring, migrate
 from citycare.kit.db import Database
+from citycare.kit.embedded import ServerNotReady
 from citycare.kit.errors import AppError
 from citycare.kit.keyfile import KeyFileWrong
 from citycare.kit.pages import PAGE_MAX
@@ -402,7 +403,7 @@ def main() -> None:
     """Run the command line; what stops every command is one sentence too."""
     try:
         app()
-    except (SettingsWrong, migrate.MigrationChanged) as error:
+    except (SettingsWrong, ServerNotReady, migrate.MigrationChanged) as error:
         console.print(f"[red]{error}[/red]", soft_wrap=True)
         sys.exit(1)
 

@@ -42,6 +42,18 @@ START_PAUSE_S = 0.25
 SUPERUSER = "postgres"
 
 
+class ServerNotReady(Exception):
+    """The embedded server was started again and again and does not answer."""
+
+    def __init__(self, folder: Path) -> None:
+        """Say where to look and what to do."""
+        super().__init__(
+            f"the embedded database in {folder} does not get ready after {START_TRIES} tries; "
+            f"read the end of {folder / 'log'}, make room on the disk or end what else works in "
+            "that folder, then start again"
+        )
+
+
 class Embedded:
     """One embedded server in one folder."""
 
@@ -53,8 +65,12 @@ class Embedded:
         """Make the data folder if it is new, and start the server if it does not run.
 
         Right after a kill the last children may still hold the old shared memory, so a refused
-        start is tried again for a few seconds before it is raised.
+        start is tried again for a few seconds.
+
+        Raises:
+            ServerNotReady: it does not start, or does not get ready, after all tries.
         """
+        failed: subprocess.SubprocessError | None = None
         self.folder.mkdir(parents=True, exist_ok=True)
         for attempt in range(1, START_TRIES + 1):
             if self.is_running():
@@ -66,14 +82,14 @@ class Embedded:
                     server.ensure_pgdata_inited()
                     self._configure()
                     server.ensure_postgres_running()
-            except subprocess.SubprocessError:
-                if attempt == START_TRIES:
-                    raise
+            except subprocess.SubprocessError as error:
+                failed = error
                 log.info("postgres does not start yet, attempt %d", attempt)
                 time.sleep(START_PAUSE_S)
             if self.is_running():
                 return
             time.sleep(START_PAUSE_S)
+        raise ServerNotReady(self.folder) from failed
 
     def _bury(self) -> None:
         """Remove the lock files of a killed postmaster that is a zombie yet.

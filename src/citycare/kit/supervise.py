@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from citycare.kit.embedded import Embedded
+from citycare.kit.embedded import Embedded, ServerNotReady
 
 log = logging.getLogger("citycare.supervise")
 
@@ -98,7 +98,7 @@ class Supervisor:
     def _look(self) -> None:
         if self._embedded is not None and not self._embedded.is_running():
             log.warning("the embedded database stopped, starting it again")
-            with contextlib.suppress(subprocess.SubprocessError):  # tried again at the next look
+            with contextlib.suppress(ServerNotReady):  # tried again at the next look
                 self._embedded.ensure_running()
         for part in self._parts:
             part.ensure_running()

@@ -1,6 +1,7 @@
 """Forms kept while their writer signs in again: nothing typed is lost to an expired session.
 
-The fields are sealed with the web key, belong to one browser, and are swept after an hour.
+The fields are sealed with the web key, belong to one browser, and are not found after an hour.
+Then they are swept out, at most 200 at a time, when other forms are kept.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from citycare.web.edge.seal import Sealer
 
 LIFE = timedelta(hours=1)
 PER_VISITOR_MAX = 5
+SWEPT_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,11 @@ class KeptForm:
     fields: tuple[tuple[str, str], ...]
 
 
-SWEEP = "DELETE FROM web.kept_form WHERE created_at < %(before)s"
+SWEEP = """
+    DELETE FROM web.kept_form WHERE id IN (
+        SELECT id FROM web.kept_form WHERE created_at < %(before)s
+         ORDER BY created_at, id LIMIT %(most)s)
+"""
 CROWD = """
     DELETE FROM web.kept_form WHERE id IN (
         SELECT id FROM web.kept_form WHERE visitor_hash = %(visitor)s
@@ -52,7 +58,7 @@ async def keep(
     action: str,
     fields: Sequence[tuple[str, str]],
 ) -> UUID:
-    """Keep a form for this browser; its oldest ones and everybody's stale ones go."""
+    """Keep a form for this browser; its oldest ones and stale ones of anybody go."""
     form_id = ids.new()
     parameters = {
         "id": form_id,
@@ -61,6 +67,7 @@ async def keep(
         "now": now,
         "before": now - LIFE,
         "keep": PER_VISITOR_MAX - 1,
+        "most": SWEPT_MAX,
     }
     for statement in (SWEEP, CROWD, ADD):
         await db.execute(statement, parameters)

@@ -8,7 +8,15 @@ import pytest
 
 from citycare.kernel import identity
 from citycare.kernel.context import Context
-from citycare.kernel.identity import NewPerson, ProxyScope, RelationKind, Sex, model, names
+from citycare.kernel.identity import (
+    NewPerson,
+    ProxyScope,
+    RelationKind,
+    Sex,
+    model,
+    names,
+    relations,
+)
 from citycare.kernel.identity.relations import grown_up_at
 from citycare.kit import ids
 from tests.trail import about
@@ -61,6 +69,21 @@ async def test_an_ended_relation_gives_nothing_from_that_instant(cx: Context) ->
         await identity.get_relation(cx, ids.new())
     seen = {line.action for line in await about(cx, mother)}
     assert seen == {"relation.added", "relation.ended"}
+
+
+async def test_a_list_of_relations_has_an_end(cx: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    mother, son = await _pair(cx)
+    made = [
+        await identity.add_relation(
+            replace(cx, now=cx.now + timedelta(minutes=n)), mother, son, RelationKind.CHILD, [scope]
+        )
+        for n, scope in enumerate(ProxyScope)
+    ]
+    later = replace(cx, now=cx.now + timedelta(days=1))
+    assert (await identity.relations_of(later, mother)).proxies == tuple(made)
+    monkeypatch.setattr(relations, "TOUCHING_MAX", 2)
+    assert (await identity.relations_of(later, mother)).proxies == tuple(made[-2:])
+    assert await _power(later, son, mother) == {str(scope) for scope in ProxyScope}
 
 
 async def test_scopes_of_several_relations_add_up(cx: Context) -> None:

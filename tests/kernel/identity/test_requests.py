@@ -118,6 +118,17 @@ async def test_too_many_requests_wait(cx: Context) -> None:
     await identity.ask_relation(later, daughter, wish("林秀英", typed="再一个"))
 
 
+async def test_old_requests_go_a_bounded_number_a_run(
+    cx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daughter = await register(cx, "林静")
+    for name in ("林秀英", "小林"):
+        await identity.ask_relation(cx, daughter, wish(name))
+    late = replace(cx, now=cx.now + timedelta(days=98))
+    monkeypatch.setattr(requests, "PURGED_MAX", 1)
+    assert [await identity.purge_requests(late) for _ in range(3)] == [1, 1, 0]
+
+
 async def test_a_request_runs_out_is_refused_or_taken_back(cx: Context) -> None:
     mother, daughter = await register(cx, "林秀英"), await register(cx, "林静")
     asked = await identity.ask_relation(cx, daughter, wish("林秀英"))

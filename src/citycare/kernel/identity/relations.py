@@ -45,10 +45,11 @@ END = f"""
 """
 GET = f"SELECT {COLUMNS} FROM identity.relation r WHERE r.id = %(id)s"
 IN_FORCE = "r.starts_at <= %(now)s AND (r.ends_at IS NULL OR r.ends_at > %(now)s)"
+TOUCHING_MAX = 1_000
 TOUCHING = f"""
     SELECT {COLUMNS} FROM identity.relation r
      WHERE (r.person_id = %(person)s OR r.proxy_id = %(person)s) AND {IN_FORCE}
-     ORDER BY r.starts_at, r.id
+     ORDER BY r.starts_at DESC, r.id DESC LIMIT %(most)s
 """
 POWERS = f"""
     SELECT q.proxy, q.person, p.merged_into IS NOT DISTINCT FROM q.proxy AS same,
@@ -180,10 +181,14 @@ async def get_relation(cx: Context, relation_id: UUID) -> Relation:
 
 
 async def relations_of(cx: Context, person_id: UUID) -> Relations:
-    """Return for whom a person may act now, and who may act for the person now."""
-    parameters = {"person": person_id, "now": cx.now}
+    """Return for whom a person may act now, and who may act for the person now; oldest first.
+
+    The newest 1,000 of both together; what somebody may do is decided by `list_powers`, not here.
+    """
+    parameters = {"person": person_id, "now": cx.now, "most": TOUCHING_MAX}
     async with cx.db.cursor(row_factory=class_row(Relation)) as cursor:
         rows = await (await cursor.execute(TOUCHING, parameters)).fetchall()
+    rows.reverse()
     return Relations(
         tuple(relation for relation in rows if relation.proxy_id == person_id),
         tuple(relation for relation in rows if relation.person_id == person_id),

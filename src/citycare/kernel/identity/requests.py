@@ -50,6 +50,7 @@ from citycare.kit.errors import Conflict, Forbidden, Incorrect, NotFound
 
 KINDS = (RelationKind.SPOUSE, RelationKind.CHILD, RelationKind.RELATIVE, RelationKind.FRIEND)
 LISTED_MAX = 50
+PURGED_MAX = 50_000
 DAY = timedelta(days=1)
 
 
@@ -223,7 +224,11 @@ UNVERIFIED = """
                         WHERE d.person_id = r.person_id AND d.ended_at IS NULL
                           AND d.verified_at IS NOT NULL)
 """
-PURGE = "DELETE FROM identity.request WHERE expires_at < %(before)s"
+PURGE = """
+    DELETE FROM identity.request WHERE id IN (
+        SELECT id FROM identity.request WHERE expires_at < %(before)s
+         ORDER BY expires_at LIMIT %(most)s)
+"""
 
 
 async def ask_relation(cx: Context, asker_id: UUID, wish: Wish) -> Request:
@@ -416,9 +421,12 @@ async def register_child(cx: Context, new: NewPerson, document: Document) -> Per
 
 
 async def purge_requests(cx: Context) -> int:
-    """Delete requests long over, with the names that were typed; return how many."""
+    """Delete requests long over, with the names that were typed; return how many.
+
+    At most 50,000 a run; the next run takes the rest.
+    """
     days = int(await policy.value(cx, "identity.request.kept_days"))
-    parameters = {"before": cx.now - timedelta(days=days)}
+    parameters = {"before": cx.now - timedelta(days=days), "most": PURGED_MAX}
     return (await cx.db.execute(PURGE, parameters)).rowcount
 
 
