@@ -163,13 +163,31 @@ windows = st.lists(
 )
 
 
-@given(people, windows)
+patients = st.lists(st.integers(0, 5), min_size=25, max_size=25)
+elsewhere = st.lists(
+    st.tuples(st.integers(0, 5), st.integers(0, 9), st.sampled_from([7, 8, 9, 10, 14])),
+    max_size=8,
+)
+
+
+def overlap(one: datetime, until: datetime, other: datetime) -> bool:
+    """Whether a visit of an hour at `other` is during a window."""
+    return one < other + timedelta(hours=1) and other < until
+
+
+@given(people, windows, patients, elsewhere)
 def test_everyone_gets_an_equal_or_better_place_or_none_was_left(
     who: list[tuple[int, int, Pool]],
     where: list[tuple[int, int, int, str, int, Pool, int]],
+    whose: list[int],
+    busy: list[tuple[int, int, int]],
 ) -> None:
     bookings = [
-        booking(n, MONDAY + timedelta(days=day), time(hour), pool)
+        replace(
+            booking(n, MONDAY + timedelta(days=day), time(hour), pool),
+            id=UUID(int=7_000 + n),  # no window has the id of a booking
+            person_id=UUID(int=5_000 + whose[n - 1]),
+        )
         for n, (day, hour, pool) in enumerate(who, start=1)
     ]
     options = []
@@ -177,7 +195,16 @@ def test_everyone_gets_an_equal_or_better_place_or_none_was_left(
         standard = CHEN if doctor == 0 else other(doctor, title=title, fee_fen=fee)
         free = {pool.value: list(range(1, count + 1))}
         options.append(option(n, standard, MONDAY + timedelta(days=day), time(hour), **free))
-    found, missed = rules.assign(bookings, CHEN, options, TERMS, {})
+    held: dict[UUID, list[Held]] = {}
+    for n, (person, day, hour) in enumerate(busy):
+        at = clock.at(MONDAY + timedelta(days=day), time(hour))
+        one_id = UUID(int=5_000 + person)
+        held.setdefault(one_id, []).append(Held(UUID(int=9_000 + n), one_id, at, "12"))
+    for lost in bookings:  # what is stopped is in nobody's way
+        mine = Held(lost.id, lost.person_id, lost.starts_at, "03.04")
+        held.setdefault(lost.person_id, []).append(mine)
+    stopped = {lost.id for lost in bookings}
+    found, missed = rules.assign(bookings, CHEN, options, TERMS, held)
     assert len(found) + len(missed) == len(bookings)
     places = [(one.option.slot.id, one.number) for one in found]
     assert len(set(places)) == len(places)
@@ -189,7 +216,20 @@ def test_everyone_gets_an_equal_or_better_place_or_none_was_left(
         replace_free(one, [number for id_, number in places if id_ == one.slot.id])
         for one in options
     ]
-    assert all(rules.replacement(one, CHEN, left, TERMS) is None for one in missed)
+    now_held = {
+        person: [kept for kept in theirs if kept.id not in stopped]
+        for person, theirs in held.items()
+    }
+    for one in found:
+        person, new = one.booking.person_id, one.option.slot
+        assert not [
+            other
+            for other in now_held[person]
+            if overlap(new.starts_at, new.ends_at, other.starts_at)
+        ]
+        now_held[person].append(Held(one.booking.id, person, new.starts_at, "03.04"))
+    for late in missed:
+        assert rules.replacement(late, CHEN, left, TERMS, now_held[late.person_id]) is None
 
 
 def replace_free(one: Option, taken: list[int]) -> Option:
