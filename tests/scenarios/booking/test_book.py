@@ -339,3 +339,11 @@ async def test_open_windows_come_in_pages_without_gaps(cx: Context) -> None:
         if token is None:
             break
     assert found == made
+
+
+async def test_the_list_of_open_windows_ends_with_the_furthest_release(cx: Context) -> None:
+    near = await open_slot(cx)
+    await open_slot(cx, clinic=near.clinic, starts_at=NOW + timedelta(days=200))
+    wanted = SlotFilter(NOW, NOW + timedelta(days=999), clinic=near.clinic.id)
+    page = await lists.list_open_slots(cx, wanted)
+    assert [row["id"] for row in page.items] == [near.id]

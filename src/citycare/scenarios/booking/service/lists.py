@@ -21,6 +21,7 @@ from citycare.scenarios.booking.model.core import (
 from citycare.scenarios.booking.model.finder import History
 from citycare.scenarios.booking.model.schedule import Clinic
 from citycare.scenarios.booking.rules import wait as wait_rules
+from citycare.scenarios.booking.service import schedule
 from citycare.scenarios.booking.store import bookings as booking_store
 from citycare.scenarios.booking.store import clinics as clinic_store
 from citycare.scenarios.booking.store import holds as hold_store
@@ -49,8 +50,13 @@ def _page(rows: list[Row], count: int) -> pages.Page[Row]:
 async def list_open_slots(
     cx: Context, wanted: SlotFilter, token: str | None = None, count: int = 50
 ) -> pages.Page[Row]:
-    """Return windows with open places. Public: it says nothing of any person."""
+    """Return windows with open places. Public: it says nothing of any person.
+
+    Days beyond the furthest release are not looked at: nothing is open there.
+    """
     count = max(1, min(count, pages.PAGE_MAX))
+    _, end = clock.bounds(await schedule.furthest_day(cx))
+    wanted = replace(wanted, starts_to=min(wanted.starts_to, end))
     rows = await slot_store.list_open(cx.db, wanted, cx.now, _after(token), count + 1)
     return _page(rows, count)
 
