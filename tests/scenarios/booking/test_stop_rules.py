@@ -196,9 +196,9 @@ def test_everyone_gets_an_equal_or_better_place_or_none_was_left(
         free = {pool.value: list(range(1, count + 1))}
         options.append(option(n, standard, MONDAY + timedelta(days=day), time(hour), **free))
     held: dict[UUID, list[Held]] = {}
-    for n, (person, day, hour) in enumerate(busy):
+    for n, (patient, day, hour) in enumerate(busy):
         at = clock.at(MONDAY + timedelta(days=day), time(hour))
-        one_id = UUID(int=5_000 + person)
+        one_id = UUID(int=5_000 + patient)
         held.setdefault(one_id, []).append(Held(UUID(int=9_000 + n), one_id, at, "12"))
     for lost in bookings:  # what is stopped is in nobody's way
         mine = Held(lost.id, lost.person_id, lost.starts_at, "03.04")
