@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 
 from citycare.kernel import identity
-from citycare.kernel.context import Actor, Context
+from citycare.kernel.consent.given import GuardianMustDecide
+from citycare.kernel.context import Actor, Context, policy
 from citycare.kernel.identity import (
     Document,
     Kind,
@@ -24,7 +25,9 @@ from citycare.kernel.identity import (
     documents,
     requests,
 )
+from citycare.kernel.identity.model import GuardianMissing
 from citycare.kit import ids
+from citycare.kit.errors import AppError
 from tests.trail import about
 
 BORN = {
@@ -116,6 +119,17 @@ async def test_too_many_requests_wait(cx: Context) -> None:
         await identity.ask_relation(cx, daughter, wish("林秀英", typed="再一个"))
     later = replace(cx, now=cx.now + timedelta(days=8))
     await identity.ask_relation(later, daughter, wish("林秀英", typed="再一个"))
+
+
+async def test_the_ages_that_sentences_say_are_those_of_policy(cx: Context) -> None:
+    young = int(await policy.value(cx, "identity.guardian.age"))
+    adult = int(await policy.value(cx, "identity.adult.age"))
+    errors: tuple[type[AppError], ...] = (
+        GuardianMissing, GuardianMustDecide, requests.GuardianDecides, requests.NotAChild,
+    )  # fmt: skip
+    for error in errors:
+        assert f"未满{young}周岁" in error.words.replace(" ", "")
+    assert f"满 {adult} 岁" in requests.ProxyTooYoung.words
 
 
 async def test_old_requests_go_a_bounded_number_a_run(

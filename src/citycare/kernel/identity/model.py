@@ -185,6 +185,9 @@ class DocumentNameDiffers(Conflict):
     words = "这个证件登记的姓名和填写的不一样，请检查姓名，或带证件到窗口核对。"
 
 
+# Sentences of errors say the ages of the law: under 14 a guardian decides (个人信息保护法 2021
+# art 31), from 18 one is an adult (民法典 2020 art 17, 18; both from memory). What is checked is
+# policy, `identity.guardian.age` and `identity.adult.age`; a test holds the two together.
 class GuardianMissing(Incorrect):
     """A child under 14 is registered together with a guardian."""
 

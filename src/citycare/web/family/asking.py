@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from citycare.kernel import identity
-from citycare.kernel.context import Context
+from citycare.kernel.context import Context, policy
 from citycare.kernel.identity import Document, Kind, ProxyScope, RelationKind, Way, Wish, documents
 from citycare.kernel.identity.requests import KINDS as ASKED_KINDS
 from citycare.kit import clock
@@ -47,6 +47,7 @@ async def add(request: Request, cx: ReadContext) -> Response:
     """Ask what is to be added: one question."""
     words = words_of(request)
     me_of(cx)
+    young = int(await policy.value(cx, "identity.guardian.age"))
     page = AddPage(
         links=(
             Link(
@@ -63,7 +64,7 @@ async def add(request: Request, cx: ReadContext) -> Response:
             ),
             Link(
                 label=words("登记我的孩子"),
-                note=words("未满 14 岁，包括刚出生的"),
+                note=words("未满 %(n)d 岁，包括刚出生的", n=young),
                 href=f"{HOME}/child",
                 icon="child",
             ),

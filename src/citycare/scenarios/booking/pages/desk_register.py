@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from citycare.kernel import identity
-from citycare.kernel.context import Context, Role
+from citycare.kernel.context import Context, Role, policy
 from citycare.kernel.identity import documents
 from citycare.kernel.identity.documents import Document
 from citycare.kit.errors import AppError
@@ -61,6 +61,7 @@ class RegisterPage:
     values: Mapping[str, str]
     errors: Mapping[str, str]
     back: str
+    young: int
 
 
 @router.get("/desk/register", dependencies=[gate("person.register", roles=CLERK)])
@@ -68,7 +69,7 @@ async def ask(request: Request, cx: WriteContext, org: UUID | None = None) -> Re
     """Show the empty form."""
     form = forms.Form()
     form.values["org"] = str(org or "")
-    return await respond(request, cx, "booking/desk_register.html", _page(request, form))
+    return await respond(request, cx, "booking/desk_register.html", await _page(request, cx, form))
 
 
 @router.post("/desk/register/start", dependencies=[gate("person.register", roles=CLERK)])
@@ -81,10 +82,10 @@ async def start(
     """Show the form with what was searched for where it fits; writes nothing."""
     form = forms.Form()
     form.values |= {"number" if has_digit(typed) else "name": typed.strip(), "org": org}
-    return await respond(request, cx, "booking/desk_register.html", _page(request, form))
+    return await respond(request, cx, "booking/desk_register.html", await _page(request, cx, form))
 
 
-def _page(request: Request, form: forms.Form) -> RegisterPage:
+async def _page(request: Request, cx: Context, form: forms.Form) -> RegisterPage:
     words = words_of(request)
     kind = form.values.get("kind", identity.Kind.RESIDENT_ID)
     sex = form.values.get("sex", "")
@@ -103,6 +104,7 @@ def _page(request: Request, form: forms.Form) -> RegisterPage:
         values=form.values,
         errors={name: words(sentence) for name, sentence in form.errors.items()},
         back=staff.address("/desk", org=form.values.get("org")),
+        young=int(await policy.value(cx, "identity.guardian.age")),
     )
 
 
@@ -126,7 +128,7 @@ async def register(request: Request, cx: WriteContext) -> Response:
             text = _said(person, cx, words)
             return redirect(request, there, notice=Toast(text=text))
     return await respond(
-        request, cx, "booking/desk_register.html", _page(request, form), status=status
+        request, cx, "booking/desk_register.html", await _page(request, cx, form), status=status
     )
 
 

@@ -28,7 +28,7 @@ from citycare.scenarios.booking.model.core import (
 )
 from citycare.scenarios.booking.model.queue import TicketMissing, TicketNotAdmitted, TicketSpent
 from citycare.scenarios.booking.pages.replaced import Story, story_of
-from citycare.scenarios.booking.pages.words import booking_part, place_of, state_tag, when
+from citycare.scenarios.booking.pages.words import booked, booking_part, place_of, state_tag, when
 from citycare.scenarios.booking.rules.calendar import as_calendar
 from citycare.scenarios.booking.service import book, desk, draw_list, lists, queue
 from citycare.web import i18n
@@ -173,11 +173,7 @@ async def _made_before(
 
 
 def _done(move: UUID | None, words: Words) -> Toast:
-    return Toast(
-        text=words("改好了，原来的号已经退回。")
-        if move
-        else words("约好了。到时提前 15 分钟到就行。")
-    )
+    return Toast(text=words("改好了，原来的号已经退回。") if move else booked(words))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from citycare.kernel.context import Context
 from citycare.scenarios.booking.model.core import State
 from citycare.scenarios.booking.model.stop import Why
-from citycare.scenarios.booking.pages.words import place_of, until, when
+from citycare.scenarios.booking.pages.words import kept, place_of, until, when
 from citycare.scenarios.booking.service import lists, stop
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.i18n import mark
@@ -97,5 +97,5 @@ async def next_step(request: Request, cx: Context, person_id: UUID) -> NextStep 
 async def keep(request: Request, cx: WriteContext, booking_id: UUID) -> Response:
     """Keep what was kept: nobody asks again."""
     await stop.accept_replacement(cx, booking_id)
-    text = words_of(request)(mark("好，就按这个时间。到时提前 15 分钟到就行。"))
+    text = kept(words_of(request))
     return redirect(request, f"/bookings/{booking_id}", notice=Toast(text=text))

@@ -16,7 +16,7 @@ from citycare.kit.errors import AppError
 from citycare.scenarios.booking.model.core import AlreadyWaiting, BookingUnknown, OnHold
 from citycare.scenarios.booking.model.schedule import ClinicUnknown
 from citycare.scenarios.booking.pages.mine import person_in_hand
-from citycare.scenarios.booking.pages.words import place_of, until, when
+from citycare.scenarios.booking.pages.words import booked, place_of, until, when
 from citycare.scenarios.booking.service import holds, lists, wait
 from citycare.web import i18n
 from citycare.web.edge.contexts import WriteContext, gate
@@ -175,7 +175,7 @@ async def waiting(request: Request, cx: WriteContext, wait_id: UUID) -> Response
 async def accept(request: Request, cx: WriteContext, wait_id: UUID) -> Response:
     """Take the offered place."""
     made = await wait.accept(cx, wait_id)
-    text = words_of(request)(mark("约好了。到时提前 15 分钟到就行。"))
+    text = booked(words_of(request))
     return redirect(request, f"/bookings/{made.id}", notice=Toast(text=text))
 
 

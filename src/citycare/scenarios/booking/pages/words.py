@@ -14,6 +14,7 @@ from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Booking, Tag, Tone
 from citycare.web.rendering import local_day, local_time, window
 
+EARLY_MIN = 15  # how early people are advised to come: ours, and no rule asks for it
 STATES: dict[State, tuple[str, Tone]] = {
     State.BOOKED: (mark("已预约"), Tone.OK),
     State.ARRIVED: (mark("已到"), Tone.OK),
@@ -77,3 +78,13 @@ def booking_part(row: Any, words: Words) -> Booking:
 def is_today(row: Any, now: Any) -> bool:
     """Tell whether a window lies on the city's present day."""
     return clock.day_of(row["starts_at"]) == clock.day_of(now)
+
+
+def booked(words: Words) -> str:
+    """Say that it worked, and when to come."""
+    return words("约好了。到时提前 %(n)d 分钟到就行。", n=EARLY_MIN)
+
+
+def kept(words: Words) -> str:
+    """Say that the replacement stands, and when to come."""
+    return words("好，就按这个时间。到时提前 %(n)d 分钟到就行。", n=EARLY_MIN)
