@@ -175,6 +175,19 @@ def overlap(one: datetime, until: datetime, other: datetime) -> bool:
     return one < other + timedelta(hours=1) and other < until
 
 
+def held_of(bookings: list[Booking], busy: list[tuple[int, int, int]]) -> dict[UUID, list[Held]]:
+    """What people hold: visits elsewhere, and what is stopped."""
+    held: dict[UUID, list[Held]] = {}
+    for n, (patient, day, hour) in enumerate(busy):
+        at = clock.at(MONDAY + timedelta(days=day), time(hour))
+        one_id = UUID(int=5_000 + patient)
+        held.setdefault(one_id, []).append(Held(UUID(int=9_000 + n), one_id, at, "12"))
+    for lost in bookings:  # what is stopped is in nobody's way
+        mine = Held(lost.id, lost.person_id, lost.starts_at, "03.04")
+        held.setdefault(lost.person_id, []).append(mine)
+    return held
+
+
 @given(people, windows, patients, elsewhere)
 def test_everyone_gets_an_equal_or_better_place_or_none_was_left(
     who: list[tuple[int, int, Pool]],
@@ -195,14 +208,7 @@ def test_everyone_gets_an_equal_or_better_place_or_none_was_left(
         standard = CHEN if doctor == 0 else other(doctor, title=title, fee_fen=fee)
         free = {pool.value: list(range(1, count + 1))}
         options.append(option(n, standard, MONDAY + timedelta(days=day), time(hour), **free))
-    held: dict[UUID, list[Held]] = {}
-    for n, (patient, day, hour) in enumerate(busy):
-        at = clock.at(MONDAY + timedelta(days=day), time(hour))
-        one_id = UUID(int=5_000 + patient)
-        held.setdefault(one_id, []).append(Held(UUID(int=9_000 + n), one_id, at, "12"))
-    for lost in bookings:  # what is stopped is in nobody's way
-        mine = Held(lost.id, lost.person_id, lost.starts_at, "03.04")
-        held.setdefault(lost.person_id, []).append(mine)
+    held = held_of(bookings, busy)
     stopped = {lost.id for lost in bookings}
     found, missed = rules.assign(bookings, CHEN, options, TERMS, held)
     assert len(found) + len(missed) == len(bookings)
