@@ -381,6 +381,25 @@ async def test_the_waiting_room_leads_on_to_choosing(
     assert booked.headers["location"].startswith("/bookings/")
 
 
+async def test_in_elder_mode_one_queues_before_the_release_and_books_when_let_in(
+    database: Database, browser: Browser
+) -> None:
+    release = await make_release(database)
+    person = await run(database, make_person)
+    client = await browser(person)
+    client.headers["accept"] = "text/html"
+    room, choosing = f"/queue/{release.clinic_id}", f"/book?clinic={release.clinic_id}"
+    day = await day_of(database, release)
+    for address in (f"{choosing}&elder=1", f"{choosing}&day={day}&elder=1"):
+        assert f'href="{room}"' in (await client.get(address)).text
+    await open_now(database, release)
+    assert (await client.post(room)).status_code == 303
+    await asyncio.sleep(1.1)
+    await let_all_in(database, release)
+    chosen = await client.get(f"{choosing}&day={day}&elder=1")
+    assert f'href="/book/{release.slots[0]}"' in chosen.text
+
+
 async def test_where_nothing_is_queued_for_the_room_leads_to_choosing(
     database: Database, browser: Browser
 ) -> None:

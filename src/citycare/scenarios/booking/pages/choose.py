@@ -29,7 +29,8 @@ from citycare.scenarios.booking.model.finder import Query as Asking
 from citycare.scenarios.booking.model.schedule import Clinic
 from citycare.scenarios.booking.pages import elder, near
 from citycare.scenarios.booking.pages.asked import Asked
-from citycare.scenarios.booking.service import finder, lists, queue
+from citycare.scenarios.booking.pages.queued import mark_queued
+from citycare.scenarios.booking.service import finder, lists
 from citycare.web.edge.contexts import ReadContext, gate
 from citycare.web.forms import CivilDay
 from citycare.web.manner import Words, manner_of, words_of
@@ -103,7 +104,7 @@ async def choose(
     strip = await finder.days_of(cx, [one.id for one in clinics], answer.query, STRIP)
     shown = _day(asked, answer, strip, clock.day_of(cx.now))
     windows = await lists.windows_of(cx, [one.id for one in clinics], shown, (Pool.PUBLIC,))
-    await _mark_queued(cx, me, windows)
+    await mark_queued(cx, me, windows)
     waiting = await lists.waiting_lengths(cx, [one.id for one in clinics], me)
     found = ChoosePage(
         asked=asked.q,
@@ -127,17 +128,6 @@ async def choose(
         anything=bool(answer.items),
     )
     return await respond(request, cx, "booking/choose.html", found)
-
-
-async def _mark_queued(
-    cx: Context, me: UUID | None, windows: Mapping[UUID, Sequence[dict[str, Any]]]
-) -> None:
-    """Forget the queues in which it is this person's turn; the others stay on their windows."""
-    rows = [row for found in windows.values() for row in found if row["queue_id"]]
-    passed = await queue.passed(cx, me, {row["queue_id"] for row in rows}) if me and rows else set()
-    for row in rows:
-        if row["queue_id"] in passed:
-            row["queue_id"] = None
 
 
 async def _answer(

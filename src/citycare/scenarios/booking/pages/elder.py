@@ -23,8 +23,9 @@ from citycare.scenarios.booking.model.finder import DayCount, Found
 from citycare.scenarios.booking.model.finder import Query as Asking
 from citycare.scenarios.booking.model.schedule import Clinic
 from citycare.scenarios.booking.pages.asked import Asked
+from citycare.scenarios.booking.pages.queued import mark_queued
 from citycare.scenarios.booking.rules.finder import far_too
-from citycare.scenarios.booking.service import finder, lists
+from citycare.scenarios.booking.service import finder, lists, queue
 from citycare.web.i18n import mark
 from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Action, Link
@@ -153,14 +154,19 @@ async def _next(
     return None
 
 
-async def _open_windows(cx: Context, clinic: Clinic, day: date) -> Sequence[Any]:
-    """Return the windows of a day that can be had: open ones, and draws to enter."""
-    rows = (await lists.windows_of(cx, [clinic.id], day, (Pool.PUBLIC,))).get(clinic.id, ())
+async def _open_windows(
+    cx: Context, clinic: Clinic, day: date, me: UUID | None = None
+) -> Sequence[Any]:
+    """Return the windows of a day that can be had: open ones, draws and queues to enter."""
+    windows = await lists.windows_of(cx, [clinic.id], day, (Pool.PUBLIC,))
+    await mark_queued(cx, me, windows)
+    rows = windows.get(clinic.id, ())
     return [row for row in rows if row["state"] == "open" and _may_be_had(row)]
 
 
 def _may_be_had(row: Any) -> bool:
-    return bool(row["open"]) or row["release"] == "draw"
+    queued = row["queue_id"] and row["first_opens_at"]
+    return bool(row["open"] or queued) or row["release"] == "draw"
 
 
 def _departments(asked: Asked, place: Place, words: Words) -> QuestionPage:
@@ -238,7 +244,9 @@ async def _days(
     if following < len(open_):
         more = asked.href(skip=following)
         others.append(Action(label=words("看后面的日子"), href=more))
-    if asked.clinic is not None and not open_:
+    if asked.clinic is not None and await queue.is_open(cx, asked.clinic):
+        others.append(Action(label=words("先排个队"), href=f"/queue/{asked.clinic}"))
+    elif asked.clinic is not None and not open_:
         others += _without(asked, clinics[0], today, words)
     title = words("哪天方便？")
     if asked.clinic is not None:
@@ -314,7 +322,7 @@ async def _times(
     request: Request, cx: Context, asked: Asked, place: Place, clinic: Clinic, words: Words
 ) -> QuestionPage:
     assert asked.day is not None
-    found = await _open_windows(cx, clinic, asked.day)
+    found = await _open_windows(cx, clinic, asked.day, place.me)
     following = place.skip + ROWS_MAX
     others = []
     if following < len(found):

@@ -208,6 +208,11 @@ async def ticket_for(cx: Context, slot_id: UUID, person_id: UUID) -> Ticket | No
     return Ticket(slot.queue_id, person_id, row["second"], row["tie"]) if row else None
 
 
+async def is_open(cx: Context, clinic_id: UUID) -> bool:
+    """Tell whether one queues for a clinic's release now. Public."""
+    return await store.of_clinic(cx.db, clinic_id, cx.now) is not None
+
+
 async def passed(cx: Context, person_id: UUID, queues: Collection[UUID]) -> set[UUID]:
     """Return those of these queues in which it is a person's turn now."""
     rows = await store.tickets_of(cx.db, [(queue_id, person_id) for queue_id in queues])
