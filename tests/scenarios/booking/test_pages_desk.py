@@ -72,7 +72,7 @@ class Keys:
 
     async def number(self, key: str) -> None:
         """Press a number: the row with that key."""
-        found = re.search(rf'href="([^"]+)" data-key="{key}"', self.page)
+        found = re.search(rf'href="([^"]+)"\s+data-key="{key}"', self.page)
         assert found is not None
         self.pressed += 1
         answer = await self.client.get(unescape(found.group(1)))
