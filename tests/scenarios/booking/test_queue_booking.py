@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 from citycare import app as application
 from citycare.kernel.context import Channel, Context, Role
 from citycare.kit import clock, ids
-from citycare.kit.db import Database
+from citycare.kit.db import Connection, Database
 from citycare.kit.errors import AppError
 from citycare.scenarios.booking.model.core import Booking, Claim, Pool, SlotUnavailable
 from citycare.scenarios.booking.model.queue import (
@@ -26,6 +26,8 @@ from citycare.scenarios.booking.model.queue import (
 from citycare.scenarios.booking.rules import queue as rules
 from citycare.scenarios.booking.service import book, lists, rush
 from citycare.scenarios.booking.service import queue as service
+from citycare.scenarios.booking.store import places as place_store
+from citycare.scenarios.booking.store import queue as store
 from citycare.settings import read
 from citycare.web.login.tokens import issue_token
 from tests.scenarios.booking.conftest import PORTAL, make_person, open_slot, resident, staff
@@ -213,17 +215,41 @@ async def test_a_rush_without_queue_pays_nothing_and_with_one_two_statements_in_
         assert len(ran) == len(free) + 2
 
 
-@pytest.mark.race
-async def test_one_token_pressed_on_many_devices_gets_one_place(database: Database) -> None:
+async def press_everywhere(database: Database) -> list[Booking | AppError]:
+    """Press one token on 18 devices at once, in six windows."""
     release = await make_release(database, windows=6)
     await open_now(database, release)
     person, token = await join(database, release)
     await let_all_in(database, release)
-    outcomes = await asyncio.gather(
+    return await asyncio.gather(
         *(press(database, slot, person, token) for slot in release.slots * 3)
     )
+
+
+@pytest.mark.race
+async def test_one_token_pressed_on_many_devices_gets_one_place(database: Database) -> None:
+    outcomes = await press_everywhere(database)
     assert sum(isinstance(one, Booking) for one in outcomes) == 1
     assert sum(isinstance(one, TicketSpent) for one in outcomes) == 17
+
+
+@pytest.mark.race
+async def test_control_without_its_two_guards_one_token_gets_several_places(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock on the person, and the count of tickets that were still unused."""
+
+    async def unlocked(_db: Connection, _persons: object) -> dict[UUID, set[UUID]]:
+        await asyncio.sleep(0.02)
+        return {}
+
+    async def uncounted(_db: Connection, tickets: Collection[object], _now: object) -> int:
+        return len(tickets)
+
+    monkeypatch.setattr(place_store, "lock_persons", unlocked)
+    monkeypatch.setattr(store, "spend", uncounted)
+    outcomes = await press_everywhere(database)
+    assert sum(isinstance(one, Booking) for one in outcomes) > 1
 
 
 Browser = Callable[[UUID], Awaitable[httpx.AsyncClient]]
