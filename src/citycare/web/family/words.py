@@ -29,7 +29,7 @@ SCOPES: dict[ProxyScope, tuple[str, str]] = {
     ProxyScope.PAYMENT: (mark("付费"), mark("付钱、看账单和票据")),
 }
 # What a resident can hand on. Of the record only the access log is there, of paying nothing yet:
-# they stay in the model, and their words for who was given them at a window.
+# both stay in the model, and their words for relations that hold them already.
 OFFERED = (ProxyScope.BOOKING, ProxyScope.PERSON)
 SPANS: dict[str, tuple[str, int]] = {
     "365": (mark("一年"), 365),
