@@ -29,6 +29,7 @@ from citycare.scenarios.booking.rules import draw_check
 from citycare.scenarios.booking.service import draw as service
 from citycare.scenarios.booking.service import draw_run
 from citycare.scenarios.booking.store import draw as store
+from citycare.scenarios.booking.store import draw_run as run_store
 
 KEYS = Keys(b"\x01" * 32, b"\x02" * 32, b"\x03" * 32)
 HOSPITAL = UUID(int=0x4051)
@@ -255,6 +256,22 @@ async def test_two_runners_at_once_write_one_result(city: City, admin: str) -> N
     await asyncio.gather(*(draw_run.run_draw(city.database, KEYS, city.draw.id) for _ in range(3)))
     assert len(await holders(admin)) == 12
     assert await sql(admin, "SELECT count(*)::int FROM booking.message") == [(30,)]
+
+
+@pytest.mark.race
+async def test_control_without_the_lock_on_a_lane_two_runners_do_the_work_twice(
+    city: City, admin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlocked = run_store.LANE.replace("FOR UPDATE", "")
+    assert unlocked != run_store.LANE
+    monkeypatch.setattr(run_store, "LANE", unlocked)
+    await fill(city)
+    await city.close(admin)
+    runs = [draw_run.run_draw(city.database, KEYS, city.draw.id) for _ in range(3)]
+    outcomes = await asyncio.gather(*runs, return_exceptions=True)
+    failed = [one for one in outcomes if isinstance(one, BaseException)]
+    [(told,)] = await sql(admin, "SELECT count(*)::int FROM booking.message")
+    assert failed or told != 30
 
 
 async def at_once(city: City, crowd: int) -> None:
