@@ -34,8 +34,9 @@ def test_a_server_that_does_not_get_ready_is_said_after_the_last_try(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception | None
 ) -> None:
     server = Mute(error)
-    monkeypatch.setattr(server.__class__, "_lock", embedded.PostgresServer._lock, raising=False)
-    monkeypatch.setattr(embedded, "PostgresServer", server)
+    real = vars(embedded)["PostgresServer"]
+    monkeypatch.setattr(server.__class__, "_lock", real._lock, raising=False)
+    monkeypatch.setattr("citycare.kit.embedded.PostgresServer", server)
     monkeypatch.setattr(embedded, "START_PAUSE_S", 0.0)
     (tmp_path / "postgresql.conf").touch()
     with pytest.raises(ServerNotReady) as caught:

@@ -83,7 +83,7 @@ async def test_a_list_of_relations_has_an_end(cx: Context, monkeypatch: pytest.M
     assert (await identity.relations_of(later, mother)).proxies == tuple(made)
     monkeypatch.setattr(relations, "TOUCHING_MAX", 2)
     assert (await identity.relations_of(later, mother)).proxies == tuple(made[-2:])
-    assert await _power(later, son, mother) == {str(scope) for scope in ProxyScope}
+    assert await _power(later, son, mother) == frozenset(str(scope) for scope in ProxyScope)
 
 
 async def test_scopes_of_several_relations_add_up(cx: Context) -> None:

@@ -15,12 +15,12 @@ from citycare.scenarios.booking.model.core import KnownAs, Place, Pool, Slot
 
 LOCK_PERSONS = f"""
       WITH merged AS MATERIALIZED ({identity.MERGES_OF_PERSONS})
-    SELECT kept, NULL FROM merged
-     UNION ALL
-    SELECT NULL, pg_advisory_xact_lock(1, key)
-      FROM (SELECT DISTINCT hashtext(p::text) AS key
-              FROM (SELECT unnest(%(persons)s::uuid[]) UNION ALL
-                    SELECT kept FROM merged) AS every (p) ORDER BY 1) AS keys
+    SELECT EXISTS (SELECT FROM merged) AS merged, count(*) AS locks
+      FROM (SELECT pg_advisory_xact_lock(1, key) AS got
+              FROM (SELECT DISTINCT hashtext(p::text) AS key
+                      FROM (SELECT unnest(%(persons)s::uuid[]) UNION ALL
+                            SELECT kept FROM merged) AS every (p) ORDER BY 1) AS keys
+            OFFSET 0) AS locked
 """
 
 
@@ -34,20 +34,21 @@ async def lock_persons(db: Connection, persons: Collection[UUID]) -> KnownAs:
     Returns:
         The other ids of those few who were merged; only for them a second statement is needed.
     """
-    async with db.cursor(row_factory=tuple_row, binary=True) as cursor:
-        await cursor.execute(LOCK_PERSONS, {"persons": uuids(persons)})
-        merged = any(kept is not None for kept, _ in await cursor.fetchall())
-    return await identity.list_aliases(db, persons) if merged else {}
+    found = await db.execute(LOCK_PERSONS, {"persons": uuids(persons)})
+    row = await found.fetchone()
+    return await identity.list_aliases(db, persons) if row is not None and row["merged"] else {}
 
 
-TRY_LOCK_PERSONS = LOCK_PERSONS.replace("pg_advisory_xact_lock", "pg_try_advisory_xact_lock")
+TRY_LOCK_PERSONS = LOCK_PERSONS.replace(
+    "pg_advisory_xact_lock", "pg_try_advisory_xact_lock"
+).replace("count(*) AS locks", "bool_and(got) AS all_locked")
 
 
 async def try_lock_persons(db: Connection, persons: Collection[UUID]) -> bool:
     """As `lock_persons`, for who holds slots already and so must not wait; False: one is held."""
-    async with db.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute(TRY_LOCK_PERSONS, {"persons": uuids(persons)})
-        return all(got is not False for _, got in await cursor.fetchall())
+    found = await db.execute(TRY_LOCK_PERSONS, {"persons": uuids(persons)})
+    row = await found.fetchone()
+    return row is None or row["all_locked"] is not False
 
 
 # In the order of the fields of `Slot`.
