@@ -114,7 +114,7 @@ async def test_emergency_access_gets_a_verdict(
     client: httpx.AsyncClient, database: Database
 ) -> None:
     glass = await committed(database, break_glass)
-    assert "1 次紧急查阅没有审核" in await said(client, "/operator")
+    assert "1\u00a0次紧急查阅没有审核" in await said(client, "/operator")
     page = await said(client, f"/operator/glass/{glass.id}")
     assert "患者昏迷" in page
     assert "林秀英" not in page

@@ -309,6 +309,23 @@ async def test_a_job_for_later_waits_until_then(database: Database) -> None:
     assert ran == [later]
 
 
+async def test_a_job_for_later_waits_although_the_real_clock_is_past_it(database: Database) -> None:
+    ran: list[datetime] = []
+
+    async def tick(cx: Context) -> None:
+        ran.append(cx.now)
+
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    later = long_ago + timedelta(hours=3)
+    async with database.transaction() as db:
+        await events.defer(context(db), "booking.tick", {}, at=later)
+    tick_job = [Job("booking.tick", tick)]
+    await events.drain(database, jobs=tick_job, now=long_ago)
+    assert ran == []
+    await events.drain(database, jobs=tick_job, now=later)
+    assert ran == [later]
+
+
 async def test_a_job_asked_for_once_waits_only_once(cx: Context) -> None:
     first = await events.defer(cx, "booking.tick", {}, once="tick c7")
     second = await events.defer(cx, "booking.tick", {}, once="tick c7")

@@ -9,9 +9,16 @@ from citycare.kernel.events.model import Handler, Job, Limits
 from citycare.kernel.events.working import Worker
 from citycare.kit.db import Database
 
+# What is due at `now` is due at once; what is not is put off, for the queue goes by the real clock.
 MAKE_DUE = """
-    UPDATE jobs.procrastinate_jobs SET scheduled_at = NULL
-     WHERE status = 'todo' AND scheduled_at <= %(now)s
+    UPDATE jobs.procrastinate_jobs
+       SET scheduled_at = CASE WHEN scheduled_at > %(now)s
+                               THEN scheduled_at + interval '100 years' END
+     WHERE status = 'todo' AND scheduled_at IS NOT NULL
+"""
+PUT_BACK = """
+    UPDATE jobs.procrastinate_jobs SET scheduled_at = scheduled_at - interval '100 years'
+     WHERE status = 'todo' AND scheduled_at > %(now)s::timestamptz + interval '50 years'
 """
 
 
@@ -40,6 +47,9 @@ async def drain(
         async with database.autocommit() as db:
             await db.execute(MAKE_DUE, {"now": now})
     await worker.run_due()
+    if now is not None:
+        async with database.autocommit() as db:
+            await db.execute(PUT_BACK, {"now": now})
     if worker.failures and not failures_ok:
         raise ExceptionGroup("jobs failed", worker.failures)
     return worker.failures
