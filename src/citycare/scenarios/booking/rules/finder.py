@@ -323,7 +323,7 @@ def words_of(clinics: Iterable[Clinic], districts: Mapping[str, str] | None = No
         clinics: with their organisation's own nicknames.
         districts: names by GB/T 2260 code; without a name a district has no words.
 
-    Source: issue 2 (nicknames, pinyin, initials, doctor, department, district).
+    Source: ours.
     """
     names = DISTRICTS if districts is None else districts
     said: dict[tuple[WordKind, str, str], set[str]] = {}

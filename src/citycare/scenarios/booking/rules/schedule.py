@@ -75,7 +75,7 @@ def shares(capacity: int, percents: Mapping[Pool, int]) -> dict[Pool, int]:
 def check_shares(capacity: int, parts: Shares) -> None:
     """Refuse pools that do not sum to the capacity, or are negative.
 
-    Source: issue 2 ("counts always add up to the capacity"); the database checks it again.
+    Source: ours; the database checks it again.
     """
     if any(part < 0 for part in parts.values()) or sum(parts.values()) != capacity:
         raise SharesWrong(capacity=capacity, sum=sum(parts.values()))

@@ -53,7 +53,7 @@ def why(booking: Booking, standard: Standard, option: Option, terms: Terms) -> W
         option: an open window elsewhere.
         terms: policy `booking.replacement.*`.
 
-    Source: issue 2 ("equal or better offer"); the definition is ours.
+    Source: ours.
     """
     other, starts_at = option.standard, option.slot.starts_at
     if other.organisation_id != standard.organisation_id or other.fee_fen > standard.fee_fen:
@@ -114,7 +114,7 @@ def rank(booking: Booking, standard: Standard, options: Sequence[Option], terms:
 
     The list depends only on when the booking was, so one serves everyone of a window.
 
-    Source: issue 2; the order is ours (see `_rank`).
+    Source: ours (see `_rank`).
     """
     fit = [(why(booking, standard, one, terms), one) for one in options]
     good = [(reason, one) for reason, one in fit if reason is not None]
@@ -138,7 +138,7 @@ def replacement(
 ) -> Replacement | None:
     """Find the best equal or better place for one booking, or None.
 
-    Source: issue 2 ("everyone affected gets an equal or better offer in one action").
+    Source: ours.
     """
     return _first(booking, rank(booking, standard, options, terms), held)
 
@@ -158,7 +158,7 @@ def assign(
     Returns:
         The replacements, and those for whom none was found, in that order.
 
-    Source: issue 2; the order is ours.
+    Source: ours.
     """
     free = {
         one.slot.id: {pool: list(numbers) for pool, numbers in one.free.items()} for one in options
