@@ -137,6 +137,19 @@ async def test_an_end_cut_off_together_with_its_head_is_found_by_the_checkpoint(
     assert (await audit.verify(trail)).first_broken == Link(4, 9, "end cut off")
 
 
+NO_JSON = REWRITE_FROM_9.replace("SELECT 4, 9, line, sha256(hash || convert_to(line, 'UTF8'))",
+    "SELECT 4, 9, 'nothing', sha256(hash || 'nothing')")  # fmt: skip
+NO_FIELDS = NO_JSON.replace("nothing", "{}")
+
+
+@pytest.mark.parametrize("tampering", [NO_JSON, NO_FIELDS])
+async def test_a_chained_line_that_is_none_of_ours_is_named(
+    trail: Connection, tampering: str
+) -> None:
+    await trail.execute(tampering.encode())
+    assert (await audit.verify(trail)).first_broken == Link(4, 9, "not a line of this trail")
+
+
 async def test_an_end_written_anew_is_found_by_the_checkpoint(trail: Connection) -> None:
     await trail.execute(REWRITE_FROM_9)
     assert (await audit.verify(trail)).first_broken == Link(4, 9, "differs from the checkpoint")

@@ -1,11 +1,11 @@
 """Checking the whole trail, link by link.
 
-Found, and named by lane and number: a changed line, one that searches find by something else
-than it says, a missing one (in the middle, at the start,
-at the end), two that changed places, a head that was moved, a checkpoint that was changed or
-removed, and an end cut off together with its head, if a checkpoint had seen it. Cutting off ends,
-heads and checkpoints alike leaves nothing to see in this database: give `verify` a `witness`, a
-head of the trail as somebody outside keeps it (`witness.head`).
+Found, and named by lane and number: a changed line, one that is none of ours or that searches find
+by something else than it says, a missing one (in the middle, at the start, at the end), two that
+changed places, a head that was moved, a checkpoint that was changed or removed, and an end cut off
+together with its head, if a checkpoint had seen it. Cutting off ends, heads and checkpoints alike
+leaves nothing to see in this database: give `verify` a `witness`, a head of the trail as somebody
+outside keeps it (`witness.head`).
 
 Nothing is locked and the trail may grow meanwhile: each lane is read with its head in one
 statement, which is one snapshot.
@@ -155,17 +155,25 @@ def _wrong(row: dict[str, Any], last: int, before: bytes, known: _Known) -> str 
         return "entry missing"
     if chain(before, row["line"]) != row["hash"]:
         return "line changed"
-    said = orjson.loads(row["line"])
-    if (said["person"], said["at"], said["action"]) != (
-        row["person_id"],
-        row["at_us"],
-        row["action"],
-    ):
-        return "found by other words than its line says"
+    misfiled = _misfiled(row)
+    if misfiled is not None:
+        return misfiled
     if known.seals.get(row["seq"], row["hash"]) != row["hash"]:
         return "differs from the checkpoint"
     if row["seq"] == known.seq and row["hash"] != known.hash:
         return "differs from the witness: this entry or one before it was rewritten"
+    return None
+
+
+def _misfiled(row: dict[str, Any]) -> str | None:
+    """Tell whether searches find an entry by something else than its line says."""
+    try:
+        said = orjson.loads(row["line"])
+        says = said["person"], said["at"], said["action"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):  # whoever chained it was not audit.append
+        return "not a line of this trail"
+    if says != (row["person_id"], row["at_us"], row["action"]):
+        return "found by other words than its line says"
     return None
 
 
