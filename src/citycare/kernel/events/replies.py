@@ -81,8 +81,8 @@ async def keep_replies(cx: Context, replies: Sequence[Reply]) -> int:
     """Keep replies in one statement; return how many of the keys were new.
 
     A key that was not came first in another transaction (or earlier in this list): what was done
-    for it here must be undone. Keys are written in one order, so two batches with
-    the same keys wait for each other and do not deadlock.
+    for it here must be undone. Keys are written in one order, so two batches with the same keys
+    wait for each other and do not deadlock.
     """
     if not replies:
         return 0
