@@ -38,6 +38,8 @@ from citycare.scenarios.booking.pages import (
     waiting_room,
 )
 from citycare.scenarios.booking.service.draw import keys_in
+from citycare.scenarios.triage import api as triage_api
+from citycare.scenarios.triage.service import knowledge
 from citycare.settings import Settings
 from citycare.web import access, assembly, design_pages, family, operator
 from citycare.web.assembly import Parts
@@ -74,6 +76,7 @@ PARTS = Parts(
         draw.router,
         queue.router,
         emergency.router,
+        triage_api.router,
         waiting_room.router,
         access.router,
         family.router,
@@ -145,6 +148,7 @@ def create(settings: Settings, database: Database, parts: Parts = PARTS) -> Fast
         generate_unique_id_function=apidocs.operation_id,
     )
     assembly.install(app, _site(settings), database, parts)
+    app.state.triage = knowledge.load(settings.knowledge)
     app.state.rush = rush.build(database, parts.now, lambda: keys_in(settings.home))
     return app
 

@@ -70,6 +70,11 @@ class Settings:
         """Where the migrations lie."""
         return ROOT / "migrations"
 
+    @property
+    def knowledge(self) -> Path:
+        """Where the knowledge of the triage lies."""
+        return ROOT / "knowledge"
+
 
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings.

@@ -23,6 +23,7 @@ from citycare.kit import clock
 from citycare.kit.db import Database
 from citycare.kit.errors import Busy, Unavailable
 from citycare.scenarios.booking import tasks as booking
+from citycare.scenarios.triage import tasks as triage
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ PERIODICS: tuple[Periodic, ...] = (
     *audit.PERIODICS,
     *identity.PERIODICS,
     *booking.PERIODICS,
+    *triage.PERIODICS,
 )
 
 

@@ -31,7 +31,7 @@ OWNED = {
     "web/kept": {"web"},
 }
 BARE = {  # SQL without a schema's table: asks the server itself
-    "cli.py": "makes the embedded database before there is a pool",
+    "cli/__init__.py": "makes the embedded database before there is a pool",
     "kernel/events/draining.py": "procrastinate's own tables are on the search_path",
 }
 

@@ -32,6 +32,7 @@ TRUTH: dict[str, set[str]] = {
     "booking.schedule": {"scheduler here", "system"},
     "booking.stop_clinic": {"scheduler here", "system"},
     "booking.draw": {"scheduler here", "system"},
+    "triage.ask": BOOKING,
     "hold.appeal": SELF_AND_PROXY | CITY | {"clerk here", "clerk elsewhere", "system"},
     "hold.decide": {"operator", "system"},
     "person.register": (

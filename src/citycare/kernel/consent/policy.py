@@ -95,6 +95,7 @@ POLICY: dict[str, Rule] = {
     "booking.schedule": Rule("排班放号", (SCHEDULER, JOB)),
     "booking.stop_clinic": Rule("停诊", (SCHEDULER, JOB)),
     "booking.draw": Rule("摇号", (SCHEDULER, JOB)),
+    "triage.ask": Rule("智能导诊", (*FOR_ME, CLERK, FAMILY_GP, JOB)),
     "hold.appeal": Rule("爽约申诉", (*FOR_ME, RoleAnywhere(Role.CLERK), JOB)),
     "hold.decide": Rule("处理爽约申诉", (OPERATOR, JOB)),
     "person.register": Rule(

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from citycare import settings as knobs
+from citycare.cli import triage
 from citycare.kernel import audit, events, identity
 from citycare.kernel.context import SYSTEM, Context, Role
 from citycare.kit import clock, ids, keyring, migrate
@@ -40,6 +41,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(booking_app, name="booking")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(secrets_app, name="secrets")
+app.add_typer(triage.app, name="triage")
 
 Json = Annotated[bool, typer.Option("--json", help="answer as one JSON object")]
 T = TypeVar("T")
@@ -407,6 +409,3 @@ def main() -> None:
         console.print(f"[red]{error}[/red]", soft_wrap=True)
         sys.exit(1)
 
-
-if __name__ == "__main__":
-    main()

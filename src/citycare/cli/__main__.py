@@ -1,0 +1,5 @@
+"""`python -m citycare.cli`."""
+
+from citycare.cli import main
+
+main()

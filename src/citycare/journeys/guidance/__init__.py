@@ -1,0 +1,1 @@
+"""From where it hurts to a booked place: triage, then booking; and the clinicians' commands."""

@@ -1,0 +1,463 @@
+"""A questionnaire, compiled once: items by linkId, their rules read from elements and extensions.
+
+What is wrong with an expression or a bound does not stop people from answering: it is kept in
+`Form.faults` for who wrote the form. What makes answers ambiguous (two items of one linkId) does.
+Source: HL7 FHIR R4 §2.4 Questionnaire and its invariants; the extensions in `extensions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+from citycare.kernel.fhir.forms import answers, choices, extensions
+from citycare.kernel.fhir.forms.answers import DISPLAY, GROUP
+from citycare.kernel.fhir.forms.choices import Contained, Options
+from citycare.kernel.fhir.forms.extensions import Extensions
+from citycare.kernel.fhir.forms.formulas import Formula, formula
+from citycare.kernel.fhir.forms.model import (
+    DEPTH_MAX,
+    ITEMS_MAX,
+    NO_BOUNDS,
+    Answer,
+    Bounds,
+    Choice,
+    FormBroken,
+    Json,
+    Problem,
+)
+from citycare.kernel.fhir.forms.words import problem
+
+OPERATORS: Final = ("exists", "=", "!=", ">", "<", ">=", "<=")
+FOLDED: Final = ("help", "flyover")  # displays that are part of what they stand in
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One `enableWhen`: question, operator, (type, value) to compare with."""
+
+    question: str
+    operator: str
+    answer: tuple[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A rule over an item: it is broken where the expression is not true."""
+
+    formula: Formula
+    human: str
+    warning: bool
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One item of a questionnaire, compiled; nothing changes it afterwards.
+
+    Attributes:
+        above: the item it stands in, or None.
+        order: its place in the questionnaire, read from top to bottom; all that is within it
+            comes next, up to `end`.
+        folded: a help text; it is shown with the item it stands in.
+        kinds: types its answers may have.
+        open: texts that are not offered may be written.
+    """
+
+    source: Json
+    link_id: str
+    type: str
+    above: Item | None
+    depth: int
+    order: int
+    end: int = 0
+    text: str = ""
+    prefix: str = ""
+    items: tuple[Item, ...] = ()
+    required: bool = False
+    repeats: bool = False
+    read_only: bool = False
+    hidden: bool = False
+    folded: bool = False
+    open: bool = False
+    control: str = ""
+    category: str = ""
+    help: str = ""
+    kinds: tuple[str, ...] = ()
+    bounds: Bounds = NO_BOUNDS
+    options: Options | None = None
+    value_set: str = ""
+    unit: Json | None = None
+    units: Options | None = None
+    unit_set: str = ""
+    initial: tuple[Answer, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    every_condition: bool = False
+    enable_formula: Formula | None = None
+    calculated: Formula | None = None
+    initial_formula: Formula | None = None
+    population: Formula | None = None
+    answers_formula: Formula | None = None
+    candidates_formula: Formula | None = None
+    variables: tuple[Formula, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it holds items and no answers."""
+        return self.type == GROUP
+
+    @property
+    def is_question(self) -> bool:
+        """Whether it takes answers."""
+        return self.type not in (GROUP, DISPLAY)
+
+    def formulas(self) -> Iterator[Formula]:
+        """Yield all expressions."""
+        given = (
+            *(self.enable_formula, self.calculated, self.initial_formula, self.population),
+            *(self.answers_formula, self.candidates_formula),
+            *self.variables,
+            *(each.formula for each in self.constraints),
+        )
+        yield from (each for each in given if each is not None)
+
+
+@dataclass(slots=True, eq=False)
+class Form:
+    """A compiled questionnaire; `Form.of` makes it.
+
+    Attributes:
+        items: those at the top.
+        by_link: every item by linkId, in the questionnaire's order.
+        ordered: every item by `Item.order`.
+        context: names of the launch context.
+        faults: what is wrong with the form itself.
+        kept: what other modules have made of the form once, by their name.
+    """
+
+    source: Json
+    url: str = ""
+    version: str = ""
+    title: str = ""
+    items: tuple[Item, ...] = ()
+    by_link: Mapping[str, Item] = field(default_factory=dict)
+    ordered: tuple[Item, ...] = ()
+    variables: tuple[Formula, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+    population: Formula | None = None
+    context: tuple[str, ...] = ()
+    faults: tuple[Problem, ...] = ()
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, questionnaire: Json) -> Form:
+        """Compile a Questionnaire.
+
+        Raises:
+            FormBroken: it is none, has no linkIds, the same one twice, a type R4 does not know,
+                or is too big or deep.
+        """
+        return _Reader(questionnaire).form()
+
+    def canonical(self) -> str:
+        """Return what a response names: `url|version`."""
+        return f"{self.url}|{self.version}" if self.version else self.url
+
+
+class _Reader:
+    """Reads one questionnaire."""
+
+    def __init__(self, questionnaire: Json) -> None:
+        """Begin to read."""
+        if not isinstance(questionnaire, dict):
+            raise FormBroken(problem="not a Questionnaire")
+        if questionnaire.get("resourceType") != "Questionnaire":
+            raise FormBroken(problem="not a Questionnaire")
+        self.questionnaire = questionnaire
+        self.contained = Contained(questionnaire)
+        self.value_sets: dict[str, Options | None] = {}
+        self.ordered: list[Item] = []
+        self.by_link: dict[str, Item] = {}
+        self.faults: list[Problem] = []
+
+    def form(self) -> Form:
+        source = self.questionnaire
+        items = self.items(source.get("item", []), None, 0)
+        more = extensions.extensions(source)
+        made = Form(
+            source,
+            url=_text(source, "url"),
+            version=_text(source, "version"),
+            title=_text(source, "title"),
+            items=items,
+            by_link=self.by_link,
+            ordered=tuple(self.ordered),
+            variables=_formulas(more, extensions.VARIABLE),
+            constraints=_constraints(more),
+            population=formula(extensions.first(more, extensions.POPULATION)),
+            context=_context(more),
+        )
+        for each in (*made.variables, *([made.population] if made.population else [])):
+            if each.fault:
+                self.faults.append(problem(each.fault))
+        for item in self.ordered:
+            self.check(item)
+        made.faults = tuple(self.faults)
+        return made
+
+    def items(self, given: Any, above: Item | None, depth: int) -> tuple[Item, ...]:
+        if not isinstance(given, list):
+            raise FormBroken(problem="item is no array", link_id=above.link_id if above else "")
+        if depth >= DEPTH_MAX and given:
+            raise FormBroken(problem="items nested too deeply", limit=DEPTH_MAX)
+        return tuple(self.item(each, above, depth) for each in given)
+
+    def item(self, source: Any, above: Item | None, depth: int) -> Item:
+        if not isinstance(source, dict):
+            raise FormBroken(problem="an item is no object")
+        kind = source.get("type")
+        if not isinstance(kind, str) or kind not in answers.KINDS:
+            raise FormBroken(problem="no item type of R4", type=str(kind)[:50])
+        if len(self.ordered) >= ITEMS_MAX:
+            raise FormBroken(problem="too many items", limit=ITEMS_MAX)
+        item = Item(
+            source, self.link_id(source, kind, above), kind, above, depth, len(self.ordered)
+        )
+        self.by_link[item.link_id] = item
+        self.ordered.append(item)
+        _plain(item)
+        more = extensions.extensions(source)
+        if more:
+            _extended(item, more)
+        if item.is_question:
+            self.question(item, more)
+        if "enableWhen" in source:
+            self.enable_when(item)
+        if "item" in source:
+            item.items = self.items(source["item"], item, depth + 1)
+            _fold(item)
+        item.end = len(self.ordered)
+        return item
+
+    def link_id(self, source: Json, kind: str, above: Item | None) -> str:
+        """Return the linkId; a display without one, as official examples have, gets one."""
+        found = source.get("linkId")
+        if isinstance(found, str) and found:
+            if found in self.by_link:
+                raise FormBroken(problem="two items of one linkId", link_id=found[:100])
+            return found
+        if kind != DISPLAY:
+            raise FormBroken(problem="an item without linkId", type=kind)
+        return f"{above.link_id if above else ''}#{len(self.ordered)}"
+
+    def question(self, item: Item, more: Extensions) -> None:
+        source = item.source
+        item.kinds = answers.KINDS[item.type]
+        item.open = item.type == "open-choice"
+        if "answerOption" in source:
+            item.options = choices.of_options(_list(source["answerOption"]))
+            if item.type in answers.CHOICES:
+                text = ("String",) if item.open else ()
+                item.kinds = tuple(dict.fromkeys((*item.options.kinds, *text)))
+        value_set = source.get("answerValueSet")
+        if isinstance(value_set, str):
+            item.value_set = value_set
+            item.options = self.value_set(value_set)
+        if "initial" in source:
+            item.initial = tuple(
+                {name: value for name, value in each.items() if name.startswith("value")}
+                for each in _list(source["initial"])
+                if isinstance(each, dict) and answers.kind_of(each) is not None
+            )
+        elif item.options is not None:
+            item.initial = tuple(each.answer for each in item.options.choices if each.initial)
+        if more:
+            self.units(item, more)
+
+    def units(self, item: Item, more: Extensions) -> None:
+        unit = extensions.first(more, extensions.UNIT)
+        item.unit = unit if isinstance(unit, dict) else None
+        offered = [extensions.value(each) for each in more.get(extensions.UNIT_OPTION, ())]
+        if offered:
+            item.units = choices.of_codings([each[1] for each in offered if each is not None])
+        value_set = extensions.first(more, extensions.UNIT_VALUE_SET)
+        if isinstance(value_set, str):
+            item.unit_set = value_set
+            item.units = self.value_set(value_set)
+
+    def value_set(self, canonical: str) -> Options | None:
+        if canonical not in self.value_sets:
+            codings = self.contained.expand(canonical)
+            made = None if codings is None else choices.of_codings(codings)
+            self.value_sets[canonical] = made
+        return self.value_sets[canonical]
+
+    def enable_when(self, item: Item) -> None:
+        found = []
+        for each in _list(item.source["enableWhen"]):
+            condition = _condition(each)
+            if condition is None:
+                self.faults.append(problem("enable_when", item.link_id, item.link_id))
+            else:
+                found.append(condition)
+        item.conditions = tuple(found)
+        item.every_condition = item.source.get("enableBehavior") == "all"
+
+    def check(self, item: Item) -> None:
+        """Note what is wrong with an item's rules."""
+        place = item.link_id
+        for each in item.formulas():
+            if each.fault:
+                self.faults.append(problem(each.fault, place, place))
+        for condition in item.conditions:
+            if condition.question not in self.by_link:
+                self.faults.append(problem("enable_when", place, place))
+        if item.value_set.startswith("#") and item.options is None:
+            self.faults.append(problem("value_set", place, place))
+
+
+def _plain(item: Item) -> None:
+    source = item.source
+    item.text = _text(source, "text")
+    item.prefix = _text(source, "prefix")
+    item.required = source.get("required") is True
+    item.repeats = source.get("repeats") is True
+    item.read_only = source.get("readOnly") is True
+    longest = source.get("maxLength")
+    if isinstance(longest, int) and not isinstance(longest, bool):
+        item.bounds = Bounds(max_length=longest)
+
+
+def _extended(item: Item, more: Extensions) -> None:
+    item.hidden = extensions.flag(more, extensions.HIDDEN)
+    item.control = extensions.code(more, extensions.CONTROL)
+    item.category = extensions.code(more, extensions.CATEGORY)
+    item.enable_formula = formula(extensions.first(more, extensions.ENABLE_WHEN))
+    item.calculated = formula(extensions.first(more, extensions.CALCULATED))
+    item.initial_formula = formula(extensions.first(more, extensions.INITIAL))
+    item.population = formula(extensions.first(more, extensions.POPULATION))
+    item.answers_formula = formula(extensions.first(more, extensions.ANSWERS))
+    item.candidates_formula = formula(extensions.first(more, extensions.CANDIDATES))
+    item.variables = _formulas(more, extensions.VARIABLE)
+    item.constraints = _constraints(more)
+    if item.type != DISPLAY:
+        item.bounds = _bounds(item.bounds, more)
+
+
+def _bounds(given: Bounds, more: Extensions) -> Bounds:
+    size = extensions.first(more, extensions.MAX_SIZE)
+    step = extensions.first(more, extensions.SLIDER_STEP)
+    found = Bounds(
+        low=_bound(more, extensions.MIN_VALUE),
+        high=_bound(more, extensions.MAX_VALUE),
+        max_length=given.max_length,
+        min_length=extensions.count(more, extensions.MIN_LENGTH),
+        max_places=extensions.count(more, extensions.MAX_PLACES),
+        pattern=extensions.text(more, extensions.REGEX) or None,
+        step=step if isinstance(step, int | Decimal) and step > 0 else None,
+        min_occurs=extensions.count(more, extensions.MIN_OCCURS),
+        max_occurs=extensions.count(more, extensions.MAX_OCCURS),
+        max_bytes=size if isinstance(size, int | Decimal) else None,
+        mime_types=tuple(
+            each["valueCode"]
+            for each in more.get(extensions.MIME_TYPE, ())
+            if isinstance(each.get("valueCode"), str)
+        ),
+        entry_format=extensions.text(more, extensions.ENTRY_FORMAT),
+    )
+    return NO_BOUNDS if found == NO_BOUNDS else found
+
+
+def _bound(more: Extensions, addresses: tuple[str, ...]) -> Any:
+    """Return (type, value) of a bound, or the expression that gives it (cqf-calculatedValue)."""
+    for address in addresses:
+        for each in more.get(address, ()):
+            found = extensions.value(each)
+            if found is not None:
+                return found
+            for name, beside in each.items():
+                if name.startswith("_value") and isinstance(beside, dict):
+                    inner = extensions.extensions(beside)
+                    return formula(extensions.first(inner, *extensions.CQF_EXPRESSION))
+    return None
+
+
+def _fold(item: Item) -> None:
+    """Take help texts into the item they stand in, and a unit's text with them."""
+    texts = []
+    for each in item.items:
+        if each.type != DISPLAY:
+            continue
+        if each.control in FOLDED:
+            each.folded = True
+            texts.append(each.text)
+        elif each.control == "unit" and item.unit is None:
+            each.folded = True
+            item.unit = {"display": each.text}
+    item.help = "\n".join(texts)
+
+
+def _condition(given: Any) -> Condition | None:
+    if not isinstance(given, dict):
+        return None
+    question, operator = given.get("question"), given.get("operator")
+    if not isinstance(question, str) or operator not in OPERATORS:
+        return None
+    for name, value in given.items():
+        if name.startswith("answer"):
+            kind = name.removeprefix("answer")
+            wrong = operator == "exists" and kind != "Boolean"
+            return (
+                None
+                if wrong or not answers.is_of(kind, value)
+                else Condition(question, str(operator), (kind, value))
+            )
+    return None
+
+
+def _formulas(more: Extensions, address: str) -> tuple[Formula, ...]:
+    made = (formula(each.get("valueExpression")) for each in more.get(address, ()))
+    return tuple(each for each in made if each is not None and each.name)
+
+
+def _constraints(more: Extensions) -> tuple[Constraint, ...]:
+    found = []
+    for address in extensions.CONSTRAINT:
+        for each in more.get(address, ()):
+            parts = extensions.extensions(each)
+            given = extensions.first(parts, "expression")
+            made = formula({"expression": given} if isinstance(given, str) else given)
+            if made is not None:
+                human = str(extensions.first(parts, "human") or "")
+                warning = extensions.first(parts, "severity") == "warning"
+                found.append(Constraint(made, human, warning))
+    return tuple(found)
+
+
+def _context(more: Extensions) -> tuple[str, ...]:
+    names = []
+    for address in extensions.LAUNCH_CONTEXT:
+        for each in more.get(address, ()):
+            name = extensions.first(extensions.extensions(each), "name")
+            name = name.get("code") if isinstance(name, dict) else name
+            if isinstance(name, str):
+                names.append(name)
+    return tuple(names)
+
+
+def _text(source: Json, name: str) -> str:
+    found = source.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _list(given: Any) -> list[Any]:
+    if not isinstance(given, list):
+        raise FormBroken(problem="an element that repeats is no array")
+    return given
+
+
+def units_offered(item: Item) -> tuple[Choice, ...]:
+    """Return the units a quantity may have, as choices."""
+    return () if item.units is None else item.units.choices

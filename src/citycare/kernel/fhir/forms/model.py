@@ -1,0 +1,200 @@
+"""Values, errors and limits of forms.
+
+An answer is a piece of JSON as a QuestionnaireResponse holds it: `{"valueCoding": {…}}`.
+Source: HL7 FHIR R4 §2.4 (Questionnaire, QuestionnaireResponse), element definitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from citycare.kit.errors import Incorrect, NotFound
+
+Json = dict[str, Any]
+Answer = dict[str, Any]
+
+ITEMS_MAX = 5_000  # of a questionnaire
+DEPTH_MAX = 20  # of items in items
+OPTIONS_MAX = 5_000  # of one question
+SPOTS_MAX = 20_000  # items of a response, repetitions counted
+ANSWERS_MAX = 1_000  # of one question
+REPEATS_MAX = 500  # of one group
+ROUNDS_MAX = 50  # through expressions that depend on each other in a circle
+
+
+class FormBroken(Incorrect):
+    """The questionnaire cannot be filled in: its structure is not that of FHIR R4."""
+
+    code = "fhir.form_broken"
+    words = "这份问卷的内容有错，暂时不能填写。请按提示改正问卷后再使用。"
+
+
+class PlaceUnknown(NotFound):
+    """The form has no such question at this place."""
+
+    code = "fhir.form_place"
+    words = "没有找到要填写的这一项，问卷可能已经更新。请刷新页面后再填写。"
+
+
+class ResponseTooLong(Incorrect):
+    """The response holds more answers or repetitions than a form may have."""
+
+    code = "fhir.form_too_long"
+    words = "填写的内容太多，超出了问卷的上限。请删去一些后再试。"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a response (or with the form itself).
+
+    Attributes:
+        path: the place, as `Shown.path`; "" is the whole response.
+        link_id: the item's linkId; "" is the whole response.
+        code: stable; `words.WORDS` lists them.
+        words: what people read, Chinese.
+        message: the same in English.
+        warning: it may be completed all the same.
+    """
+
+    path: str
+    link_id: str
+    code: str
+    words: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer that is offered.
+
+    Attributes:
+        answer: as it goes into the response.
+        text: what is shown.
+        prefix: a label before it ("A.").
+        weight: its score, or None.
+        exclusive: no other may be chosen beside it.
+        initial: chosen at the beginning.
+    """
+
+    answer: Answer
+    text: str
+    prefix: str = ""
+    weight: Decimal | int | None = None
+    exclusive: bool = False
+    initial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What an answer must keep to; None is no bound. `low` and `high` are as in the form."""
+
+    low: Any = None
+    high: Any = None
+    max_length: int | None = None
+    min_length: int | None = None
+    max_places: int | None = None
+    pattern: str | None = None
+    step: Decimal | int | None = None
+    min_occurs: int | None = None
+    max_occurs: int | None = None
+    max_bytes: Decimal | int | None = None
+    mime_types: tuple[str, ...] = ()
+    entry_format: str = ""
+
+
+NO_BOUNDS = Bounds()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One answer as a page shows it.
+
+    Attributes:
+        kind: `Coding`, `String` … as in `valueCoding`.
+        value: the JSON value.
+        text: what is shown.
+        items: what is asked about this answer.
+    """
+
+    kind: str
+    value: Any
+    text: str
+    items: tuple[Shown, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One item at one place of a form, as a page renders it.
+
+    Attributes:
+        path: names the place: linkIds, with the number of the repetition (`g[0]/q`); stable while
+            no repetition is removed. `~`, `/` and `[` of a linkId are written `~0`, `~1`, `~2`.
+        type: the R4 item type (`choice`, `group` …).
+        control: the item control's code (`slider`, `check-box` …), or "".
+        category: the display category (`instructions`, `security`), or "".
+        enabled: whether it is to be answered; of an item that is not, nothing counts.
+        read_only: only the form itself answers it.
+        repeats: of a question: more answers; of a group: this is one of its repetitions.
+        number: which repetition of a group this is, from 0.
+        may_add: one more answer or repetition is allowed.
+        options: what is offered; with `open` other texts may be written, and with `hints` anything.
+        unit: that of a number; `units` those of a quantity, to choose from.
+        items: what is within: of a group, or of a question without an answer yet; what is within
+            an answered question stands in its entries.
+    """
+
+    path: str
+    link_id: str
+    type: str
+    text: str
+    prefix: str
+    control: str
+    category: str
+    help: str
+    depth: int
+    number: int
+    enabled: bool
+    required: bool
+    read_only: bool
+    hidden: bool
+    repeats: bool
+    may_add: bool
+    calculated: bool
+    open: bool
+    hints: bool
+    entries: tuple[Entry, ...]
+    options: tuple[Choice, ...]
+    unit: str
+    units: tuple[Choice, ...]
+    bounds: Bounds
+    problems: tuple[Problem, ...]
+    items: tuple[Shown, ...]
+
+
+NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a form may ask of its surroundings; all of it is handed in.
+
+    Attributes:
+        context: launch context: name (`patient`, `user`, `encounter` …) to a resource or a list.
+        expand: canonical of a value set to its Codings; None where it is not known.
+        member: (Coding, canonical) to whether it belongs; asked where `expand` does not know.
+        search: a FHIR query (`Observation?code=…`) to the resources found.
+        resolve: a reference to the resource; None where there is none.
+    """
+
+    context: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    expand: Callable[[str], Sequence[Json] | None] | None = None
+    member: Callable[[Json, str], bool | None] | None = None
+    search: Callable[[str], Sequence[Json]] | None = None
+    resolve: Callable[[str], Json | None] | None = None
+
+
+NO_SOURCES = Sources()

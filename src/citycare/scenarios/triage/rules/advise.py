@@ -1,0 +1,205 @@
+"""One turn: red flags first, then belief, then what to say and what to ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from citycare.scenarios.triage.model.answer import Advice, Alarm, Evidence, Question, Suggested
+from citycare.scenarios.triage.model.entries import URGENCIES, Urgency
+from citycare.scenarios.triage.model.heard import Heard, Kind, Mention, Said, When
+from citycare.scenarios.triage.model.knowledge import Knowledge
+from citycare.scenarios.triage.rules import ask, flags
+from citycare.scenarios.triage.rules.evidence import evidence_of
+from citycare.scenarios.triage.rules.lexicon import Lexicon
+from citycare.scenarios.triage.rules.reason import Belief, believe
+from citycare.scenarios.triage.rules.understand import understand, with_answers
+
+SHOWN = 3
+SHARPNESS = 0.8
+NOT_SURE = 0.3
+URGENT_SHARE = {Urgency.TODAY: 0.5, Urgency.WEEK: 0.4, Urgency.ROUTINE: 0.35}
+GP_SHARE = 0.6
+REASONS = 4
+CHANGE_OF_ODDS = 1.25
+EMERGENCY = "20"
+GENERAL_PRACTICE = "02"
+MENTAL = "mental"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question's answer: the findings it was about and which of them are there."""
+
+    question: str
+    findings: tuple[str, ...]
+    yes: tuple[str, ...] = ()
+    unsure: bool = False
+
+
+class Triage:
+    """The knowledge and its lexicon, ready to answer. Holds no state of anybody."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self.knowledge = knowledge
+        self.lexicon = Lexicon(knowledge.entries)
+
+    def hear(self, text: str, *, age: float | None = None, sex: str = "") -> Heard:
+        """Understand a first message."""
+        return understand(self.knowledge, self.lexicon, text, age=age, sex=sex)
+
+    def advise(self, heard: Heard, answers: tuple[Answered, ...] = ()) -> Advice:
+        """Answer one turn: what was said first and what was answered since.
+
+        Answers about findings this knowledge does not know are passed over (it may have changed
+        in between).
+        """
+        knowledge = self.knowledge
+        mentions = tuple(_mentions(knowledge, answers))
+        heard = with_answers(heard, mentions)
+        told = frozenset(
+            knowledge.finding[name]
+            for one in answers for name in one.findings if name in knowledge.finding
+        )  # fmt: skip
+        alarms = flags.alarms(knowledge, heard)
+        evidence = evidence_of(knowledge, heard, frozenset(one.index for one in mentions))
+        belief = believe(knowledge, evidence, SHARPNESS)
+        urgent = [one for one in alarms if one.urgency is Urgency.NOW]
+        if urgent:
+            return self._stop(alarms, heard, evidence, belief)
+        question = None
+        if not heard.odd and len(answers) < ask.QUESTIONS_MAX:
+            question = self._question(heard, evidence, belief, told, answers)
+        departments = self._departments(evidence, belief)
+        sure = not heard.odd and departments[0].probability >= NOT_SURE
+        return Advice(
+            departments=departments,
+            urgency=self._urgency(belief, alarms, heard),
+            alarms=alarms,
+            question=question,
+            sure=sure,
+            gp=self._gp(belief),
+            intents=self._intents(heard),
+            odd=heard.odd,
+        )
+
+    def behind(self, heard: Heard, count: int = 8) -> tuple[tuple[int, float], ...]:
+        """Return the likeliest conditions (places and probabilities), for clinicians only."""
+        belief = believe(self.knowledge, evidence_of(self.knowledge, heard), SHARPNESS)
+        order = np.argsort(-belief.conditions)[:count]
+        return tuple((int(n), float(belief.conditions[n])) for n in order)
+
+    def _stop(
+        self, alarms: tuple[Alarm, ...], heard: Heard, evidence: Evidence, belief: Belief
+    ) -> Advice:
+        """Say at once where to go; what else is likely stands behind."""
+        group = {one.id: one.group for one in self.knowledge.entries.red_flags}
+        crisis = any(group[one.id] == MENTAL for one in alarms)
+        rest = self._departments(evidence, belief)
+        first = self.knowledge.entries.departments[self.knowledge.department[EMERGENCY]]
+        emergency = Suggested(first.code, first.name, 1.0)
+        return Advice(
+            departments=(emergency, *[one for one in rest if one.code != EMERGENCY][: SHOWN - 1]),
+            urgency=Urgency.NOW,
+            alarms=alarms,
+            sure=True,
+            intents=self._intents(heard),
+            crisis=crisis,
+        )
+
+    def _departments(self, evidence: Evidence, belief: Belief) -> tuple[Suggested, ...]:
+        entries = self.knowledge.entries
+        patient = evidence.patient
+        share = belief.departments.copy()
+        for n, one in enumerate(entries.departments):
+            if (one.sex and patient.sex and one.sex != patient.sex) or (
+                patient.age is not None and not one.age_min <= patient.age <= one.age_max
+            ):
+                share[n] = 0
+        total = float(share.sum())
+        share = share / total if total > 0 else belief.departments
+        return tuple(
+            Suggested(
+                entries.departments[n].code,
+                entries.departments[n].name,
+                round(float(share[n]), 4),
+                *self._reasons(evidence, belief, int(n)),
+            )
+            for n in np.argsort(-share)[:SHOWN]
+        )
+
+    def _reasons(
+        self, evidence: Evidence, belief: Belief, department: int
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What of the findings makes the department likelier: those there and those not."""
+        tables = self.knowledge.tables
+        inside = belief.treats[:, department] * belief.conditions
+        if inside.sum() <= 0:
+            return (), ()
+        inside = inside / inside.sum()
+        names = self.knowledge.entries.findings
+        here = [(float(tables.share[f] @ inside) / tables.base[f], f) for f, _ in evidence.present]
+        gone = [
+            (float((1 - tables.share[f]) @ inside) / float((1 - tables.share[f]) @ tables.prior), f)
+            for f in evidence.absent
+        ]
+        because = [names[f].id for odds, f in sorted(here, reverse=True) if odds > CHANGE_OF_ODDS]
+        without = [names[f].id for odds, f in sorted(gone, reverse=True) if odds > 1]
+        return tuple(because[:REASONS]), tuple(without[:2])
+
+    def _question(
+        self, heard: Heard, evidence: Evidence, belief: Belief, told: frozenset[int],
+        answers: tuple[Answered, ...],
+    ) -> Question | None:  # fmt: skip
+        findings = self.knowledge.entries.findings
+        names = tuple(findings[n].id for n in told)
+        if not any(one.question == "danger" for one in answers):
+            danger = flags.to_ask(self.knowledge, heard, names)
+            if danger:
+                return Question("danger", "下面这些，现在有吗？", danger, danger=True)
+        if ask.is_sure(belief):
+            return None
+        best = ask.next_question(self.knowledge, evidence, belief, told, SHARPNESS)
+        if best is None:
+            return None
+        return Question(findings[best].id, findings[best].ask, (findings[best].id,))
+
+    def _urgency(self, belief: Belief, alarms: tuple[Alarm, ...], heard: Heard) -> Urgency:
+        """The most urgent level likely enough; doubt goes up, not down."""
+        share = belief.conditions @ self.knowledge.tables.urgency
+        share = np.cumsum(share)
+        found = Urgency.SELF_CARE
+        for level, least in URGENT_SHARE.items():
+            if share[URGENCIES.index(level)] >= least:
+                found = level
+                break
+        if heard.odd:
+            found = Urgency.ROUTINE
+        for alarm in alarms:
+            if URGENCIES.index(alarm.urgency) < URGENCIES.index(found):
+                found = alarm.urgency
+        return found
+
+    def _gp(self, belief: Belief) -> bool:
+        enough = np.array([one.gp for one in self.knowledge.entries.conditions])
+        return bool(belief.conditions[enough].sum() >= GP_SHARE)
+
+    def _intents(self, heard: Heard) -> tuple[str, ...]:
+        cues = self.knowledge.entries.cues
+        found = [
+            cues[one.index].intent for one in heard.mentions
+            if one.kind is Kind.CUE and cues[one.index].intent
+        ]  # fmt: skip
+        return tuple(dict.fromkeys(found))
+
+
+def _mentions(knowledge: Knowledge, answers: tuple[Answered, ...]) -> list[Mention]:
+    made: list[Mention] = []
+    for one in answers:
+        for name in one.findings:
+            if name not in knowledge.finding:
+                continue
+            said = Said.YES if name in one.yes else Said.UNSURE if one.unsure else Said.NO
+            made.append(Mention(Kind.FINDING, knowledge.finding[name], said, When.NOW, "", 0))
+    return made

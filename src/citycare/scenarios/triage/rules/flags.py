@@ -1,0 +1,98 @@
+"""Red flags: rules that stop everything, before any probability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from citycare.scenarios.triage.model.answer import Alarm
+from citycare.scenarios.triage.model.entries import RedFlag
+from citycare.scenarios.triage.model.heard import Heard, Kind, Patient, Said, When
+from citycare.scenarios.triage.model.knowledge import Knowledge
+
+CHRONIC_DAYS = 60
+
+
+def present_of(knowledge: Knowledge, heard: Heard) -> tuple[set[str], set[str]]:
+    """Return the ids of findings that are there now, and of those that are not.
+
+    What was, what is only asked about and what a relative had raises no alarm.
+
+    Source: ours.
+    """
+    yes: set[str] = set()
+    no: set[str] = set()
+    findings = knowledge.entries.findings
+    for one in heard.mentions:
+        if one.kind is not Kind.FINDING or one.when is not When.NOW:
+            continue
+        if one.said is Said.YES:
+            yes.add(findings[one.index].id)
+            yes |= {findings[up].id for up in knowledge.ancestors[one.index]}
+        elif one.said is Said.NO:
+            no.add(findings[one.index].id)
+            no |= {findings[down].id for down in knowledge.descendants[one.index]}
+    if heard.sudden and "sudden_onset" in knowledge.finding:
+        yes.add("sudden_onset")
+    if heard.severe and "unbearable_pain" in knowledge.finding:
+        yes.add("unbearable_pain")
+    if heard.patient.pregnant and "pregnant" in knowledge.finding:
+        yes.add("pregnant")
+    return yes, no - yes
+
+
+def fits(flag: RedFlag, patient: Patient, days: float | None) -> bool:
+    """Tell whether a rule is for this patient: age, sex, pregnancy, duration. Unknown fits adults.
+
+    Source: ours.
+    """
+    age = 35.0 if patient.age is None else patient.age
+    if not flag.age[0] <= age < flag.age[1]:
+        return False
+    if flag.sex and patient.sex and flag.sex != patient.sex:
+        return False
+    if flag.pregnant and not patient.pregnant:
+        return False
+    return not (flag.days_max is not None and days is not None and days > flag.days_max)
+
+
+def alarms(knowledge: Knowledge, heard: Heard) -> tuple[Alarm, ...]:
+    """Return every red flag that holds, most urgent first.
+
+    Source: each rule names its own in `knowledge/red_flags/`.
+    """
+    yes, _ = present_of(knowledge, heard)
+    found = [
+        Alarm(flag.id, flag.name, flag.urgency, flag.say)
+        for flag in knowledge.entries.red_flags
+        if _holds(flag, yes) and fits(flag, heard.patient, heard.days)
+    ]
+    order = ("now", "today", "week", "routine", "self_care")
+    return tuple(sorted(found, key=lambda one: order.index(one.urgency)))
+
+
+def _holds(flag: RedFlag, yes: set[str]) -> bool:
+    return not yes.intersection(flag.none) and all(yes.intersection(group) for group in flag.every)
+
+
+def to_ask(
+    knowledge: Knowledge, heard: Heard, told: Sequence[str], limit: int = 6
+) -> tuple[str, ...]:
+    """Return the findings that would complete a red flag of which all else is there.
+
+    Only findings with a question, not yet asked and not denied; the most shared first.
+
+    Source: ours.
+    """
+    yes, no = present_of(knowledge, heard)
+    count: dict[str, float] = {}
+    for flag in knowledge.entries.red_flags:
+        if not flag.ask or not fits(flag, heard.patient, heard.days) or yes & set(flag.none):
+            continue
+        missing = [group for group in flag.every if not yes.intersection(group)]
+        if len(missing) != 1 or len(missing) == len(flag.every):
+            continue
+        for name in missing[0]:
+            if name not in no and name not in told:
+                count[name] = count.get(name, 0) + 1 / len(missing[0])
+    asked = [name for name in count if knowledge.entries.findings[knowledge.finding[name]].ask]
+    return tuple(sorted(asked, key=lambda name: (-count[name], name))[:limit])

@@ -1,0 +1,136 @@
+"""The lexicon as one automaton: every word and pattern of the knowledge, found in one pass."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import ahocorasick
+
+from citycare.scenarios.triage.model.entries import Entries
+from citycare.scenarios.triage.model.heard import Kind
+
+GAP_MAX = 6
+Target = tuple[Kind, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A word of the lexicon at start..end of a clause. `gapped`: a pattern with a gap."""
+
+    kind: Kind
+    index: int
+    start: int
+    end: int
+    gapped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    target: Target
+    rest: tuple[int, ...]  # numbers of the parts after the first
+
+
+class Lexicon:
+    """Finds all words at once, in time that grows with the text alone."""
+
+    def __init__(self, entries: Entries) -> None:
+        self._classes = entries.classes
+        self._whole: dict[str, list[Target]] = defaultdict(list)
+        self._except: set[str] = set()
+        self._parts: dict[str, int] = {}
+        self._literals: dict[str, list[int]] = defaultdict(list)
+        self._patterns: dict[int, list[_Pattern]] = defaultdict(list)
+        for target, words in _all(entries):
+            for word in words:
+                self._add(target, word.lower().replace(" ", ""))
+        for finding in entries.findings:
+            self._except.update(word.lower() for word in finding.excepted)
+        self._automaton = ahocorasick.Automaton()
+        for word in {*self._whole, *self._literals, *self._except}:
+            self._automaton.add_word(word, word)
+        self._automaton.make_automaton()
+
+    def __len__(self) -> int:
+        """Return how many different strings are looked for."""
+        return len(self._automaton)
+
+    def _add(self, target: Target, word: str) -> None:
+        parts = word.split("~")
+        if len(parts) == 1 and not word.startswith("<"):
+            self._whole[word].append(target)
+            return
+        numbers = [self._part(one) for one in parts]
+        self._patterns[numbers[0]].append(_Pattern(target, tuple(numbers[1:])))
+
+    def _part(self, part: str) -> int:
+        if part not in self._parts:
+            number = self._parts[part] = len(self._parts)
+            words = self._classes.get(part[1:-1], ()) if part.startswith("<") else (part,)
+            for word in words:
+                self._literals[word.lower()].append(number)
+        return self._parts[part]
+
+    def find(self, words: str) -> list[Hit]:
+        """Find all that one clause (even, without blanks) says; longer words swallow shorter."""
+        whole: list[tuple[int, int, str]] = []
+        parts: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for last, word in self._automaton.iter(words):
+            start = last + 1 - len(word)
+            if word in self._whole or word in self._except:
+                whole.append((start, last + 1, word))
+            for number in self._literals.get(word, ()):
+                parts[number].append((start, last + 1))
+        kept = _outermost(whole)
+        hits = [
+            Hit(kind, index, start, end, gapped=False)
+            for start, end, word in kept
+            for kind, index in self._whole.get(word, ())
+        ]
+        cover = [(start, end) for start, end, word in kept if word in self._except]
+        for number, places in list(parts.items()):
+            for pattern in self._patterns.get(number, ()):
+                span = _follow(places, pattern.rest, parts)
+                if span and not any(a <= span[0] and span[1] <= b for a, b in cover):
+                    hits.append(Hit(*pattern.target, *span, gapped=True))
+        return sorted(hits, key=lambda hit: (hit.start, hit.end, hit.kind, hit.index))
+
+
+def _all(entries: Entries) -> Iterable[tuple[Target, Sequence[str]]]:
+    for n, finding in enumerate(entries.findings):
+        yield (Kind.FINDING, n), finding.words
+    for n, condition in enumerate(entries.conditions):
+        yield (Kind.NAME, n), (*condition.names, condition.name)
+        yield (Kind.DRUG, n), condition.drugs
+        yield (Kind.TEST, n), condition.tests
+    for n, cue in enumerate(entries.cues):
+        yield (Kind.CUE, n), cue.words
+    for n, department in enumerate(entries.departments):
+        yield (Kind.DEPARTMENT, n), (*department.words, department.name)
+
+
+def _outermost(found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Leave out what lies inside a longer word."""
+    kept: list[tuple[int, int, str]] = []
+    for one in sorted(found, key=lambda hit: (hit[0], -hit[1])):
+        if kept and kept[-1][0] <= one[0] and one[1] <= kept[-1][1]:
+            continue
+        kept.append(one)
+    return kept
+
+
+def _follow(
+    places: list[tuple[int, int]], rest: tuple[int, ...], parts: dict[int, list[tuple[int, int]]]
+) -> tuple[int, int] | None:
+    """Find the parts of a pattern in order, each at most GAP_MAX characters after the last."""
+    for begin, stop in places:
+        end = stop
+        for number in rest:
+            after = [two for one, two in parts.get(number, ()) if end <= one <= end + GAP_MAX]
+            if not after:
+                break
+            end = min(after)
+        else:
+            return begin, end
+    return None

@@ -1,0 +1,132 @@
+"""From text to mentions: deterministic and offline. Asks nobody, decides nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from citycare.scenarios.triage.model.heard import Heard, Kind, Mention, Said, When
+from citycare.scenarios.triage.model.knowledge import Knowledge
+from citycare.scenarios.triage.rules import person
+from citycare.scenarios.triage.rules import text as texts
+from citycare.scenarios.triage.rules.lexicon import Lexicon
+
+SUDDEN = re.compile(r"突然|忽然|一下子|猛地|骤然|突发")
+SEVERE = re.compile(
+    r"疼得?(?:不行|要命|受不了|厉害|打滚|直不起)|痛得?(?:不行|要命|受不了|厉害|打滚)|剧痛|剧烈|特别疼|特别痛|"
+    r"非常疼|非常痛|难以忍受|忍不了|要死"
+)
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+LATIN = re.compile(r"[a-z]{2,}")
+ABUSE = re.compile(r"傻逼|傻b|煞笔|操你|草泥马|妈的|去死吧|滚蛋|垃圾医院|王八蛋|狗屁")
+
+
+def understand(
+    knowledge: Knowledge, lexicon: Lexicon, text: str, *, age: float | None = None, sex: str = ""
+) -> Heard:
+    """Understand a message of at most 20,000 characters (what is longer is cut).
+
+    Args:
+        knowledge: what can be meant.
+        lexicon: the words of the same knowledge.
+        text: as typed or spoken.
+        age: years, if known; wins over the text.
+        sex: female, male or empty; wins over the text.
+
+    Returns:
+        Mentions in the order of the text, the patient, and how long it has lasted.
+
+    Source: denial as in NegEx (Chapman 2001); the rest is ours.
+    """
+    even = texts.even(text)
+    patient = person.patient_of(even, age=age, sex=sex)
+    cut = list(texts.clauses(even))
+    last = max((one.sentence for one in cut), default=0)
+    mentions: list[Mention] = []
+    for clause in cut:
+        words = clause.words.replace(" ", "") if CHINESE.search(clause.words) else clause.words
+        focus = clause.sentence == last and last > 0 and len(cut) > 1
+        mentions.extend(_mentions(lexicon, words, clause, patient.who, focus=focus))
+    mentions.extend(_values(knowledge, even))
+    return Heard(
+        text=even,
+        mentions=tuple(mentions),
+        patient=patient,
+        days=person.days_of(even),
+        sudden=bool(SUDDEN.search(even)),
+        severe=bool(SEVERE.search(even)),
+        odd="" if mentions else _odd(even),
+    )
+
+
+def _mentions(
+    lexicon: Lexicon, words: str, clause: texts.Clause, who: str, *,
+    focus: bool,
+) -> list[Mention]:  # fmt: skip
+    hits = lexicon.find(words)
+    if not hits:
+        return []
+    denied = texts.denials(words)
+    when = _when(words, who)
+    found: dict[tuple[Kind, int], Mention] = {}
+    for hit in hits:
+        name = words[hit.start : hit.end]
+        no = hit.kind is Kind.FINDING and texts.is_denied(words, hit.start, hit.end, denied)
+        if no and not hit.gapped and name[:1] in "不没无未":
+            no = False  # 不孕, 没劲: the name itself says no
+        mention = Mention(
+            hit.kind, hit.index, Said.NO if no else Said.YES, when, name,
+            clause.start + hit.start, focus or clause.question,
+        )  # fmt: skip
+        before = found.get((hit.kind, hit.index))
+        if before is None or before.said is Said.NO:
+            found[hit.kind, hit.index] = mention
+    return list(found.values())
+
+
+def _when(words: str, who: str) -> When:
+    if texts.ASKED.search(words):
+        return When.ASKED
+    if who == "self" and texts.FAMILY.search(words):
+        return When.FAMILY
+    if texts.PAST.search(words):
+        return When.PAST
+    return When.NOW
+
+
+def _values(knowledge: Knowledge, even: str) -> list[Mention]:
+    found: list[Mention] = []
+    for value in knowledge.entries.values:
+        for match in re.finditer(value.pattern, even):
+            number = float(match.group(1))
+            if value.at_least is not None and number < value.at_least:
+                continue
+            if value.below is not None and number >= value.below:
+                continue
+            index = knowledge.finding[value.finding]
+            found.append(
+                Mention(Kind.FINDING, index, Said.YES, When.NOW, match.group(0), match.start())
+            )
+            break
+    return found
+
+
+def _odd(even: str) -> str:
+    """Say why nothing was understood."""
+    if not even:
+        return "empty"
+    if ABUSE.search(even):
+        return "abuse"
+    if not CHINESE.search(even) and LATIN.search(even):
+        return "english"
+    return "nonsense"
+
+
+def with_answers(heard: Heard, mentions: tuple[Mention, ...]) -> Heard:
+    """Add what was answered later; a later answer wins over an earlier mention.
+
+    Source: ours.
+    """
+    told = {(one.kind, one.index) for one in mentions}
+    kept = tuple(one for one in heard.mentions if (one.kind, one.index) not in told)
+    return replace(heard, mentions=(*kept, *mentions))

@@ -1,0 +1,55 @@
+"""The knowledge that is in use: read from files once, in each process."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from citycare.kit.errors import Unavailable
+from citycare.scenarios.triage.rules.advise import Triage
+from citycare.scenarios.triage.rules.compiling import compile_entries
+from citycare.scenarios.triage.rules.reading import read
+
+VERSION_CHARS = 12
+
+
+def documents_of(folder: Path) -> dict[str, Any]:
+    """Read every YAML file below a folder, by its name relative to it."""
+    return {
+        path.relative_to(folder).as_posix(): yaml.CSafeLoader(path.read_bytes()).get_single_data()
+        or {}
+        for path in sorted(folder.rglob("*.yaml"))
+    }
+
+
+def version_of(folder: Path) -> str:
+    """Return what names exactly this state of the files: a digest over names and bytes."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.yaml")):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:VERSION_CHARS]
+
+
+class KnowledgeBroken(Unavailable):
+    """The files of the knowledge have faults; the old knowledge stays in use."""
+
+    code = "triage.knowledge_broken"
+    words = "分诊知识库有错误，请用 citycare triage lint 查看并改正。"
+
+
+@cache
+def load(folder: Path) -> Triage:
+    """Read, check and compile; once in a process, for files change with a restart only.
+
+    Raises:
+        KnowledgeBroken: an entry has a fault; `citycare triage lint` names each.
+    """
+    entries, problems = read(documents_of(folder))
+    if problems:
+        first = problems[0]
+        raise KnowledgeBroken(file=first.file, entry=first.entry, faults=len(problems))
+    return Triage(compile_entries(entries, version_of(folder)))

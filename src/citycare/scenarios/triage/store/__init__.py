@@ -1,0 +1,1 @@
+"""SQL of the triage; only its own service calls it."""

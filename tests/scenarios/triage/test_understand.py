@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from citycare.scenarios.triage.model.heard import Heard, Kind, Said, When
+from citycare.scenarios.triage.rules import person
+from citycare.scenarios.triage.rules.text import TEXT_MAX
+from tests.scenarios.triage import small
+
+TRIAGE = small.triage()
+NAMES = [one.id for one in TRIAGE.knowledge.entries.findings]
+
+
+def said(text: str) -> dict[str, Said]:
+    return {
+        NAMES[one.index]: one.said for one in TRIAGE.hear(text).mentions if one.kind is Kind.FINDING
+    }
+
+
+def whens(text: str) -> dict[str, When]:
+    heard = TRIAGE.hear(text)
+    return {NAMES[one.index]: one.when for one in heard.mentions if one.kind is Kind.FINDING}
+
+
+@pytest.mark.parametrize(
+    ("text", "there", "gone"),
+    [
+        ("咳嗽发烧", {"cough", "fever"}, set()),
+        ("咳嗽，没有发烧", {"cough"}, {"fever"}),
+        ("没有咳嗽、发烧", set(), {"cough", "fever"}),
+        ("不发烧但咳嗽", {"cough"}, {"fever"}),
+        ("肚子左边有点疼", {"belly_pain"}, set()),
+        ("肚子不疼", set(), {"belly_pain"}),
+        ("咳嗽不停", {"cough"}, set()),
+        ("一直不舒服还咳嗽", {"cough"}, set()),
+        ("发烧已经好了", set(), {"fever"}),
+        ("38.5度", {"fever"}, set()),
+        ("36.5度", set(), set()),
+        ("ＦＥＶＥＲ　发　热", set(), set()),
+        ("干咳", {"dry_cough"}, set()),
+    ],
+)
+def test_what_is_there_and_what_is_denied(text: str, there: set[str], gone: set[str]) -> None:
+    found = said(text)
+    assert {name for name, one in found.items() if one is Said.YES} == there
+    assert {name for name, one in found.items() if one is Said.NO} == gone
+
+
+@pytest.mark.parametrize(
+    ("text", "when"),
+    [
+        ("我胸口疼", When.NOW),
+        ("去年胸口疼过", When.PAST),
+        ("我爷爷胸口疼，我最近睡不好", When.FAMILY),
+        ("胸口疼是心梗的前兆吗", When.ASKED),
+    ],
+)
+def test_when_it_was(text: str, when: When) -> None:
+    assert whens(text)["chest_pain"] is when
+
+
+@pytest.mark.parametrize(
+    ("text", "age", "sex", "who"),
+    [
+        ("我今年35岁，女", 35, "female", "self"),
+        ("我妈68岁了", 68, "female", "mother"),
+        ("6岁女孩发烧", 6, "female", "child"),
+        ("宝宝8个月，咳嗽", 8 / 12, "", "child"),
+        ("宝宝出生12天", 12 / 365, "", "child"),
+        ("三十二岁男性", 32, "male", "self"),
+        ("咳嗽三天", None, "", "self"),
+        ("我爸心慌", None, "male", "father"),
+        ("生了孩子以后咳嗽", None, "", "self"),
+    ],
+)
+def test_who_is_ill(text: str, age: float | None, sex: str, who: str) -> None:
+    found = person.patient_of(text)
+    assert found.age == (pytest.approx(age) if age is not None else None)
+    assert (found.sex, found.who) == (sex, who)
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("咳嗽三天", 3),
+        ("两个星期了", 14),
+        ("半年多了", 182.5),
+        ("昨天开始", 1),
+        ("6个月的宝宝拉肚子", None),
+        ("咳嗽", None),
+        ("疼了10年，这两天加重", 3650),
+        ("每天3次", None),
+    ],
+)
+def test_how_long_it_has_lasted(text: str, days: float | None) -> None:
+    assert person.days_of(text) == days
+
+
+@pytest.mark.parametrize(
+    ("text", "pregnant"),
+    [("怀孕12周咳嗽", True), ("会不会怀孕", None), ("备孕半年没怀孕", None), ("我是孕妇", True)],
+)
+def test_pregnancy_is_not_the_wish_or_fear_of_it(text: str, pregnant: object) -> None:
+    assert person.patient_of(text).pregnant is pregnant
+
+
+@pytest.mark.parametrize(
+    ("text", "odd"), [("", "empty"), ("。。。", "nonsense"), ("my head hurts", "english"),
+                      ("你个傻逼", "abuse"), ("asdf啊啊啊", "nonsense"), ("咳嗽", "")],
+)  # fmt: skip
+def test_what_cannot_be_understood_is_named(text: str, odd: str) -> None:
+    assert TRIAGE.hear(text).odd == odd
+
+
+def test_a_novel_is_cut_and_still_understood() -> None:
+    assert "cough" not in said("天" * TEXT_MAX + "。咳嗽")
+    assert "cough" in said("咳嗽。" + "今天天气不错。" * 5000)
+
+
+def test_longer_words_swallow_shorter_ones() -> None:
+    heard = TRIAGE.hear("急支糖浆")
+    assert [one.kind for one in heard.mentions] == [Kind.DRUG]
+
+
+SYMPTOMS = st.sampled_from(["咳嗽", "发烧", "胸口疼", "心慌", "肚子疼"])
+
+
+@given(st.lists(SYMPTOMS, min_size=1, max_size=5, unique=True))
+def test_denying_never_adds_a_finding(symptoms: list[str]) -> None:
+    found = said("没有" + "、".join(symptoms))
+    assert set(found.values()) == {Said.NO}
+
+
+@given(st.lists(SYMPTOMS, min_size=2, max_size=5, unique=True), st.randoms())
+def test_the_order_of_sentences_does_not_matter(symptoms: list[str], dice: object) -> None:
+    other = list(symptoms)
+    dice.shuffle(other)  # type: ignore[attr-defined]
+    assert said("。".join(symptoms)) == said("。".join(other))
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_understood_the_same_way_twice(text: str) -> None:
+    first: Heard = TRIAGE.hear(text)
+    assert first == TRIAGE.hear(text)
+    advice = TRIAGE.advise(first)
+    assert 1 <= len(advice.departments) <= 3
+    assert all(0 <= one.probability <= 1 for one in advice.departments)
