@@ -188,6 +188,14 @@ def _codings(concepts: Any, system: Any) -> Iterator[Json]:
         yield from _codings(concept.get("contains", concept.get("concept")), system)
 
 
+def of_value_set(codings: Iterable[Any]) -> Options | None:
+    """Return the choices of a value set that was handed in; None of one that is too big to show."""
+    try:
+        return of_codings(codings)
+    except FormBroken:
+        return None
+
+
 def of_answers(given: Iterable[Answer]) -> Options:
     """Return the choices of answers an expression found."""
     found = ((answer, answers.kind_of(answer)) for answer in given)

@@ -9,12 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, Final
 
 from citycare.kernel.fhir.forms import answers, choices, extensions
 from citycare.kernel.fhir.forms.answers import DISPLAY, GROUP
 from citycare.kernel.fhir.forms.choices import Contained, Options
+from citycare.kernel.fhir.forms.elements import (
+    Condition,
+    Constraint,
+    bounds_of,
+    condition_of,
+    constraints_of,
+    context_of,
+    list_of,
+    text_of,
+    variables_of,
+)
 from citycare.kernel.fhir.forms.extensions import Extensions
 from citycare.kernel.fhir.forms.formulas import Formula, formula
 from citycare.kernel.fhir.forms.model import (
@@ -23,33 +33,13 @@ from citycare.kernel.fhir.forms.model import (
     NO_BOUNDS,
     Answer,
     Bounds,
-    Choice,
     FormBroken,
     Json,
     Problem,
 )
 from citycare.kernel.fhir.forms.words import problem
 
-OPERATORS: Final = ("exists", "=", "!=", ">", "<", ">=", "<=")
 FOLDED: Final = ("help", "flyover")  # displays that are part of what they stand in
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One `enableWhen`: question, operator, (type, value) to compare with."""
-
-    question: str
-    operator: str
-    answer: tuple[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Constraint:
-    """A rule over an item: it is broken where the expression is not true."""
-
-    formula: Formula
-    human: str
-    warning: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -112,6 +102,11 @@ class Item:
     def is_question(self) -> bool:
         """Whether it takes answers."""
         return self.type not in (GROUP, DISPLAY)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether people cannot answer it."""
+        return self.read_only or self.hidden
 
     def formulas(self) -> Iterator[Formula]:
         """Yield all expressions."""
@@ -188,16 +183,16 @@ class _Reader:
         more = extensions.extensions(source)
         made = Form(
             source,
-            url=_text(source, "url"),
-            version=_text(source, "version"),
-            title=_text(source, "title"),
+            url=text_of(source, "url"),
+            version=text_of(source, "version"),
+            title=text_of(source, "title"),
             items=items,
             by_link=self.by_link,
             ordered=tuple(self.ordered),
-            variables=_formulas(more, extensions.VARIABLE),
-            constraints=_constraints(more),
+            variables=variables_of(more, extensions.VARIABLE),
+            constraints=constraints_of(more),
             population=formula(extensions.first(more, extensions.POPULATION)),
-            context=_context(more),
+            context=context_of(more),
         )
         for each in (*made.variables, *([made.population] if made.population else [])):
             if each.fault:
@@ -257,7 +252,7 @@ class _Reader:
         item.kinds = answers.KINDS[item.type]
         item.open = item.type == "open-choice"
         if "answerOption" in source:
-            item.options = choices.of_options(_list(source["answerOption"]))
+            item.options = choices.of_options(list_of(source["answerOption"]))
             if item.type in answers.CHOICES:
                 text = ("String",) if item.open else ()
                 item.kinds = tuple(dict.fromkeys((*item.options.kinds, *text)))
@@ -268,7 +263,7 @@ class _Reader:
         if "initial" in source:
             item.initial = tuple(
                 {name: value for name, value in each.items() if name.startswith("value")}
-                for each in _list(source["initial"])
+                for each in list_of(source["initial"])
                 if isinstance(each, dict) and answers.kind_of(each) is not None
             )
         elif item.options is not None:
@@ -296,8 +291,8 @@ class _Reader:
 
     def enable_when(self, item: Item) -> None:
         found = []
-        for each in _list(item.source["enableWhen"]):
-            condition = _condition(each)
+        for each in list_of(item.source["enableWhen"]):
+            condition = condition_of(each)
             if condition is None:
                 self.faults.append(problem("enable_when", item.link_id, item.link_id))
             else:
@@ -320,8 +315,8 @@ class _Reader:
 
 def _plain(item: Item) -> None:
     source = item.source
-    item.text = _text(source, "text")
-    item.prefix = _text(source, "prefix")
+    item.text = text_of(source, "text")
+    item.prefix = text_of(source, "prefix")
     item.required = source.get("required") is True
     item.repeats = source.get("repeats") is True
     item.read_only = source.get("readOnly") is True
@@ -340,48 +335,10 @@ def _extended(item: Item, more: Extensions) -> None:
     item.population = formula(extensions.first(more, extensions.POPULATION))
     item.answers_formula = formula(extensions.first(more, extensions.ANSWERS))
     item.candidates_formula = formula(extensions.first(more, extensions.CANDIDATES))
-    item.variables = _formulas(more, extensions.VARIABLE)
-    item.constraints = _constraints(more)
+    item.variables = variables_of(more, extensions.VARIABLE)
+    item.constraints = constraints_of(more)
     if item.type != DISPLAY:
-        item.bounds = _bounds(item.bounds, more)
-
-
-def _bounds(given: Bounds, more: Extensions) -> Bounds:
-    size = extensions.first(more, extensions.MAX_SIZE)
-    step = extensions.first(more, extensions.SLIDER_STEP)
-    found = Bounds(
-        low=_bound(more, extensions.MIN_VALUE),
-        high=_bound(more, extensions.MAX_VALUE),
-        max_length=given.max_length,
-        min_length=extensions.count(more, extensions.MIN_LENGTH),
-        max_places=extensions.count(more, extensions.MAX_PLACES),
-        pattern=extensions.text(more, extensions.REGEX) or None,
-        step=step if isinstance(step, int | Decimal) and step > 0 else None,
-        min_occurs=extensions.count(more, extensions.MIN_OCCURS),
-        max_occurs=extensions.count(more, extensions.MAX_OCCURS),
-        max_bytes=size if isinstance(size, int | Decimal) else None,
-        mime_types=tuple(
-            each["valueCode"]
-            for each in more.get(extensions.MIME_TYPE, ())
-            if isinstance(each.get("valueCode"), str)
-        ),
-        entry_format=extensions.text(more, extensions.ENTRY_FORMAT),
-    )
-    return NO_BOUNDS if found == NO_BOUNDS else found
-
-
-def _bound(more: Extensions, addresses: tuple[str, ...]) -> Any:
-    """Return (type, value) of a bound, or the expression that gives it (cqf-calculatedValue)."""
-    for address in addresses:
-        for each in more.get(address, ()):
-            found = extensions.value(each)
-            if found is not None:
-                return found
-            for name, beside in each.items():
-                if name.startswith("_value") and isinstance(beside, dict):
-                    inner = extensions.extensions(beside)
-                    return formula(extensions.first(inner, *extensions.CQF_EXPRESSION))
-    return None
+        item.bounds = bounds_of(item.bounds, more)
 
 
 def _fold(item: Item) -> None:
@@ -397,67 +354,3 @@ def _fold(item: Item) -> None:
             each.folded = True
             item.unit = {"display": each.text}
     item.help = "\n".join(texts)
-
-
-def _condition(given: Any) -> Condition | None:
-    if not isinstance(given, dict):
-        return None
-    question, operator = given.get("question"), given.get("operator")
-    if not isinstance(question, str) or operator not in OPERATORS:
-        return None
-    for name, value in given.items():
-        if name.startswith("answer"):
-            kind = name.removeprefix("answer")
-            wrong = operator == "exists" and kind != "Boolean"
-            return (
-                None
-                if wrong or not answers.is_of(kind, value)
-                else Condition(question, str(operator), (kind, value))
-            )
-    return None
-
-
-def _formulas(more: Extensions, address: str) -> tuple[Formula, ...]:
-    made = (formula(each.get("valueExpression")) for each in more.get(address, ()))
-    return tuple(each for each in made if each is not None and each.name)
-
-
-def _constraints(more: Extensions) -> tuple[Constraint, ...]:
-    found = []
-    for address in extensions.CONSTRAINT:
-        for each in more.get(address, ()):
-            parts = extensions.extensions(each)
-            given = extensions.first(parts, "expression")
-            made = formula({"expression": given} if isinstance(given, str) else given)
-            if made is not None:
-                human = str(extensions.first(parts, "human") or "")
-                warning = extensions.first(parts, "severity") == "warning"
-                found.append(Constraint(made, human, warning))
-    return tuple(found)
-
-
-def _context(more: Extensions) -> tuple[str, ...]:
-    names = []
-    for address in extensions.LAUNCH_CONTEXT:
-        for each in more.get(address, ()):
-            name = extensions.first(extensions.extensions(each), "name")
-            name = name.get("code") if isinstance(name, dict) else name
-            if isinstance(name, str):
-                names.append(name)
-    return tuple(names)
-
-
-def _text(source: Json, name: str) -> str:
-    found = source.get(name)
-    return found if isinstance(found, str) else ""
-
-
-def _list(given: Any) -> list[Any]:
-    if not isinstance(given, list):
-        raise FormBroken(problem="an element that repeats is no array")
-    return given
-
-
-def units_offered(item: Item) -> tuple[Choice, ...]:
-    """Return the units a quantity may have, as choices."""
-    return () if item.units is None else item.units.choices

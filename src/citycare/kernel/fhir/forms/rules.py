@@ -74,11 +74,19 @@ class Rules:
         """Yield the rules that may have to be evaluated again when this one made something."""
         if rule.kind is Kind.VARIABLE:
             return rule.readers
-        if rule.item is None or rule.kind is Kind.OFFERED:
-            return ()
-        if rule.kind is Kind.CALCULATED:
-            return [*self.readers[rule.item.order], *self.everything]
-        return self.told_by_items(range(rule.item.order, rule.item.end))
+        item = rule.item
+        assert item is not None
+        if rule.kind is Kind.OFFERED:  # a calculated code is one of those offered
+            return [each for each in self.gated[item.order] if each != rule.index]
+        if rule.kind is Kind.CALCULATED and not item.items:
+            return [*self.readers[item.order], *self.everything]
+        told = self.told_by_items(range(item.order, item.end))
+        if rule.kind is Kind.CALCULATED:  # as many answers, as often what is asked within each
+            told = [each for each in told if each not in self.gated[item.order]]
+            told += [
+                each for order in range(item.order + 1, item.end) for each in self.owned[order]
+            ]
+        return list(dict.fromkeys(told))
 
     def told_by_items(self, orders: Iterable[int]) -> list[int]:
         """Return the rules that read items, or wait for them; each once."""
@@ -100,7 +108,8 @@ def of_form(form: Form) -> Rules:
 def _made(form: Form) -> Rules:
     rules = _all(form)
     size = len(form.ordered)
-    made = Rules(rules, [], *([[] for _ in range(size)] for _ in range(3)), [])
+    readers, gated, owned = ([list[int]() for _ in range(size)] for _ in range(3))
+    made = Rules(rules, [], readers, gated, owned, [])
     named: dict[tuple[int | None, str], list[Rule]] = {}
     for rule in rules:
         if rule.item is not None:

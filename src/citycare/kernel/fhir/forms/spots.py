@@ -75,7 +75,7 @@ class Spot:
     @property
     def answers(self) -> list[Answer]:
         """The answers that count: of what the form calculates those calculated."""
-        if self.computed is None or (self.given and not self.item.read_only):
+        if self.computed is None or (self.given and not self.item.is_fixed):
             return self.given
         return self.computed
 
@@ -96,10 +96,6 @@ class Spot:
         for branch in self.branches:
             for spot in branch:
                 yield from spot.within()
-
-    def is_answered(self) -> bool:
-        """Tell whether it or anything within it has an answer that counts."""
-        return self.live
 
     def refresh(self) -> bool:
         """Write its JSON anew from what it holds; tell whether it came to life or left it."""
@@ -303,14 +299,17 @@ class Tree:
 
     def rewrite(self, spot: Spot) -> None:
         """Write the JSON of a spot, and of what it stands in as far as that is touched."""
-        here: Spot | None = spot
-        changed = spot.refresh()
-        while here is not None and changed:
+        if spot.refresh():
+            self.rewrite_above(spot)
+
+    def rewrite_above(self, spot: Spot) -> None:
+        """Write what a spot stands in, after the spot came to life or left it."""
+        here = spot.above
+        while here is not None:
+            if not here.refresh():
+                return
             here = here.above
-            if here is not None:
-                changed = here.refresh()
-        if here is None:
-            self.document["item"] = [each.json for each in self.top if each.live]
+        self.document["item"] = [each.json for each in self.top if each.live]
 
 
 def _without_items(answer: Any) -> Answer:
