@@ -33,6 +33,9 @@ ANONYMOUS: Mapping[str, str] = {
     "GET /api/v1/draws/{draw_id}/list.ndjson": "same; the list names nobody",
     "GET /draws/{draw_id}": "a draw is public so that anybody can check it; it names nobody",
     "GET /api/v1/queues/standing": "the signed token in the header is the permission",
+    "POST /api/v1/triage": "whoever does not feel well need not sign in to be told where to go",
+    "POST /api/v1/triage/{dialogue_id}/answers": "same; the id is the permission",
+    "GET /api/v1/triage/{dialogue_id}": "same",
     "POST /logout": "signing out twice is no error; the form token is still asked for",
 }
 BY_THEMSELVES: Mapping[str, str] = {

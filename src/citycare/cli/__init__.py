@@ -408,4 +408,3 @@ def main() -> None:
     except (SettingsWrong, ServerNotReady, migrate.MigrationChanged) as error:
         console.print(f"[red]{error}[/red]", soft_wrap=True)
         sys.exit(1)
-

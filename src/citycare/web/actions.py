@@ -22,6 +22,7 @@ POLICY_WORDS: dict[str, str] = {
     "booking.schedule": mark("排班放号"),
     "booking.stop_clinic": mark("停诊"),
     "booking.draw": mark("摇号"),
+    "triage.ask": mark("智能导诊"),
     "hold.appeal": mark("爽约申诉"),
     "hold.decide": mark("处理爽约申诉"),
     "person.register": mark("登记人员信息"),

@@ -50,6 +50,8 @@ NAMES = {
     "identity.request.open_max": mark("一人最多几件代办申请在等"),
     "identity.totp.failures_max": mark("动态码错几次就暂停"),
     "identity.totp.lock_minutes": mark("动态码暂停多久"),
+    "triage.minor.age": mark("几岁以下请家长一起来"),
+    "triage.nobody.kept_hours": mark("没登录的导诊对话保留几小时"),
     "web.elder.age": mark("几岁起先给长辈版"),
 }
 UNITS = {

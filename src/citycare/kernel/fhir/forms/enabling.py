@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from citycare.kernel.fhir.forms import answers
-from citycare.kernel.fhir.forms.form import Condition
+from citycare.kernel.fhir.forms.elements import Condition
 from citycare.kernel.fhir.forms.spots import Spot
 
 ORDERS: Final[dict[str, Callable[[int, int], bool]]] = {
