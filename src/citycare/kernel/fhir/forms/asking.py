@@ -18,6 +18,12 @@ from citycare.kernel.fhir.path import Hooks
 Weight = Decimal | int | None
 
 
+def _populated(form: Form) -> list[str]:
+    """Return the names of population contexts; later, without them, they are nothing."""
+    made = [form.population, *(item.population for item in form.ordered)]
+    return [each.name for each in made if each is not None and each.name]
+
+
 class Asking:
     """A form with a response, and what may be asked of them.
 
@@ -44,7 +50,7 @@ class Asking:
         self._hooks = Hooks(resolve=sources.resolve, weight=self._weight, member=self._member)
         nothing: list[Any] = []
         self._declared: Mapping[str, Any] = {
-            **dict.fromkeys(form.context, nothing),
+            **dict.fromkeys((*form.context, *_populated(form)), nothing),
             **sources.context,
             "questionnaire": form.source,
         }

@@ -14,6 +14,7 @@ from citycare.kernel.fhir.forms.extensions import Extensions
 from citycare.kernel.fhir.forms.formulas import Formula, formula
 from citycare.kernel.fhir.forms.model import NO_BOUNDS, Bounds, FormBroken, Json
 
+MEGABYTE: Final = 1_000_000
 OPERATORS: Final = ("exists", "=", "!=", ">", "<", ">=", "<=")
 
 
@@ -49,7 +50,7 @@ def bounds_of(given: Bounds, more: Extensions) -> Bounds:
         step=step if isinstance(step, int | Decimal) and step > 0 else None,
         min_occurs=extensions.count(more, extensions.MIN_OCCURS),
         max_occurs=extensions.count(more, extensions.MAX_OCCURS),
-        max_bytes=size if isinstance(size, int | Decimal) else None,
+        max_bytes=int(size * MEGABYTE) if isinstance(size, int | Decimal) else None,
         mime_types=tuple(
             each["valueCode"]
             for each in more.get(extensions.MIME_TYPE, ())

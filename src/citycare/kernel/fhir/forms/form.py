@@ -108,6 +108,11 @@ class Item:
         """Whether people cannot answer it."""
         return self.read_only or self.hidden
 
+    @property
+    def is_computed(self) -> bool:
+        """Whether only its expression answers it; one that is not understood answers nothing."""
+        return self.is_fixed and self.calculated is not None and not self.calculated.fault
+
     def formulas(self) -> Iterator[Formula]:
         """Yield all expressions."""
         given = (
@@ -115,6 +120,7 @@ class Item:
             *(self.answers_formula, self.candidates_formula),
             *self.variables,
             *(each.formula for each in self.constraints),
+            *(each for each in (self.bounds.low, self.bounds.high) if isinstance(each, Formula)),
         )
         yield from (each for each in given if each is not None)
 
@@ -226,6 +232,8 @@ class _Reader:
         more = extensions.extensions(source)
         if more:
             _extended(item, more)
+        if above is not None and above.hidden:
+            item.hidden = True  # R4: with an item all within it is hidden
         if item.is_question:
             self.question(item, more)
         if "enableWhen" in source:

@@ -22,6 +22,7 @@ OPTIONS_MAX = 5_000  # of one question
 SPOTS_MAX = 20_000  # items of a response, repetitions counted
 ANSWERS_MAX = 1_000  # of one question
 REPEATS_MAX = 500  # of one group
+JSON_DEPTH_MAX = 30  # of one answer
 ROUNDS_MAX = 50  # through expressions that depend on each other in a circle
 
 
@@ -37,6 +38,20 @@ class PlaceUnknown(NotFound):
 
     code = "fhir.form_place"
     words = "没有找到要填写的这一项，问卷可能已经更新。请刷新页面后再填写。"
+
+
+class PlaceFixed(Incorrect):
+    """Only the form itself answers this question."""
+
+    code = "fhir.form_fixed"
+    words = "这一项由系统填写，不能修改。如果内容不对，请联系工作人员。"
+
+
+class AnswerBroken(Incorrect):
+    """What was sent is no answer and no response in the shape of FHIR R4."""
+
+    code = "fhir.form_answer"
+    words = "收到的答案格式不对，没有保存。请刷新页面后重新填写。"
 
 
 class ResponseTooLong(Incorrect):
@@ -90,7 +105,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What an answer must keep to; None is no bound. `low` and `high` are as in the form."""
+    """What an answer must keep to; None is no bound.
+
+    Attributes:
+        low: of an `Item`: (type, value), or the expression that gives it; of a `Shown` what that
+            is now: a number, Temporal or Quantity of `kernel.fhir.path`. `high` likewise.
+        max_places: digits after the decimal point.
+        step: of a slider.
+        max_bytes: of an attachment.
+    """
 
     low: Any = None
     high: Any = None
@@ -101,7 +124,7 @@ class Bounds:
     step: Decimal | int | None = None
     min_occurs: int | None = None
     max_occurs: int | None = None
-    max_bytes: Decimal | int | None = None
+    max_bytes: int | None = None
     mime_types: tuple[str, ...] = ()
     entry_format: str = ""
 

@@ -76,10 +76,11 @@ class Rules:
             return rule.readers
         item = rule.item
         assert item is not None
-        if rule.kind is Kind.OFFERED:  # a calculated code is one of those offered
-            return [each for each in self.gated[item.order] if each != rule.index]
+        if rule.kind is Kind.OFFERED:  # a calculated code is one offered, and so is its score
+            told = [*self.gated[item.order], *self.told_by_answer(item.order)]
+            return [each for each in dict.fromkeys(told) if each != rule.index]
         if rule.kind is Kind.CALCULATED and not item.items:
-            return [*self.readers[item.order], *self.everything]
+            return self.told_by_answer(item.order)
         told = self.told_by_items(range(item.order, item.end))
         if rule.kind is Kind.CALCULATED:  # as many answers, as often what is asked within each
             told = [each for each in told if each not in self.gated[item.order]]
@@ -87,6 +88,10 @@ class Rules:
                 each for order in range(item.order + 1, item.end) for each in self.owned[order]
             ]
         return list(dict.fromkeys(told))
+
+    def told_by_answer(self, order: int) -> list[int]:
+        """Return the rules that read the answers of an item; each once."""
+        return list(dict.fromkeys((*self.readers[order], *self.everything)))
 
     def told_by_items(self, orders: Iterable[int]) -> list[int]:
         """Return the rules that read items, or wait for them; each once."""
@@ -140,9 +145,9 @@ def _all(form: Form) -> list[Rule]:
         if item.enable_formula is not None or item.conditions:
             add(Kind.ENABLED, item, item.enable_formula)
         offered = item.answers_formula or item.candidates_formula
-        if offered is not None:
+        if offered is not None and not offered.fault:
             add(Kind.OFFERED, item, offered)
-        if item.calculated is not None and item.is_question:
+        if item.calculated is not None and item.is_question and not item.calculated.fault:
             add(Kind.CALCULATED, item, item.calculated)
     return found
 

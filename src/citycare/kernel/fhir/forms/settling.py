@@ -12,6 +12,7 @@ calculatedExpression, answerExpression, candidateExpression, variable; %resource
 from __future__ import annotations
 
 import heapq
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -21,7 +22,14 @@ from citycare.kernel.fhir.forms import rules as ordering
 from citycare.kernel.fhir.forms.asking import Asking
 from citycare.kernel.fhir.forms.form import Form
 from citycare.kernel.fhir.forms.formulas import Formula, Items
-from citycare.kernel.fhir.forms.model import ROUNDS_MAX, Answer, FormBroken, Json, Sources
+from citycare.kernel.fhir.forms.model import (
+    ROUNDS_MAX,
+    Answer,
+    Choice,
+    FormBroken,
+    Json,
+    Sources,
+)
 from citycare.kernel.fhir.forms.rules import Kind, Rule
 from citycare.kernel.fhir.forms.spots import Spot
 from citycare.kernel.fhir.path import Node, PathError, values
@@ -140,6 +148,9 @@ class Settling(Asking):
         known = self.variables if spot is None else spot.variables
         told = self.form.variables if spot is None else spot.item.variables
         earlier: dict[str, Any] = {}
+        population = self.form.population if spot is None else spot.item.population
+        if population is not None and population.name in known:
+            earlier[population.name] = known[population.name]
         for formula in told:
             if formula is rule.formula:
                 break
@@ -216,7 +227,7 @@ class Settling(Asking):
         return False
 
     def _offer(self, spot: Spot, rule: Rule) -> bool:
-        spot.offered = None
+        before, spot.offered = spot.offered, None
         made = self._found(rule, spot)
         if made is not None:
             offered = [self._as_answer(spot, each) for each in made]
@@ -226,6 +237,9 @@ class Settling(Asking):
                 offered = [None]
             if None in offered:
                 spot.faults[_label(rule)] = "expression_type"
+        if _choices(before) == _choices(spot.offered):
+            return False
+        self.weigh(spot)
         return True
 
     def _found(
@@ -256,14 +270,13 @@ class Settling(Asking):
 
     def changed(self, spot: Spot) -> None:
         """Write a spot whose answers have changed, and ask within each of them."""
-        self._branch_out(spot)
+        if spot.item.items:
+            self._branch_out(spot)
         self.tree.rewrite(spot)
         self.weigh(spot)
 
     def _branch_out(self, spot: Spot) -> None:
         """Give each answer what is asked within it; what belonged to answers now gone goes too."""
-        if not spot.item.items:
-            return
         wanted = max(1, len(spot.answers))
         for branch in spot.branches[wanted:]:
             for inner in branch:
@@ -277,25 +290,76 @@ class Settling(Asking):
         self.tree.relist()
         _switch(spot, on=spot.above is None or spot.above.on)
 
-    def take(self, spot: Spot, given: Sequence[Answer]) -> None:
-        """Take the answers of one question and find what follows from them."""
-        before = spot.answers
+    def put(self, spot: Spot, given: Sequence[Answer]) -> list[int]:
+        """Put answers to one question; return the rules to evaluate because of it (`settle`).
+
+        What is asked within an answer goes where the answer goes.
+        """
+        before, branches = spot.answers, list(spot.branches)
         spot.given = list(given)
         if spot.computed is not None and answers.same_lists(spot.given, spot.computed):
             spot.given = []
-        if answers.same_lists(before, spot.answers) and before is not spot.given:
-            before = []  # written alike, but perhaps with other words in it
+        if branches:
+            self._arrange(spot, before)
         self.changed(spot)
-        if spot.item.items:
-            self.touch(spot)
-        else:
-            self.settle(self.rules.told_by_items((spot.item.order,)))
+        if len(branches) == len(spot.branches) and all(map(operator.is_, branches, spot.branches)):
+            return self.rules.told_by_answer(spot.item.order)
+        return self.rules_of(spot)
 
-    def touch(self, spot: Spot) -> None:
-        """Find anew all that concerns a spot, what is within it and who reads these."""
+    def _arrange(self, spot: Spot, before: list[Answer]) -> None:
+        """Let what is asked within each answer follow it to its new place."""
+        moves = _followed(before, spot.answers)
+        if not spot.answers:
+            return
+        old = spot.branches
+        gone = set(range(len(old))).difference(each for each in moves if each is not None)
+        for index in gone:
+            for inner in old[index]:
+                self.tree.forget(inner)
+        spot.branches = []
+        for index, move in enumerate(moves):
+            if move is None:
+                branch = self.tree.read(spot.item.items, None, spot, index)
+            else:
+                branch = old[move]
+            for inner in branch:
+                inner.branch = index
+            spot.branches.append(branch)
+        self.tree.relist()
+        _switch(spot, on=spot.above is None or spot.above.on)
+
+    def rules_of(self, spot: Spot) -> list[int]:
+        """Return the rules that concern a spot, what is within it, and who reads these."""
         orders = range(spot.item.order, spot.item.end)
         owned = [index for order in orders for index in self.rules.owned[order]]
-        self.settle([*owned, *self.rules.told_by_items(orders)])
+        return [*owned, *self.rules.told_by_items(orders)]
+
+
+def _followed(before: list[Answer], after: list[Answer]) -> list[int | None]:
+    """Return for each answer which one it was before: the same one, else the one in its place."""
+    places: dict[Any, list[int]] = {}
+    for index, answer in reversed(list(enumerate(before))):
+        places.setdefault(_key(answer), []).append(index)
+    left = set(range(max(1, len(before))))  # without an answer there is a place for one
+    found: list[int | None] = []
+    for answer in after:
+        same = places.get(_key(answer))
+        found.append(same.pop() if same else None)
+        left.discard(-1 if found[-1] is None else found[-1])
+    for index, move in enumerate(found):
+        if move is None and index in left:
+            left.discard(index)
+            found[index] = index
+    return found
+
+
+def _key(answer: Answer) -> Any:
+    found = answers.kind_of(answer)
+    return None if found is None else (found[0], answers.key(*found))
+
+
+def _choices(offered: Any) -> tuple[Choice, ...] | None:
+    return offered.choices if isinstance(offered, choices.Options) else None
 
 
 def _switch(spot: Spot, *, on: bool) -> None:

@@ -15,6 +15,7 @@ from citycare.kernel.fhir.forms import answers
 from citycare.kernel.fhir.forms.form import Form, Item
 from citycare.kernel.fhir.forms.model import (
     ANSWERS_MAX,
+    JSON_DEPTH_MAX,
     REPEATS_MAX,
     SPOTS_MAX,
     Answer,
@@ -24,7 +25,6 @@ from citycare.kernel.fhir.forms.model import (
 )
 from citycare.kernel.fhir.forms.words import problem
 
-NESTED_MAX = 25  # items in items of a response; a form has at most 20
 
 
 class Spot:
@@ -75,7 +75,9 @@ class Spot:
     @property
     def answers(self) -> list[Answer]:
         """The answers that count: of what the form calculates those calculated."""
-        if self.computed is None or (self.given and not self.item.is_fixed):
+        if self.item.is_computed:
+            return self.computed or []
+        if self.computed is None or self.given:
             return self.given
         return self.computed
 
@@ -209,6 +211,7 @@ class Tree:
         spots = []
         for number, json in enumerate(many or ({},)):
             spot = self.new(item, above, branch, number)
+            spot.json |= _beside(json)
             spot.branches = [self.read(item.items, json.get("item"), spot)]
             if "answer" in json:
                 self.note("answer_none", spot)
@@ -225,6 +228,7 @@ class Tree:
             if item.items and item.is_question:
                 spot.branches = [self.read(item.items, None, spot)]
             return spot
+        spot.json |= _beside(found[0])
         if not item.is_question:
             if any("answer" in each for each in found):
                 self.note("answer_none", spot)
@@ -246,7 +250,7 @@ class Tree:
         inner: list[Any] = []
         for each in found:
             answer = _without_items(each)
-            valued = answers.kind_of(answer) is not None
+            valued = answers.kind_of(answer) is not None and not _is_deep(answer)
             if not valued and (answer or not isinstance(each, dict) or "item" not in each):
                 self.note("answer_shape", spot)
             elif valued:
@@ -266,6 +270,10 @@ class Tree:
     def note(self, code: str, spot: Spot) -> None:
         """Note what is wrong with the shape of the response at a spot."""
         self.problems.append(problem(code, spot.path(), spot.item.link_id))
+
+    def around(self, spot: Spot) -> list[Spot]:
+        """Return the very list a spot stands in."""
+        return self.top if spot.above is None else spot.above.branches[spot.branch]
 
     def all(self) -> Iterator[Spot]:
         """Yield every spot in the order of the form."""
@@ -310,6 +318,19 @@ class Tree:
                 return
             here = here.above
         self.document["item"] = [each.json for each in self.top if each.live]
+
+
+def _beside(json: Json) -> Json:
+    """Return what an item of a response holds beside what is read: texts, extensions."""
+    return {name: value for name, value in json.items() if name not in ("answer", "item")}
+
+
+def _is_deep(json: Any, left: int = JSON_DEPTH_MAX) -> bool:
+    if isinstance(json, dict):
+        return left == 0 or any(_is_deep(each, left - 1) for each in json.values())
+    if isinstance(json, list):
+        return left == 0 or any(_is_deep(each, left - 1) for each in json)
+    return False
 
 
 def _without_items(answer: Any) -> Answer:

@@ -48,8 +48,12 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "exclusive": ("这个选项不能与其他选项同时选择", "excludes the other answers"),
     "unit": ("单位不在可选范围内，请重新选择", "has a unit that is not offered"),
     "mime_type": ("不支持这种文件类型", "is of a type of file that is not accepted"),
-    "max_bytes": ("文件太大，最大{limit}字节", "is larger than {limit} bytes"),
+    "max_bytes": ("文件太大，最大{limit}", "is larger than {limit}"),
     "constraint": ("{human}", "{human}"),
+    "calculated": (
+        "这一项由问卷自动计算，填写的值与计算结果不符，将以计算结果为准",
+        "differs from what the form calculates, which counts",
+    ),
     # the form itself: for who wrote it; none of them stops a person from answering
     "expression_syntax": ("问卷的表达式写得不对", "has an expression that is not FHIRPath"),
     "expression_language": (
@@ -72,7 +76,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
 WARNINGS: Final = frozenset(
     (
         *("expression_syntax", "expression_language", "expression", "expression_type", "cycle"),
-        *("enable_when", "value_set", "bounds", "disabled"),
+        *("enable_when", "value_set", "bounds", "disabled", "answer_twice", "step", "calculated"),
     )
 )
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from citycare.scenarios.triage.model.answer import Evidence
 from citycare.scenarios.triage.model.knowledge import Floats, Knowledge
-from citycare.scenarios.triage.rules.reason import Belief
+from citycare.scenarios.triage.rules.reason import HEARD, Belief
 
 QUESTIONS_MAX = 12
 SURE = 0.80
@@ -53,7 +53,7 @@ def next_question(
     over diseases, here over departments).
     """
     tables = knowledge.tables
-    yes = tables.share @ belief.conditions
+    yes = HEARD * tables.share @ belief.conditions
     known = set(told)
     for index, _ in evidence.present:
         known |= {index, *knowledge.ancestors[index]}
@@ -69,8 +69,8 @@ def next_question(
     best = best[spread[best] > 0]
     if not len(best):
         return None
-    share = np.clip(tables.share[best], 1e-4, 0.999)
-    after_yes = belief.conditions * share**sharpness
+    share = HEARD * tables.share[best]
+    after_yes = belief.conditions * np.maximum(share, 1e-5) ** sharpness
     after_no = belief.conditions * (1 - share) ** sharpness
     after_yes /= after_yes.sum(axis=1, keepdims=True)
     after_no /= after_no.sum(axis=1, keepdims=True)

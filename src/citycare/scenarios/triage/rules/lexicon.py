@@ -12,18 +12,22 @@ from citycare.scenarios.triage.model.entries import Entries
 from citycare.scenarios.triage.model.heard import Kind
 
 GAP_MAX = 6
+DENYING = frozenset("不没无未")
 Target = tuple[Kind, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A word of the lexicon at start..end of a clause. `gapped`: a pattern with a gap."""
+    """A word of the lexicon at start..end of a clause; `parts`: the stretches of its own words.
+
+    A pattern has more than one part; between its parts are gaps.
+    """
 
     kind: Kind
     index: int
     start: int
     end: int
-    gapped: bool
+    parts: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +88,19 @@ class Lexicon:
                 parts[number].append((start, last + 1))
         kept = _outermost(whole)
         hits = [
-            Hit(kind, index, start, end, gapped=False)
+            Hit(kind, index, start, end, ((start, end),))
             for start, end, word in kept
             for kind, index in self._whole.get(word, ())
         ]
         cover = [(start, end) for start, end, word in kept if word in self._except]
         for number, places in list(parts.items()):
             for pattern in self._patterns.get(number, ()):
-                span = _follow(places, pattern.rest, parts)
-                if span and not any(a <= span[0] and span[1] <= b for a, b in cover):
-                    hits.append(Hit(*pattern.target, *span, gapped=True))
+                found = _follow(places, pattern.rest, parts)
+                if not found:
+                    continue
+                start, end = found[0][0], found[-1][1]
+                if not any(a <= start and end <= b for a, b in cover):
+                    hits.append(Hit(*pattern.target, start, end, found))
         return sorted(hits, key=lambda hit: (hit.start, hit.end, hit.kind, hit.index))
 
 
@@ -111,26 +118,29 @@ def _all(entries: Entries) -> Iterable[tuple[Target, Sequence[str]]]:
 
 
 def _outermost(found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    """Leave out what lies inside a longer word."""
+    """Leave out what lies inside a longer word, and 没有呼吸 where 没有呼吸困难 is written."""
     kept: list[tuple[int, int, str]] = []
     for one in sorted(found, key=lambda hit: (hit[0], -hit[1])):
         if kept and kept[-1][0] <= one[0] and one[1] <= kept[-1][1]:
             continue
+        if kept and kept[-1][0] < one[0] < kept[-1][1] and kept[-1][2][0] in DENYING:
+            kept.pop()
         kept.append(one)
     return kept
 
 
 def _follow(
     places: list[tuple[int, int]], rest: tuple[int, ...], parts: dict[int, list[tuple[int, int]]]
-) -> tuple[int, int] | None:
+) -> tuple[tuple[int, int], ...]:
     """Find the parts of a pattern in order, each at most GAP_MAX characters after the last."""
-    for begin, stop in places:
-        end = stop
+    for place in places:
+        found = [place]
         for number in rest:
-            after = [two for one, two in parts.get(number, ()) if end <= one <= end + GAP_MAX]
+            end = found[-1][1]
+            after = [one for one in parts.get(number, ()) if end <= one[0] <= end + GAP_MAX]
             if not after:
                 break
-            end = min(after)
+            found.append(min(after, key=lambda one: (one[1], -one[0])))
         else:
-            return begin, end
-    return None
+            return tuple(found)
+    return ()

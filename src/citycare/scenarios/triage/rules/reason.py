@@ -14,6 +14,7 @@ from citycare.scenarios.triage.rules.compiling import NAMED_ONLY, band_of
 ADULT_FROM = 14
 LOG_DEPARTMENT = float(np.log(60.0))
 FLOOR = 1e-6
+HEARD = 0.85  # how often who has something says so when asked: questions are misunderstood
 NAMES_TOGETHER = 0.35  # named beside a stronger one, a disease may be the background
 COURSE_EDGES = (14, 84)
 
@@ -55,7 +56,7 @@ def logs_of(knowledge: Knowledge, evidence: Evidence, sharpness: float) -> Float
         floor = tables.base[finding] * leak
         logs += np.log(np.where(tables.listed[finding], tables.share[finding], floor))
     for finding in evidence.absent:
-        logs += np.log(np.maximum(1 - tables.share[finding], FLOOR))
+        logs += np.log(1 - HEARD * tables.share[finding])
     logs *= sharpness
     if evidence.days is not None:
         logs += 0.5 * np.log(tables.course[sum(evidence.days >= edge for edge in COURSE_EDGES)])

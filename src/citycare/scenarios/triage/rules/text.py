@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 TEXT_MAX = 20_000
@@ -25,6 +25,10 @@ NO_NOT = (  # words with 不/没/无 in them that deny nothing
     "不愿", "不肯", "没敢", "无名", "不规则", "没什么用", "不要", "不用", "能不能", "是不是",
     "会不会", "要不要", "有没有", "痛不痛", "不开刀", "不手术", "没断", "没间断", "不彻底",
 )  # fmt: skip
+CANNOT = re.compile(  # 喘不上气, 叫不醒: what cannot be done is there, it is not denied
+    r"(?<=[喘叫喊推摇拍唤说讲站坐睡吃喝看听走动吸抬拿按忍憋透提使用压认记想爬翻转呼咽咳解拉尿排退降喂哄哭"
+    r"躺蹲举握伸弯张合闭咬嚼吐吞止迈挪撑熬顶])不(?=[上出起醒应动住见清进过到开回下掉了得])"
+)
 SCOPE_END = re.compile(r"但|就是|只是|只有|不过|可是|却|而是|反而|除了|然后|后来|现在")
 AFTER_NO = re.compile(
     r"^(?:也|都|已经|现在|基本)?(?:没有了|没了|不明显|消失|不见了|好了|缓解了|退了)"
@@ -81,29 +85,35 @@ def clauses(text: str) -> Iterator[Clause]:
         at = after
 
 
-def denials(words: str) -> list[tuple[int, int]]:
+def denials(words: str, own: Sequence[tuple[int, int]] = ()) -> list[tuple[int, int]]:
     """Return the stretches of a clause that a denial covers, as (from, to).
 
     A denial reaches to the end of the clause or to a word of contrast. 不停, 不舒服 and the like
-    deny nothing.
+    deny nothing; nor does what stands inside the stretches `own`, the words of a finding that
+    say no themselves (叫不醒, 不吃奶).
 
     Source: the idea of NegEx (Chapman et al., J Biomed Inform 2001;34:301), words ours.
     """
-    shadow = words
+    shadow = CANNOT.sub("\x02", words)
     for word in NO_NOT:
         shadow = shadow.replace(word, "\x02" * len(word))
     found: list[tuple[int, int]] = []
     for match in re.finditer("|".join(NO), shadow):
+        if any(begin <= match.start() < end for begin, end in own):
+            continue
         stop = SCOPE_END.search(shadow, match.end())
         found.append((match.start(), stop.start() if stop else len(words)))
     return found
 
 
-def is_denied(words: str, start: int, end: int, spans: list[tuple[int, int]]) -> bool:
-    """Tell whether the hit at start..end is denied before, inside a gap, or right after it.
+def is_denied(
+    words: str, parts: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]
+) -> bool:
+    """Tell whether a hit, made of `parts`, is denied before, in a gap, or right after it.
 
     Source: as `denials`.
     """
+    start, end = parts[0][0], parts[-1][1]
     if any(begin < start < stop or start < begin < end for begin, stop in spans):
         return True
     return bool(AFTER_NO.match(words[end:]))

@@ -9,7 +9,7 @@ from citycare.scenarios.triage.model.heard import Heard, Kind, Mention, Said, Wh
 from citycare.scenarios.triage.model.knowledge import Knowledge
 from citycare.scenarios.triage.rules import person
 from citycare.scenarios.triage.rules import text as texts
-from citycare.scenarios.triage.rules.lexicon import Lexicon
+from citycare.scenarios.triage.rules.lexicon import Hit, Lexicon
 
 SUDDEN = re.compile(r"突然|忽然|一下子|猛地|骤然|突发")
 SEVERE = re.compile(
@@ -66,14 +66,12 @@ def _mentions(
     hits = lexicon.find(words)
     if not hits:
         return []
-    denied = texts.denials(words)
+    denied = texts.denials(words, _sayings_of_no(hits))
     when = _when(words, who)
     found: dict[tuple[Kind, int], Mention] = {}
     for hit in hits:
         name = words[hit.start : hit.end]
-        no = hit.kind is Kind.FINDING and texts.is_denied(words, hit.start, hit.end, denied)
-        if no and not hit.gapped and name[:1] in "不没无未":
-            no = False  # 不孕, 没劲: the name itself says no
+        no = hit.kind is Kind.FINDING and texts.is_denied(words, hit.parts, denied)
         mention = Mention(
             hit.kind, hit.index, Said.NO if no else Said.YES, when, name,
             clause.start + hit.start, focus or clause.question,
@@ -82,6 +80,11 @@ def _mentions(
         if before is None or before.said is Said.NO:
             found[hit.kind, hit.index] = mention
     return list(found.values())
+
+
+def _sayings_of_no(hits: list[Hit]) -> list[tuple[int, int]]:
+    """The stretches of findings' own words: a 不 or 没 in there denies nothing else."""
+    return [part for hit in hits if hit.kind is Kind.FINDING for part in hit.parts]
 
 
 def _when(words: str, who: str) -> When:
