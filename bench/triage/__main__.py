@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import random
 import sys
-import time
 from collections.abc import Callable
-from statistics import quantiles
-
-import psutil
 
 from bench import publish
 from bench.triage import truth
+from bench.triage.speed import speed
 from bench.triage.truth import Judged
 from citycare.scenarios.triage.model.entries import Urgency
 from citycare.scenarios.triage.rules import simulate
@@ -23,7 +18,6 @@ from citycare.scenarios.triage.service.knowledge import load
 
 Figures = dict[str, float]
 KNOWLEDGE = truth.ROOT / "knowledge"
-SECONDS = 8
 DRAWN = 1000
 
 
@@ -133,36 +127,6 @@ def alarms(triage: Triage) -> Figures:
         text = "\n".join(json.dumps(one, ensure_ascii=False) for one in missed)
         (truth.REPORT / f"{name}-failed.jsonl").write_text(text + "\n", encoding="utf8")
     return figures
-
-
-def speed(_: Triage) -> Figures:
-    """Turns of written patients, one process a core."""
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        found = pool.map(_turns, range(os.cpu_count() or 1))
-    times = [one for times, _ in found for one in times]
-    return {
-        "turn_p95_ms": quantiles(times, n=20)[-1] * 1000,
-        "turns_per_s": sum(len(times) for times, _ in found) / SECONDS,
-        "rss_mb": max(memory for _, memory in found),
-    }
-
-
-def _turns(seed: int) -> tuple[list[float], float]:
-    triage = load(KNOWLEDGE)
-    cases = [
-        simulate.case_of(entry)
-        for path in sorted(truth.CASES.glob("patients_*.jsonl"))
-        for entry in truth.lines_of(path)
-    ]
-    random.Random(seed).shuffle(cases)
-    times: list[float] = []
-    began = time.perf_counter()
-    while time.perf_counter() - began < SECONDS:
-        case = cases[len(times) % len(cases)]
-        before = time.perf_counter()
-        triage.advise(triage.hear(case.says, age=case.age, sex=case.sex))
-        times.append(time.perf_counter() - before)
-    return times, psutil.Process().memory_info().rss / 2**20
 
 
 PHASES: dict[str, Callable[[Triage], Figures]] = {

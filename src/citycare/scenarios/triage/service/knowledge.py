@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from threadpoolctl import threadpool_limits
 
 from citycare.kit.errors import Unavailable
 from citycare.scenarios.triage.rules.advise import Triage
@@ -52,4 +53,5 @@ def load(folder: Path) -> Triage:
     if problems:
         first = problems[0]
         raise KnowledgeBroken(file=first.file, entry=first.entry, faults=len(problems))
+    threadpool_limits(limits=1, user_api="blas")  # a process a core: more threads only collide
     return Triage(compile_entries(entries, version_of(folder)))
