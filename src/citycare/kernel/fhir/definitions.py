@@ -212,6 +212,75 @@ DEFINITIONS: dict[str, Definition] = {
             },
         ),
         Definition(
+            "Condition",
+            _words("identifier category bodySite stage evidence note"),
+            ("subject",),
+            (
+                _reference("subject", "Patient Group"),
+                _narrowed("patient", "Patient", "subject"),
+                _token("code"),
+                _token("clinical-status", "clinicalStatus"),
+                _reference("encounter", "Encounter"),
+                Param("recorded-date", Kind.DATE, ("recordedDate",)),
+            ),
+        ),
+        Definition(
+            "AllergyIntolerance",
+            _words("identifier category note reaction"),
+            ("patient", "reaction.manifestation"),
+            (
+                _reference("patient", "Patient"),
+                _token("code"),
+                _token("clinical-status", "clinicalStatus"),
+                Param("date", Kind.DATE, ("recordedDate",)),
+            ),
+            {"category": _words("food medication environment biologic")},
+        ),
+        Definition(
+            "MedicationStatement",
+            _words(
+                "identifier basedOn partOf statusReason derivedFrom reasonCode reasonReference"
+                " note dosage"
+            ),
+            ("status", "subject"),
+            (
+                _reference("subject", "Patient Group"),
+                _narrowed("patient", "Patient", "subject"),
+                Param("status", Kind.CODE, ("status",)),
+            ),
+            {
+                "status": _words(
+                    "active completed entered-in-error intended stopped on-hold unknown not-taken"
+                )
+            },
+        ),
+        Definition(
+            "QuestionnaireResponse",
+            _words("basedOn partOf item"),
+            ("status",),
+            (
+                _token("identifier"),
+                _reference("subject", "Patient"),
+                _narrowed("patient", "Patient", "subject"),
+                _reference("based-on", "ServiceRequest CarePlan", "basedOn"),
+                Param("status", Kind.CODE, ("status",)),
+                Param("authored", Kind.DATE, ("authored",)),
+            ),
+            {"status": _words("in-progress completed amended entered-in-error stopped")},
+        ),
+        Definition(
+            "Composition",
+            _words("category author attester relatesTo event section"),
+            ("status", "type", "date", "author", "title"),
+            (
+                _reference("subject", "Patient"),
+                _narrowed("patient", "Patient", "subject"),
+                _token("type"),
+                Param("date", Kind.DATE, ("date",)),
+            ),
+            {"status": _words("preliminary final amended entered-in-error")},
+        ),
+        Definition(
             "AuditEvent",
             _words("subtype purposeOfEvent agent entity"),
             ("type", "recorded", "agent", "agent.requestor", "source", "source.observer"),

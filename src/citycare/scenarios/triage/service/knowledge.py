@@ -16,6 +16,7 @@ from citycare.scenarios.triage.rules.compiling import compile_entries
 from citycare.scenarios.triage.rules.reading import read
 
 VERSION_CHARS = 12
+OTHERS = "questionnaires"  # lies beside, belongs to the pre-consultation
 
 
 def documents_of(folder: Path) -> dict[str, Any]:
@@ -23,16 +24,21 @@ def documents_of(folder: Path) -> dict[str, Any]:
     return {
         path.relative_to(folder).as_posix(): yaml.CSafeLoader(path.read_bytes()).get_single_data()
         or {}
-        for path in sorted(folder.rglob("*.yaml"))
+        for path in _files(folder)
     }
 
 
 def version_of(folder: Path) -> str:
     """Return what names exactly this state of the files: a digest over names and bytes."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.yaml")):
+    for path in _files(folder):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:VERSION_CHARS]
+
+
+def _files(folder: Path) -> list[Path]:
+    found = sorted(folder.rglob("*.yaml"))
+    return [path for path in found if path.relative_to(folder).parts[0] != OTHERS]
 
 
 class KnowledgeBroken(Unavailable):
