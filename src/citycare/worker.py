@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 FAILED_S = 15.0
 LIVE_S = 60.0
+OUTCOMES_S = 3600.0
 LANES = 5  # connections beside those of jobs: three lanes of a draw, queues, windows
 HANDLERS: tuple[Handler, ...] = (*fhir.HANDLERS,)
 JOBS: tuple[Job, ...] = (*booking.JOBS,)
@@ -73,7 +74,7 @@ async def keep_up(name: str, go_round: Round) -> None:
         await asyncio.sleep(pause_s)
 
 
-def rounds_of(database: Database, home: Path) -> dict[str, Round]:
+def rounds_of(database: Database, home: Path, knowledge: Path) -> dict[str, Round]:
     """Return what is kept up beside the jobs, by name."""
 
     async def publish_windows() -> float:
@@ -81,10 +82,17 @@ def rounds_of(database: Database, home: Path) -> dict[str, Round]:
             cx = Context(db, SYSTEM, clock.now(), "booking-windows", purpose="booking.schedule")
             return await booking.publish_windows(cx)
 
+    async def take_outcomes() -> float:
+        async with database.transaction() as db:
+            cx = Context(db, SYSTEM, clock.now(), "triage-outcomes", purpose="triage.outcome")
+            await triage.take_outcomes(cx, knowledge)
+        return OUTCOMES_S
+
     return {
         "booking.draws": partial(booking.run_draws, database, booking.read_keys(home)),
         "booking.queues": partial(booking.advance_queues, database),
         "booking.windows": publish_windows,
+        "triage.outcomes": take_outcomes,
     }
 
 
@@ -103,19 +111,23 @@ def demo_rounds_of(database: Database) -> dict[str, Round]:
 async def run(
     url: str,
     home: Path,
+    knowledge: Path,
     *,
     role: str | None = None,
     limits: Limits | None = None,
     demo: bool = False,
 ) -> None:
-    """Work on a database until SIGTERM or SIGINT. `home` holds the secrets of this installation."""
+    """Work on a database until SIGTERM or SIGINT.
+
+    `home` holds the secrets of this installation, `knowledge` the files of the triage.
+    """
     logging.getLogger("procrastinate").setLevel(logging.WARNING)  # it logs every job
     limits = limits or Limits()
     database = Database(url, size_max=limits.concurrency + LANES, role=role)
     rounds: list[asyncio.Task[None]] = []
     try:  # whatever ends it, the pool is closed: else the process hangs, and nobody starts another
         await database.open()
-        kept_up = rounds_of(database, home) | (demo_rounds_of(database) if demo else {})
+        kept_up = rounds_of(database, home, knowledge) | (demo_rounds_of(database) if demo else {})
         for name, go_round in kept_up.items():
             rounds.append(asyncio.create_task(keep_up(name, go_round)))
         await build(database, limits=limits).run()
@@ -126,12 +138,14 @@ async def run(
         await database.close()
 
 
-def main(url: str, home: Path, role: str | None = None, *, demo: bool = False) -> None:
+def main(
+    url: str, home: Path, knowledge: Path, role: str | None = None, *, demo: bool = False
+) -> None:
     """Run the worker in this process."""
-    uvloop.run(run(url, home, role=role, demo=demo))
+    uvloop.run(run(url, home, knowledge, role=role, demo=demo))
 
 
 if __name__ == "__main__":
     chosen = knobs.read()
     pool = knobs.database_of(chosen)
-    main(pool.url, chosen.home, pool.role, demo=chosen.demo)
+    main(pool.url, chosen.home, chosen.knowledge, pool.role, demo=chosen.demo)

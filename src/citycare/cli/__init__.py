@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
 import psycopg
 import typer
 from psycopg import sql
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from citycare import settings as knobs
 from citycare.cli import triage
+from citycare.cli.running import Json, Tell, bars, console, in_transaction, opened, run, say
 from citycare.kernel import audit, events, identity
 from citycare.kernel.context import SYSTEM, Context, Role
 from citycare.kit import clock, ids, keyring, migrate
-from citycare.kit.db import Database
 from citycare.kit.embedded import ServerNotReady
-from citycare.kit.errors import AppError
-from citycare.kit.keyfile import KeyFileWrong
 from citycare.kit.pages import PAGE_MAX
 from citycare.settings import DATABASE, Settings, SettingsWrong
 
@@ -43,67 +35,8 @@ app.add_typer(jobs_app, name="jobs")
 app.add_typer(secrets_app, name="secrets")
 app.add_typer(triage.app, name="triage")
 
-Json = Annotated[bool, typer.Option("--json", help="answer as one JSON object")]
-T = TypeVar("T")
-console = Console(stderr=True)
 PORT = 8000
 WEB_WORKERS = 2
-
-
-def _say(answer: dict[str, Any], *, as_json: bool, text: str) -> None:
-    sys.stdout.write((orjson.dumps(answer, default=str).decode() if as_json else text) + "\n")
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end; an expected error becomes one sentence and exit code 1."""
-    try:
-        return asyncio.run(work)
-    except AppError as error:
-        console.print(f"[red]{error.message()}[/red] {error.words} ({error})")
-        raise typer.Exit(1) from error
-    except KeyFileWrong as error:
-        console.print(f"[red]{error}[/red]", soft_wrap=True)
-        raise typer.Exit(1) from error
-
-
-def _bars() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-    )
-
-
-class _Tell:
-    """A progress callback (name, done, total) that draws one bar a name."""
-
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
-        self._tasks: dict[str, Any] = {}
-
-    def __call__(self, name: str, done: int, total: int | None) -> None:
-        """Move the bar of this name."""
-        if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=total)
-        self._bars.update(self._tasks[name], completed=done, total=total)
-
-
-@asynccontextmanager
-async def _opened(settings: Settings, size_max: int = 2) -> AsyncIterator[Database]:
-    """Lend the database to one command."""
-    database = knobs.database_of(settings, size_max=size_max)
-    await database.open()
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-async def _in_transaction(settings: Settings, work: Any) -> Any:
-    async with _opened(settings) as database, database.transaction() as db:
-        return await work(Context(db, SYSTEM, clock.now(), f"cli-{ids.new()}", purpose="cli"))
 
 
 def _prepare(settings: Settings, *, reset: bool = False) -> None:
@@ -133,7 +66,7 @@ def demo(
     os.environ["CITYCARE_BASE_URL"] = base = f"http://127.0.0.1:{port}"
     settings = knobs.read()
     _prepare(settings, reset=reset)
-    _run(_build_city(settings, scale))
+    run(_build_city(settings, scale))
     _sign_in_lines(base)
     _serve(settings, port)
 
@@ -143,9 +76,9 @@ async def _build_city(settings: Settings, scale: str) -> None:
     from citycare.journeys import demo as city  # noqa: PLC0415 - heavy, and only here
     from citycare.scenarios.booking.service.draw import read_keys  # noqa: PLC0415
 
-    async with _opened(settings, size_max=4) as database:
-        with _bars() as bars:
-            built = await city.build(database, scale, _Tell(bars), keys=read_keys(settings.home))
+    async with opened(settings, size_max=4) as database:
+        with bars() as shown:
+            built = await city.build(database, scale, Tell(shown), keys=read_keys(settings.home))
         async with database.transaction() as db:
             await city.extend(Context(db, SYSTEM, clock.now(), f"cli-{ids.new()}", purpose="demo"))
     if built.fresh:
@@ -196,11 +129,11 @@ def token(
     settings = knobs.read()
 
     async def work() -> str:
-        async with _opened(settings) as database:
+        async with opened(settings) as database:
             return await issue_token(database, as_, person, organisation)
 
-    made = _run(work())
-    _say({"token": made}, as_json=as_json, text=made)
+    made = run(work())
+    say({"token": made}, as_json=as_json, text=made)
 
 
 @app.command("import")
@@ -217,14 +150,14 @@ def import_(
     settings = knobs.read()
 
     async def work() -> Any:
-        async with _opened(settings) as database:
-            with _bars() as bars:
+        async with opened(settings) as database:
+            with bars() as shown:
                 return await onboarding.import_paths(
-                    database, paths, check_only=check, window_min=window, tell=_Tell(bars)
+                    database, paths, check_only=check, window_min=window, tell=Tell(shown)
                 )
 
-    report = _run(work())
-    _say(report.as_dict(), as_json=as_json, text=report.text())
+    report = run(work())
+    say(report.as_dict(), as_json=as_json, text=report.text())
     if not report.ok:
         raise typer.Exit(1)
 
@@ -232,9 +165,9 @@ def import_(
 @audit_app.command("head")
 def audit_head(*, as_json: Json = False) -> None:
     """Print where the trail ends now, to be kept elsewhere as a witness (take --json > FILE)."""
-    found = _run(_in_transaction(knobs.read(), lambda cx: audit.head(cx.db, cx.now)))
+    found = run(in_transaction(knobs.read(), lambda cx: audit.head(cx.db, cx.now)))
     text = f"{found.count} entries at {found.at.isoformat()}, digest {found.digest}"
-    _say(found.as_dict(), as_json=as_json, text=text)
+    say(found.as_dict(), as_json=as_json, text=text)
 
 
 @audit_app.command("verify")
@@ -251,14 +184,14 @@ def audit_verify(
 
     async def work(cx: Context) -> audit.Report:
         kept = audit.parse_head(witness.read_bytes()) if witness is not None else None
-        with _bars() as bars:
-            tell = partial(_Tell(bars), "audit")
+        with bars() as shown:
+            tell = partial(Tell(shown), "audit")
             return await audit.verify(cx.db, tell, witness=kept)
 
-    report = _run(_in_transaction(settings, work))
+    report = run(in_transaction(settings, work))
     first = report.first_broken
     broken = f"lane {first.lane} entry {first.seq}: {first.wrong}" if first else ""
-    _say(
+    say(
         {"ok": report.ok, "checked": report.checked, "first_broken": broken or None},
         as_json=as_json,
         text=f"{report.checked} entries, {'all links hold' if report.ok else 'BROKEN ' + broken}",
@@ -276,17 +209,17 @@ def booking_draw(draw: UUID, *, as_json: Json = False) -> None:
     settings = knobs.read()
 
     async def work() -> Any:
-        async with _opened(settings, size_max=8) as database:
-            with _bars() as bars:
+        async with opened(settings, size_max=8) as database:
+            with bars() as shown:
                 keys = draws.read_keys(settings.home)
-                return await draw_run.run_draw(database, keys, draw, _Tell(bars))
+                return await draw_run.run_draw(database, keys, draw, Tell(shown))
 
-    found = _run(work())
+    found = run(work())
     answer = {"draw": draw, "state": found.state, "requests": found.requests, "won": found.won}
     text = f"draw {draw}: {found.state}, {found.requests} requests, {found.won or 0} won"
     if found.state != "done":
         text += f"; waiting for the announced public text: {found.beacon_source}"
-    _say(answer, as_json=as_json, text=text)
+    say(answer, as_json=as_json, text=text)
 
 
 @booking_app.command("verify-draw")
@@ -307,10 +240,10 @@ def booking_verify_draw(
             draw_id = UUID(draw)
         except ValueError as error:
             raise typer.BadParameter(f"{draw}: neither a file nor the id of a draw") from error
-        report = _run(_verify_draw(knobs.read(), draw_id, noted))
+        report = run(_verify_draw(knobs.read(), draw_id, noted))
     fault = f"line {report.line}: {report.fault}" if report.line else report.fault
     held = f"{report.requests} requests, {report.won} won: the draw is right"
-    _say(
+    say(
         {
             "ok": report.ok,
             "requests": report.requests,
@@ -335,35 +268,35 @@ def _hex(text: str | None) -> bytes | None:
 def _verify_file(path: Path, noted: dict[str, bytes | None]) -> Any:
     from citycare.scenarios.booking.service import draw as draws  # noqa: PLC0415
 
-    with _bars() as bars, path.open("rb") as file:
-        lines = draws.counted(file, path.stat().st_size, _Tell(bars))
+    with bars() as shown, path.open("rb") as file:
+        lines = draws.counted(file, path.stat().st_size, Tell(shown))
         return draws.verify_file(lines, **noted)
 
 
 async def _verify_draw(settings: Settings, draw_id: UUID, noted: dict[str, bytes | None]) -> Any:
     from citycare.scenarios.booking.service import draw as draws  # noqa: PLC0415
 
-    async with _opened(settings) as database, database.autocommit() as db:
-        with _bars() as bars:
-            return await draws.verify_draw(db, draw_id, _Tell(bars), **noted)
+    async with opened(settings) as database, database.autocommit() as db:
+        with bars() as shown:
+            return await draws.verify_draw(db, draw_id, Tell(shown), **noted)
 
 
 @jobs_app.command("dead")
 def jobs_dead(*, as_json: Json = False) -> None:
     """List jobs that failed for good, the newest 200."""
-    page = _run(_in_transaction(knobs.read(), partial(events.list_dead_letters, limit=PAGE_MAX)))
+    page = run(in_transaction(knobs.read(), partial(events.list_dead_letters, limit=PAGE_MAX)))
     lines = [f"{one.job_id} {one.name} {one.error}" for one in page.items]
     lines += ["…and older ones"] if page.next else []
     found = [asdict(one) for one in page.items]
     text = "\n".join(lines) or "none"
-    _say({"dead": found, "more": page.next is not None}, as_json=as_json, text=text)
+    say({"dead": found, "more": page.next is not None}, as_json=as_json, text=text)
 
 
 @jobs_app.command("replay")
 def jobs_replay(job: int, *, as_json: Json = False) -> None:
     """Let a dead job run again."""
-    _run(_in_transaction(knobs.read(), lambda cx: events.replay(cx, job)))
-    _say({"replayed": job}, as_json=as_json, text=f"job {job} runs again")
+    run(in_transaction(knobs.read(), lambda cx: events.replay(cx, job)))
+    say({"replayed": job}, as_json=as_json, text=f"job {job} runs again")
 
 
 @secrets_app.command("rotate")
@@ -380,10 +313,10 @@ def secrets_rotate(
         path = keyring.path_of(settings.home, settings.field_keys)
         return keyring.begin_key(path, suite)
 
-    key = _run(work())
+    key = run(work())
     following = "restart web and worker, then: citycare secrets reseal"
     text = f"{key.suite} key {key.id} seals from the next start on; {following}"
-    _say({"key": key.id, "suite": key.suite}, as_json=as_json, text=text)
+    say({"key": key.id, "suite": key.suite}, as_json=as_json, text=text)
 
 
 @secrets_app.command("reseal")
@@ -394,11 +327,11 @@ def secrets_reseal(*, as_json: Json = False) -> None:
     async def work() -> tuple[keyring.Key, int]:
         ring = keyring.open_ring(settings.home, settings.field_keys)
         reseal = partial(identity.reseal_second_factors, ring=ring)
-        return ring.newest, await _in_transaction(settings, reseal)
+        return ring.newest, await in_transaction(settings, reseal)
 
-    key, count = _run(work())
+    key, count = run(work())
     text = f"{count} brought under {key.suite} key {key.id}; older keys now serve backups only"
-    _say({"key": key.id, "resealed": count}, as_json=as_json, text=text)
+    say({"key": key.id, "resealed": count}, as_json=as_json, text=text)
 
 
 def main() -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
 from rich.progress import track
 
+from citycare import settings as knobs
+from citycare.cli.running import Json, console, in_transaction, run, say
+from citycare.kernel.context import Context
+from citycare.kit import clock
 from citycare.kit.errors import AppError
 from citycare.scenarios.triage.model.answer import Advice
 from citycare.scenarios.triage.model.heard import Kind
@@ -24,25 +28,20 @@ from citycare.scenarios.triage.rules import simulate
 from citycare.scenarios.triage.rules.advise import Answered, Triage
 from citycare.scenarios.triage.rules.reading import read
 from citycare.scenarios.triage.rules.telling import plain
+from citycare.scenarios.triage.service import outcomes
 from citycare.scenarios.triage.service.knowledge import documents_of, load, version_of
 from citycare.settings import ROOT
 
 app = typer.Typer(no_args_is_help=True, help="triage and its knowledge")
-console = Console(stderr=True)
 KNOWLEDGE = ROOT / "knowledge"
 SHOWN = 30
 
-Json = Annotated[bool, typer.Option("--json", help="answer as one JSON object")]
 Age = Annotated[float | None, typer.Option(help="years; 0.5 is six months", min=0, max=130)]
 Sex = Annotated[str, typer.Option(help="female or male")]
 Folder = Annotated[Path, typer.Option(help="the folder of the knowledge")]
 AnswersFile = Annotated[
     Path | None, typer.Option(help="JSON: {question or finding: yes|no|unsure}")
 ]
-
-
-def _out(answer: Any, *, as_json: bool, text: str) -> None:
-    sys.stdout.write((orjson.dumps(answer, default=str).decode() if as_json else text) + "\n")
 
 
 def _load(folder: Path) -> Triage:
@@ -88,7 +87,7 @@ def ask(
     lines += [f"! {one.name}: {one.say}" for one in advice.alarms]
     if advice.question:
         lines.append(f"? {advice.question.text}")
-    _out(answer, as_json=as_json, text="\n".join(lines))
+    say(answer, as_json=as_json, text="\n".join(lines))
 
 
 @app.command()
@@ -110,7 +109,7 @@ def batch(cases: Path, out: Path, folder: Folder = KNOWLEDGE, *, as_json: Json =
             }
             target.write(orjson.dumps(row) + b"\n")
             count += 1
-    _out({"cases": count, "out": str(out)}, as_json=as_json, text=f"{count} cases → {out}")
+    say({"cases": count, "out": str(out)}, as_json=as_json, text=f"{count} cases → {out}")
 
 
 def _first(triage: Triage, entry: Any) -> Advice:
@@ -151,7 +150,7 @@ def lint(folder: Folder = KNOWLEDGE, *, as_json: Json = False) -> None:
     lines.append("  ".join(f"{name} {count}" for name, count in counts.items()))
     lines.append(f"{len(problems)} faults" if problems else "no faults")
     answer = {"ok": not problems, "problems": problems, **counts}
-    _out(answer, as_json=as_json, text="\n".join(lines))
+    say(answer, as_json=as_json, text="\n".join(lines))
     if problems:
         raise typer.Exit(1)
 
@@ -192,7 +191,7 @@ def explain(
     lines += [f"  {one['probability']:6.1%} {one['name']}" for one in behind]
     lines += [f"→ {one['probability']:6.1%} {one['name']}" for one in answer["departments"]]
     lines.append(f"urgency {answer['urgency']}  {[one['id'] for one in answer['red_flags']]}")
-    _out(answer, as_json=as_json, text="\n".join(lines))
+    say(answer, as_json=as_json, text="\n".join(lines))
 
 
 @app.command()
@@ -210,7 +209,7 @@ def diff(
     lines = [f"{one['id']}: {one['before']} → {one['after']}  {one['says'][:40]}"
              for one in changed[:SHOWN]]  # fmt: skip
     lines.append("  ".join(f"{name} {count}" for name, count in sorted(counts.items())))
-    _out(answer, as_json=as_json, text="\n".join(lines))
+    say(answer, as_json=as_json, text="\n".join(lines))
 
 
 def _checkout(folder: Path, revision: str, place: Path) -> Path:
@@ -291,7 +290,7 @@ def simulate_command(
     ]
     answer = _summary(played)
     text = "  ".join(f"{name} {value:.3g}" for name, value in answer.items())
-    _out(answer, as_json=as_json, text=text)
+    say(answer, as_json=as_json, text=text)
 
 
 def _summary(played: Sequence[simulate.Played]) -> dict[str, float]:
@@ -308,3 +307,39 @@ def _summary(played: Sequence[simulate.Played]) -> dict[str, float]:
         "questions_mean": sum(asked) / len(asked) if asked else 0.0,
         "questions_max": float(max(asked, default=0)),
     }
+
+
+@app.command()
+def report(
+    days: Annotated[int, typer.Option(help="look back so many days", min=1, max=3650)] = 365,
+    folder: Folder = KNOWLEDGE,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Say how often the advice was right, by what was diagnosed later, and whether it drifts."""
+    triage = _load(folder)
+
+    async def work(cx: Context) -> outcomes.Report:
+        since = clock.now() - timedelta(days=days)
+        return await outcomes.report(cx, triage, since)
+
+    found: outcomes.Report = run(in_transaction(knobs.read(), work))
+    lines = [_told("all", found.total)]
+    for title, group in (
+        ("by department", found.departments),
+        ("by hospital", found.organisations),
+        ("by month", found.months),
+    ):
+        lines += [title, *(f"  {_told(one.name, one)}" for one in group)]
+    if not found.total.count:
+        lines = ["no diagnosis has come back yet"]
+    if found.drifted:
+        lines.append("! the last 30 days differ from before by more than chance")
+    say(asdict(found), as_json=as_json, text="\n".join(lines))
+
+
+def _told(name: str, line: outcomes.Line) -> str:
+    return (
+        f"{name}: first {line.top1:.1%} ({line.low:.1%}–{line.high:.1%}), "
+        f"among three {line.top3:.1%}, of {line.count}"
+    )

@@ -45,7 +45,8 @@ FINDINGS = {
 }
 CONDITIONS: dict[str, dict[str, Any]] = {
     "bronchitis": {
-        "name": "支气管炎", "names": ["支气管炎"], "frequency": "common", "urgency": "week",
+        "name": "支气管炎", "icd": "J20", "names": ["支气管炎"],
+        "frequency": "common", "urgency": "week",
         "departments": {"03.01": 1}, "always": ["cough"], "some": ["fever"], "course": ["acute"],
         "drugs": ["急支糖浆"], "gp": True,
     },

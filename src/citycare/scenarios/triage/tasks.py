@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 from citycare.kernel.context import Context
 from citycare.kernel.events import Periodic
-from citycare.scenarios.triage.service import dialogues
+from citycare.scenarios.triage.service import dialogues, outcomes
+from citycare.scenarios.triage.service.knowledge import load
 
 
 async def forget_dialogues(cx: Context) -> None:
     """Each hour: dialogues of nobody are deleted after their time."""
     await dialogues.forget_old(cx)
+
+
+async def take_outcomes(cx: Context, knowledge: Path) -> None:
+    """Take in what was diagnosed after dialogues; the knowledge is read at the first time."""
+    await outcomes.take(cx, await asyncio.to_thread(load, knowledge))
 
 
 PERIODICS = (Periodic("triage.forget_dialogues", "7 * * * *", forget_dialogues),)
