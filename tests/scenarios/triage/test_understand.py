@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from citycare.scenarios.triage.model.heard import Heard, Kind, Said, When
 from citycare.scenarios.triage.rules import person
+from citycare.scenarios.triage.rules.sounds import Sounds
 from citycare.scenarios.triage.rules.text import TEXT_MAX
 from tests.scenarios.triage import small
 
@@ -147,3 +148,12 @@ def test_any_text_is_understood_the_same_way_twice(text: str) -> None:
     advice = TRIAGE.advise(first)
     assert 1 <= len(advice.departments) <= 3
     assert all(0 <= one.probability <= 1 for one in advice.departments)
+
+
+def test_a_word_written_as_it_sounds_is_understood() -> None:
+    same = {"dan": "蛋旦", "bie": "憋别", "de": "得的", "fa": "发法", "zi": "紫子", "ke": "咳克"}
+    sounds = Sounds(["血红蛋白", "憋得发紫", "咳嗽"], same)
+    assert list(sounds.find("查了血红旦白")) == [(2, 6, "血红蛋白")]
+    assert list(sounds.find("查了血红蛋白")) == []
+    assert list(sounds.find("用别的法子")) == [], "sounds like 憋得发紫, shares nothing with it"
+    assert list(sounds.find("克嗽")) == [], "two signs sound like too much else"

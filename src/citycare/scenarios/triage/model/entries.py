@@ -175,4 +175,5 @@ class Entries:
     red_flags: Sequence[RedFlag]
     values: Sequence[Value]
     classes: Mapping[str, tuple[str, ...]]
+    sounds: Mapping[str, str]  # syllable without tone → the characters that sound so
     reviewed: Mapping[str, str]  # file → review status

@@ -28,7 +28,8 @@ class Position:
 class Offer:
     """A clinic with an open place; `href` leads to its booking page.
 
-    `doctor` is empty for a department's general clinic. `known`: the person has been there.
+    `doctor` is empty for a department's general clinic. `known`: the person has been there;
+    `family`: it is the person's own family doctor.
     """
 
     doctor: str
@@ -41,6 +42,7 @@ class Offer:
     href: str
     metres: int | None = None
     known: bool = False
+    family: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,10 @@ class EmergenciesFor(Protocol):
     """Finds emergency departments."""
 
     async def __call__(
-        self, cx: Context, limit: int, *, near: Position | None = None
+        self, cx: Context, limit: int, *, near: Position | None = None, child: bool = False
     ) -> tuple[Emergency, ...]:
-        """Return at most `limit` emergency departments, the nearest first."""
+        """Return at most `limit` emergency departments, the nearest first.
+
+        With `child` those of hospitals that treat children.
+        """
         ...

@@ -10,9 +10,11 @@ import ahocorasick
 
 from citycare.scenarios.triage.model.entries import Entries
 from citycare.scenarios.triage.model.heard import Kind
+from citycare.scenarios.triage.rules.sounds import Sounds
 
 GAP_MAX = 6
 DENYING = frozenset("不没无未")
+NOTHING = (Kind.FINDING, -1)  # target of exceptions: what they cover means something else
 Target = tuple[Kind, int]
 
 
@@ -50,11 +52,13 @@ class Lexicon:
             for word in words:
                 self._add(target, word.lower().replace(" ", ""))
         for finding in entries.findings:
-            self._except.update(word.lower() for word in finding.excepted)
+            for word in finding.excepted:
+                self._add_exception(word.lower().replace(" ", ""))
         self._automaton = ahocorasick.Automaton()
         for word in {*self._whole, *self._literals, *self._except}:
             self._automaton.add_word(word, word)
         self._automaton.make_automaton()
+        self._sounds = Sounds(self._whole, entries.sounds)
 
     def __len__(self) -> int:
         """Return how many different strings are looked for."""
@@ -67,6 +71,12 @@ class Lexicon:
             return
         numbers = [self._part(one) for one in parts]
         self._patterns[numbers[0]].append(_Pattern(target, tuple(numbers[1:])))
+
+    def _add_exception(self, word: str) -> None:
+        if "~" in word or word.startswith("<"):
+            self._add(NOTHING, word)
+        else:
+            self._except.add(word)
 
     def _part(self, part: str) -> int:
         if part not in self._parts:
@@ -87,20 +97,25 @@ class Lexicon:
             for number in self._literals.get(word, ()):
                 parts[number].append((start, last + 1))
         kept = _outermost(whole)
+        found = [
+            (pattern.target, follow)
+            for number, places in list(parts.items())
+            for pattern in self._patterns.get(number, ())
+            if (follow := _follow(places, pattern.rest, parts))
+        ]
+        cover = [(start, end) for start, end, word in kept if word in self._except]
+        cover += [(at[0][0], at[-1][1]) for target, at in found if target == NOTHING]
         hits = [
             Hit(kind, index, start, end, ((start, end),))
             for start, end, word in kept
             for kind, index in self._whole.get(word, ())
+            if word in self._except or not _inside(start, end, cover)
         ]
-        cover = [(start, end) for start, end, word in kept if word in self._except]
-        for number, places in list(parts.items()):
-            for pattern in self._patterns.get(number, ()):
-                found = _follow(places, pattern.rest, parts)
-                if not found:
-                    continue
-                start, end = found[0][0], found[-1][1]
-                if not any(a <= start and end <= b for a, b in cover):
-                    hits.append(Hit(*pattern.target, start, end, found))
+        hits.extend(
+            Hit(*target, at[0][0], at[-1][1], at)
+            for target, at in found
+            if target != NOTHING and not _inside(at[0][0], at[-1][1], cover)
+        )
         return sorted(hits, key=lambda hit: (hit.start, hit.end, hit.kind, hit.index))
 
 
@@ -115,6 +130,10 @@ def _all(entries: Entries) -> Iterable[tuple[Target, Sequence[str]]]:
         yield (Kind.CUE, n), cue.words
     for n, department in enumerate(entries.departments):
         yield (Kind.DEPARTMENT, n), (*department.words, department.name)
+
+
+def _inside(start: int, end: int, cover: Iterable[tuple[int, int]]) -> bool:
+    return any(a <= start and end <= b for a, b in cover)
 
 
 def _outermost(found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:

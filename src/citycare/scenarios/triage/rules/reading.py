@@ -35,7 +35,7 @@ SITES = frozenset(
 )  # fmt: skip
 SEXES = frozenset({"", "female", "male"})
 SECTIONS = frozenset({"departments", "findings", "conditions", "cues", "red_flags", "values"})
-HEAD = frozenset({"source", "review", "note", "classes"})
+HEAD = frozenset({"source", "review", "note", "classes", "sounds"})
 
 Document = Mapping[str, Any]
 
@@ -47,6 +47,7 @@ class _Reader:
         self.problems: list[Problem] = []
         self.found: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
         self.classes: dict[str, tuple[str, ...]] = {}
+        self.sounds: dict[str, str] = {}
         self.reviewed: dict[str, str] = {}
         self.file = ""
         self.where: dict[tuple[str, str], str] = {}
@@ -62,7 +63,8 @@ class _Reader:
             self.wrong("", "no source: which book, guideline or list can a reader look up?")
         self.reviewed[file] = str((document.get("review") or {}).get("status", "UNVERIFIED"))
         for name, words in (document.get("classes") or {}).items():
-            self.classes[name] = tuple(words)
+            self.classes[name] = _words(words)
+        self.sounds |= document.get("sounds") or {}
         for section in document.keys() - HEAD:
             if section not in SECTIONS:
                 self.wrong(section, f"unknown section; known: {', '.join(sorted(SECTIONS))}")
@@ -278,6 +280,7 @@ def read(documents: Mapping[str, Document]) -> tuple[Entries, tuple[Problem, ...
         red_flags=tuple(found["red_flags"].values()),
         values=tuple(found["values"].values()),
         classes=reader.classes,
+        sounds=reader.sounds,
         reviewed=reader.reviewed,
     )
     problems = (*reader.problems, *_references(entries, reader.where))
