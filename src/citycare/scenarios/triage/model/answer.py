@@ -55,6 +55,11 @@ class Question:
     findings: tuple[str, ...]
     danger: bool = False
 
+    @property
+    def several(self) -> bool:
+        """Whether what is there is to be ticked, rather than yes or no said."""
+        return self.danger or len(self.findings) > 1
+
 
 @dataclass(frozen=True, slots=True)
 class Advice:

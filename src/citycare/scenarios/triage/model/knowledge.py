@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from citycare.scenarios.triage.model.entries import Entries
 
 Floats = NDArray[np.float32]
+Ints = NDArray[np.intp]
+SEXES = ("", "female", "male")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class Tables:
     `prior` [C] sums to 1; `ages` [5, C] and `sexes` [2, C] multiply it; `share` [F, C] is
     P(finding | condition); `listed` [F, C] where a clinician said so, or it follows; `base` [F];
     `adult` and `child` [C, D] say who treats it; `cues` [U, C] are likelihood ratios;
-    `named_only` [C]; `urgency` [C, 5]; `course` [3, C] for acute, subacute, chronic.
+    `asked` [3, F] says what one may ask whom (SEXES) and `of_mothers` [F] what only of women who
+    may be pregnant; `named_only` [C]; `urgency` [C, 5]; `course` [3, C] for acute, subacute, chronic.
     """
 
     prior: Floats
@@ -32,6 +35,8 @@ class Tables:
     adult: Floats
     child: Floats
     cues: Floats
+    asked: NDArray[np.bool_]
+    of_mothers: NDArray[np.bool_]
     named_only: NDArray[np.bool_]
     urgency: Floats
     course: Floats

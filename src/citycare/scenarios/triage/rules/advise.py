@@ -26,6 +26,7 @@ CHANGE_OF_ODDS = 1.25
 EMERGENCY = "20"
 GENERAL_PRACTICE = "02"
 MENTAL = "mental"
+ALSO = "also-"  # several findings at once; the number tells the questions apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +161,14 @@ class Triage:
                 return Question("danger", "下面这些，现在有吗？", danger, danger=True)
         if ask.is_sure(belief):
             return None
-        best = ask.next_question(self.knowledge, evidence, belief, told, SHARPNESS)
-        if best is None:
+        best = ask.next_questions(self.knowledge, evidence, belief, told, SHARPNESS)
+        if not best:
             return None
-        return Question(findings[best].id, findings[best].ask, (findings[best].id,))
+        if len(best) == 1:
+            one = findings[best[0]]
+            return Question(one.id, one.ask, (one.id,))
+        names = tuple(findings[n].id for n in best)
+        return Question(f"{ALSO}{len(answers)}", "下面这些，有吗？有的都点上。", names)
 
     def _urgency(self, belief: Belief, alarms: tuple[Alarm, ...], heard: Heard) -> Urgency:
         """The most urgent level likely enough; doubt goes up, not down."""

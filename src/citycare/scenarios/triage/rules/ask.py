@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from citycare.scenarios.triage.model.answer import Evidence
-from citycare.scenarios.triage.model.knowledge import Floats, Knowledge
+from citycare.scenarios.triage.model.heard import Patient
+from citycare.scenarios.triage.model.knowledge import SEXES, Floats, Ints, Knowledge
 from citycare.scenarios.triage.rules.reason import HEARD, Belief
 
 QUESTIONS_MAX = 12
 SURE = 0.80
 SURE_THREE = 0.97
-GAIN_MIN = 0.006
-CANDIDATES = 48
+GAIN_MIN = 0.002
+CANDIDATES = 80
+TOGETHER = 4  # asked at once, to tick: one page tells more than four pages of yes and no
 FERTILE = (12, 55)
+LIKELY_MIN = 1e-4  # less likely conditions change no question
 
 
 def loss(departments: Floats) -> Floats:
@@ -37,10 +40,10 @@ def is_sure(belief: Belief) -> bool:
     return bool(top[0] >= SURE and top[:3].sum() >= SURE_THREE)
 
 
-def next_question(
+def next_questions(
     knowledge: Knowledge, evidence: Evidence, belief: Belief, told: frozenset[int], sharpness: float
-) -> int | None:
-    """Return the finding whose answer is worth most, or None where none is worth asking.
+) -> tuple[int, ...]:
+    """Return the findings worth asking for now, the most telling first; empty: none is.
 
     Args:
         knowledge: all there is to ask.
@@ -52,42 +55,53 @@ def next_question(
     Source: expected loss one step ahead (Heckerman et al., Methods Inf Med 1992;31:106, there
     over diseases, here over departments).
     """
-    tables = knowledge.tables
-    yes = HEARD * tables.share @ belief.conditions
-    known = set(told)
-    for index, _ in evidence.present:
-        known |= {index, *knowledge.ancestors[index]}
-    known.update(evidence.absent)
-    known.update(evidence.unsure)
-    spread = (tables.share - yes[:, None]) ** 2 @ belief.conditions
-    usable = np.array(
-        [bool(one.ask) and n not in known and _asks(one.sex, evidence, one.id)
-         for n, one in enumerate(knowledge.entries.findings)]
-    )  # fmt: skip
-    spread = np.where(usable, spread, -1.0)
-    best = np.argsort(-spread)[:CANDIDATES]
-    best = best[spread[best] > 0]
+    likely = np.flatnonzero(belief.conditions > LIKELY_MIN)
+    weights = belief.conditions[likely]
+    weights = weights / weights.sum()
+    treats = belief.treats[likely]
+    shares = knowledge.tables.share[:, likely]
+    best = _candidates(knowledge, evidence, told, shares, weights)
     if not len(best):
-        return None
-    share = HEARD * tables.share[best]
-    after_yes = belief.conditions * np.maximum(share, 1e-5) ** sharpness
-    after_no = belief.conditions * (1 - share) ** sharpness
+        return ()
+    share = HEARD * shares[best]
+    after_yes = weights * np.maximum(share, 1e-5) ** sharpness
+    after_no = weights * (1 - share) ** sharpness
     after_yes /= after_yes.sum(axis=1, keepdims=True)
     after_no /= after_no.sum(axis=1, keepdims=True)
-    chance = yes[best]
-    expected = chance * loss(after_yes @ belief.treats)
-    expected += (1 - chance) * loss(after_no @ belief.treats)
-    gain = loss(belief.departments) - expected
-    place = int(np.argmax(gain))
-    return int(best[place]) if gain[place] >= GAIN_MIN else None
+    chance = share @ weights
+    expected = chance * loss(after_yes @ treats)
+    expected += (1 - chance) * loss(after_no @ treats)
+    gain = loss(weights @ treats) - expected
+    chosen: list[int] = []
+    for place in np.argsort(-gain, kind="stable"):
+        if gain[place] < GAIN_MIN or len(chosen) == TOGETHER:
+            break
+        index = int(best[place])
+        akin = {*knowledge.ancestors[index], *knowledge.descendants[index]}
+        if akin.isdisjoint(chosen):
+            chosen.append(index)
+    return tuple(chosen)
 
 
-def _asks(sex: str, evidence: Evidence, name: str) -> bool:
-    patient = evidence.patient
-    if sex and patient.sex and sex != patient.sex:
-        return False
-    if name in ("pregnant", "breastfeeding", "postpartum"):
-        return patient.sex == "female" and (
-            patient.age is None or FERTILE[0] <= patient.age <= FERTILE[1]
-        )
-    return True
+def _candidates(
+    knowledge: Knowledge, evidence: Evidence, told: frozenset[int], shares: Floats, weights: Floats
+) -> Ints:
+    """Return the findings that part the likely conditions most, of those one may ask for."""
+    usable = knowledge.tables.asked[SEXES.index(evidence.patient.sex)].copy()
+    if not _may_be_pregnant(evidence.patient):
+        usable[knowledge.tables.of_mothers] = False
+    known = {*told, *evidence.absent, *evidence.unsure}
+    for index, _ in evidence.present:
+        known |= {index, *knowledge.ancestors[index]}
+    usable[list(known)] = False
+    spread = (shares - (shares @ weights)[:, None]) ** 2 @ weights
+    spread = np.where(usable, spread, -1.0)
+    best = np.argsort(-spread, kind="stable")[:CANDIDATES]
+    found: Ints = best[spread[best] > 0]
+    return found
+
+
+def _may_be_pregnant(patient: Patient) -> bool:
+    return patient.sex == "female" and (
+        patient.age is None or FERTILE[0] <= patient.age <= FERTILE[1]
+    )

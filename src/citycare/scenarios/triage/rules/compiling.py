@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from citycare.scenarios.triage.model.entries import BANDS, URGENCIES, Condition, Entries
-from citycare.scenarios.triage.model.knowledge import Floats, Knowledge, Tables
+from citycare.scenarios.triage.model.knowledge import SEXES, Floats, Knowledge, Tables
 
 LEAK = 0.15  # a condition that does not list a finding has it this much as often as anybody
 KIND_OF_PARENT = 0.4  # how much of a general finding is its special form, if nobody says
@@ -15,6 +15,7 @@ KIND_MAX = 0.3  # but no more than this
 NAMED_ONLY = 0.05  # what a condition without findings weighs until it is named
 COURSE = {"acute": (0.85, 0.12, 0.03), "subacute": (0.25, 0.6, 0.15), "chronic": (0.08, 0.2, 0.72),
           "episodic": (0.4, 0.25, 0.35)}  # fmt: skip
+OF_MOTHERS = ("pregnant", "breastfeeding", "postpartum")
 URGENCY_SPREAD = 0.1
 
 
@@ -84,6 +85,13 @@ def _tables(
         adult=adult,
         child=_for_children(adult, entries, department),
         cues=_cues(entries, adult, department),
+        asked=np.array(
+            [
+                [bool(one.ask) and one.sex in ("", sex or one.sex) for one in entries.findings]
+                for sex in SEXES
+            ]
+        ),
+        of_mothers=np.array([one.id in OF_MOTHERS for one in entries.findings]),
         named_only=np.array([not one.findings for one in conditions]),
         urgency=_urgencies(conditions),
         course=np.array([_course(one) for one in conditions], dtype=np.float32).T,

@@ -110,12 +110,13 @@ def play(triage: Triage, case: Case, noise: float = 0.0, dice: Dice | None = Non
 def _answer(
     question: Question, truth: Mapping[str, bool], noise: float, dice: Dice | None
 ) -> Answered:
-    yes = tuple(name for name in question.findings if truth.get(name, False))
-    unsure = False
-    if dice is not None and dice.random() < noise and not question.danger:
-        unsure = dice.random() < 0.5  # noqa: PLR2004
-        yes = () if unsure or yes else question.findings
-    return Answered(question.id, question.findings, yes, unsure)
+    told = {name: truth.get(name, False) for name in question.findings}
+    if dice is None or question.danger:
+        return Answered(question.id, question.findings, tuple(n for n in told if told[n]))
+    if not question.several and dice.random() < noise / 2:
+        return Answered(question.id, question.findings, (), unsure=True)
+    yes = tuple(name for name in told if told[name] is not (dice.random() < noise / 2))
+    return Answered(question.id, question.findings, yes)
 
 
 def draw(knowledge: Knowledge, number: int, dice: Dice) -> Case:
