@@ -6,6 +6,7 @@ from typing import Any
 
 from citycare.scenarios.triage.model.answer import Advice
 from citycare.scenarios.triage.model.dialogue import Dialogue, State
+from citycare.scenarios.triage.model.heard import Heard, Kind, Said, When
 from citycare.scenarios.triage.model.knowledge import Knowledge
 
 KNOWLEDGE_URL = "urn:citycare:triage:knowledge"
@@ -54,21 +55,31 @@ def plain(knowledge: Knowledge, advice: Advice) -> dict[str, Any]:
     }
 
 
-def response_as_fhir(knowledge: Knowledge, one: Dialogue) -> dict[str, Any]:
-    """Write a dialogue of a person as a QuestionnaireResponse: first words, answers, advice.
+def response_as_fhir(knowledge: Knowledge, one: Dialogue, heard: Heard) -> dict[str, Any]:
+    """Write a dialogue of a person as a QuestionnaireResponse: words, findings, answers, advice.
+
+    Args:
+        knowledge: the one that gave the advice.
+        one: the dialogue.
+        heard: what was understood of its first words; an answer given later wins.
 
     Source: HL7 FHIR R4 QuestionnaireResponse.
     """
     names = {entry.id: entry.name for entry in knowledge.entries.findings}
+    said = {name: _said(there) for name, there in _understood(knowledge, heard).items()}
+    for answer in one.answers:
+        for name in answer.findings:
+            said[name] = _said(name in answer.yes, unsure=answer.unsure)
     answers = [
-        {
-            "linkId": f"finding/{name}",
-            "text": names.get(name, name),
-            "answer": [_said(name in answer.yes, unsure=answer.unsure)],
-        }
-        for answer in one.answers
-        for name in answer.findings
+        {"linkId": f"finding/{name}", "text": names.get(name, name), "answer": [value]}
+        for name, value in said.items()
     ]
+    if heard.days is not None:
+        days = {"linkId": "days", "text": "几天了", "answer": [{"valueDecimal": heard.days}]}
+        answers.append(days)
+    if one.advice["intents"]:
+        wishes = [{"valueString": wish} for wish in one.advice["intents"]]
+        answers.append({"linkId": "intents", "text": "想要什么", "answer": wishes})
     departments = [
         {"valueCoding": {"system": SPECIALTY_URL, "code": entry["code"], "display": entry["name"]}}
         for entry in one.advice["departments"]
@@ -97,7 +108,17 @@ def response_as_fhir(knowledge: Knowledge, one: Dialogue) -> dict[str, Any]:
     }
 
 
-def _said(there: bool, *, unsure: bool) -> dict[str, Any]:  # noqa: FBT001
+def _understood(knowledge: Knowledge, heard: Heard) -> dict[str, bool]:
+    """Return the findings that are there now, or are said not to be, as far as words tell."""
+    findings = knowledge.entries.findings
+    return {
+        findings[one.index].id: one.said is Said.YES
+        for one in heard.mentions
+        if one.kind is Kind.FINDING and one.when is When.NOW and one.said is not Said.UNSURE
+    }
+
+
+def _said(there: bool, *, unsure: bool = False) -> dict[str, Any]:  # noqa: FBT001
     if unsure and not there:
         return {"valueString": "不清楚"}
     return {"valueBoolean": there}
