@@ -23,7 +23,8 @@ class Tables:
     P(finding | condition); `listed` [F, C] where a clinician said so, or it follows; `base` [F];
     `adult` and `child` [C, D] say who treats it; `cues` [U, C] are likelihood ratios;
     `asked` [3, F] says what one may ask whom (SEXES) and `of_mothers` [F] what only of women who
-    may be pregnant; `named_only` [C]; `urgency` [C, 5]; `course` [3, C] for acute, subacute, chronic.
+    may be pregnant; `named_only` [C]; `urgency` [C, 5]; `course` [3, C] for acute, subacute and
+    chronic.
     """
 
     prior: Floats

@@ -35,6 +35,7 @@ SITES = frozenset(
 )  # fmt: skip
 SEXES = frozenset({"", "female", "male"})
 SECTIONS = frozenset({"departments", "findings", "conditions", "cues", "red_flags", "values"})
+UNREADABLE = "unreadable"  # what stands in place of entries where a file is no YAML
 HEAD = frozenset({"source", "review", "note", "classes", "sounds"})
 
 Document = Mapping[str, Any]
@@ -59,6 +60,10 @@ class _Reader:
     def read(self, file: str, document: Document) -> None:
         """Take in one file."""
         self.file = file
+        if not isinstance(document, Mapping) or UNREADABLE in document:
+            why = document[UNREADABLE] if isinstance(document, Mapping) else "not a mapping"
+            self.wrong("", f"cannot be read: {why}")
+            return
         if not document.get("source"):
             self.wrong("", "no source: which book, guideline or list can a reader look up?")
         self.reviewed[file] = str((document.get("review") or {}).get("status", "UNVERIFIED"))

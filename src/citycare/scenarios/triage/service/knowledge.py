@@ -13,19 +13,25 @@ from threadpoolctl import threadpool_limits
 from citycare.kit.errors import Unavailable
 from citycare.scenarios.triage.rules.advise import Triage
 from citycare.scenarios.triage.rules.compiling import compile_entries
-from citycare.scenarios.triage.rules.reading import read
+from citycare.scenarios.triage.rules.reading import UNREADABLE, read
 
 VERSION_CHARS = 12
 OTHERS = "questionnaires"  # lies beside, belongs to the pre-consultation
 
 
 def documents_of(folder: Path) -> dict[str, Any]:
-    """Read every YAML file below a folder, by its name relative to it."""
-    return {
-        path.relative_to(folder).as_posix(): yaml.CSafeLoader(path.read_bytes()).get_single_data()
-        or {}
-        for path in _files(folder)
-    }
+    """Read every YAML file below a folder, by its name relative to it.
+
+    A file that is no YAML comes back as a fault of its own, in place of entries.
+    """
+    return {path.relative_to(folder).as_posix(): _document(path) for path in _files(folder)}
+
+
+def _document(path: Path) -> Any:
+    try:
+        return yaml.CSafeLoader(path.read_bytes()).get_single_data() or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return {"source": ["-"], UNREADABLE: str(error)}
 
 
 def version_of(folder: Path) -> str:
