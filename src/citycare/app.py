@@ -11,8 +11,9 @@ from fastapi import FastAPI
 
 from citycare import settings as knobs
 from citycare.journeys.demo.cast import demo_logins
+from citycare.journeys.guidance import origins, places
 from citycare.kit.db import Database
-from citycare.scenarios import booking
+from citycare.scenarios import booking, triage
 from citycare.scenarios.booking.api import bookings, draw, emergency, queue, rush, slots
 from citycare.scenarios.booking.pages import (
     appeals,
@@ -39,7 +40,10 @@ from citycare.scenarios.booking.pages import (
 )
 from citycare.scenarios.booking.service.draw import keys_in
 from citycare.scenarios.triage import api as triage_api
+from citycare.scenarios.triage.pages import ask, card, dialogue
+from citycare.scenarios.triage.pages import clinic as triage_clinic
 from citycare.scenarios.triage.service import knowledge
+from citycare.scenarios.triage.service.proposing import ModelProposer
 from citycare.settings import Settings
 from citycare.web import access, assembly, design_pages, family, operator
 from citycare.web.assembly import Parts
@@ -50,7 +54,7 @@ from citycare.web.i18n import mark
 from citycare.web.login.demo_people import DemoPerson
 from citycare.web.portals.model import Entry
 
-BOOKING = Path(booking.__file__).parent
+BOOKING, TRIAGE = Path(booking.__file__).parent, Path(triage.__file__).parent
 PARTS = Parts(
     routers=(
         home.router,
@@ -77,6 +81,10 @@ PARTS = Parts(
         queue.router,
         emergency.router,
         triage_api.router,
+        ask.router,
+        dialogue.router,
+        card.router,
+        triage_clinic.router,
         waiting_room.router,
         access.router,
         family.router,
@@ -84,9 +92,10 @@ PARTS = Parts(
         appeals.router,
         design_pages.router,
     ),
-    templates=(BOOKING / "templates",),
+    templates=(BOOKING / "templates", TRIAGE / "templates"),
     entries={
         "resident": (
+            Entry(key="triage", label=mark("我不舒服"), href="/triage", icon="pulse"),
             Entry(key="book", label=mark("预约挂号"), href="/book", icon="booking"),
             Entry(key="mine", label=mark("我的预约"), href="/bookings", icon="list"),
             Entry(key="messages", label=mark("消息"), href="/messages", icon="mail"),
@@ -149,8 +158,20 @@ def create(settings: Settings, database: Database, parts: Parts = PARTS) -> Fast
     )
     assembly.install(app, _site(settings), database, parts)
     app.state.triage = knowledge.load(settings.knowledge)
+    app.state.triage_proposer = _proposer(settings)
+    app.state.triage_places = places.places_for
+    app.state.triage_emergencies = places.emergencies_for
+    app.state.booking_origins = origins.Origins()
     app.state.rush = rush.build(database, parts.now, lambda: keys_in(settings.home))
     return app
+
+
+def _proposer(settings: Settings) -> ModelProposer | None:
+    if settings.triage_model_url is None:
+        return None
+    return ModelProposer(
+        settings.triage_model_url, settings.triage_model, settings.triage_model_key
+    )
 
 
 def with_lane(app: FastAPI) -> Lane:

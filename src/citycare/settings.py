@@ -64,6 +64,20 @@ class Settings:
         repr=False,
         metadata={"env": "CITYCARE_OIDC_CLIENT_SECRET", "help": "our secret at that provider"},
     )
+    triage_model_url: str | None = field(
+        metadata={
+            "env": "CITYCARE_TRIAGE_MODEL_URL",
+            "help": "a language model (OpenAI protocol, up to `/v1`) that may propose questions to "
+            "the triage; it gets what residents write, so let it be your own; empty: none",
+        }
+    )
+    triage_model: str = field(
+        metadata={"env": "CITYCARE_TRIAGE_MODEL", "help": "the model's name at that server"}
+    )
+    triage_model_key: str = field(
+        repr=False,
+        metadata={"env": "CITYCARE_TRIAGE_MODEL_KEY", "help": "our key at that server"},
+    )
 
     @property
     def migrations(self) -> Path:
@@ -99,6 +113,9 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         oidc_issuer=get("CITYCARE_OIDC_ISSUER") or None,
         oidc_client_id=get("CITYCARE_OIDC_CLIENT_ID", "citycare"),
         oidc_client_secret=get("CITYCARE_OIDC_CLIENT_SECRET", ""),
+        triage_model_url=get("CITYCARE_TRIAGE_MODEL_URL") or None,
+        triage_model=get("CITYCARE_TRIAGE_MODEL", ""),
+        triage_model_key=get("CITYCARE_TRIAGE_MODEL_KEY", ""),
     )
 
 

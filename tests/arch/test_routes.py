@@ -36,6 +36,12 @@ ANONYMOUS: Mapping[str, str] = {
     "POST /api/v1/triage": "whoever does not feel well need not sign in to be told where to go",
     "POST /api/v1/triage/{dialogue_id}/answers": "same; the id is the permission",
     "GET /api/v1/triage/{dialogue_id}": "same",
+    "GET /triage": "whoever does not feel well need not sign in to be told where to go",
+    "POST /triage": "same",
+    "GET /triage/{dialogue_id}": "same; the id is the permission, but for a person's dialogue",
+    "GET /triage/{dialogue_id}/card": "same",
+    "POST /triage/{dialogue_id}/answer": "same",
+    "POST /triage/{dialogue_id}/back": "same",
     "POST /logout": "signing out twice is no error; the form token is still asked for",
 }
 BY_THEMSELVES: Mapping[str, str] = {

@@ -94,6 +94,7 @@ TRANSACTIONS = {  # who begins one, beside kit/db.py; a savepoint on cx.db is no
     "web/login/tokens.py": "prints a token for the command line",
     "web/operator/verify.py": "checks the whole trail while a page waits; keeps the verdict",
     "web/edge/health.py": "asks one read, without an actor",
+    "cli/__init__.py": "one command, one transaction",
     "cli/running.py": "one command, one transaction",
     "worker.py": "lets the demo city live",
     "kernel/events/running.py": "one job, one transaction",

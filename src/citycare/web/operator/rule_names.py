@@ -50,8 +50,11 @@ NAMES = {
     "identity.request.open_max": mark("一人最多几件代办申请在等"),
     "identity.totp.failures_max": mark("动态码错几次就暂停"),
     "identity.totp.lock_minutes": mark("动态码暂停多久"),
+    "triage.crisis.phone": mark("想伤害自己的人打哪个电话"),
     "triage.minor.age": mark("几岁以下请家长一起来"),
     "triage.nobody.kept_hours": mark("没登录的导诊对话保留几小时"),
+    "triage.outcome.days": mark("导诊后几天内的诊断拿来核对"),
+    "triage.youth.phone": mark("未成年人自己来问时给哪个电话"),
     "web.elder.age": mark("几岁起先给长辈版"),
 }
 UNITS = {

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from citycare.kernel.fhir import path
+from citycare.kernel.fhir.forms import extensions
 from citycare.kernel.fhir.forms.model import Answer
 from citycare.kernel.fhir.path import (
     DATE,
@@ -47,6 +48,7 @@ CHOICES: Final = ("choice", "open-choice")
 TEMPORAL: Final = {"Date": DATE, "DateTime": DATE_TIME, "Time": TIME}
 OBJECTS: Final = frozenset(("Attachment", "Coding", "Quantity", "Reference"))
 TEXTS: Final = frozenset(("String", "Uri"))
+YES_NO: Final = {"zh": ("否", "是"), "en": ("No", "Yes")}
 FULL_TIME: Final = 6  # FHIR writes a time of day with its seconds
 HOURS_ONLY: Final = 4  # and no DateTime with an hour but no minute
 
@@ -148,17 +150,17 @@ def same_lists(left: Iterable[Answer], right: Iterable[Answer]) -> bool:
     )
 
 
-def shown(kind: str, value: Any) -> str:
+def shown(kind: str, value: Any, lang: str = "zh") -> str:
     """Return an answer as people read it."""
     if isinstance(value, bool):
-        return "是" if value else "否"
+        return YES_NO.get(lang, YES_NO["zh"])[value]
     if isinstance(value, Decimal):
         return f"{value:f}"
     if not isinstance(value, dict):
         return str(value)
     match kind:
         case "Coding":
-            found = value.get("display") or value.get("code")
+            found = extensions.said(value, "display", lang) or value.get("code")
         case "Quantity":
             amount = shown("Decimal", value.get("value", ""))
             found = f"{amount} {value.get('unit') or value.get('code') or ''}".strip()

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from citycare.kernel.fhir.forms import answers, extensions
 from citycare.kernel.fhir.forms.model import OPTIONS_MAX, Answer, Choice, FormBroken, Json
+from citycare.kernel.fhir.forms.words import problem
 
 NESTED_MAX = 5  # value sets that include value sets
 
@@ -32,7 +33,7 @@ class Options:
             FormBroken: there are too many.
         """
         if len(choices) > OPTIONS_MAX:
-            raise FormBroken(problem="too many options", limit=OPTIONS_MAX)
+            raise FormBroken(problem("form_options", limit=OPTIONS_MAX))
         self.choices = tuple(choices)
         self.kinds: tuple[str, ...] = ()
         self._by_key: dict[Any, Choice] = {}
@@ -57,7 +58,9 @@ class Options:
             return None
         choice = self._by_key.get(answers.key(*found))
         if choice is None and found[0] == "Coding" and isinstance(found[1], dict):
-            for each in self._by_code.get(str(found[1].get("code")), ()):
+            code = found[1].get("code")
+            same = self.choices if code is None else self._by_code.get(str(code), ())
+            for each in same:
                 other = answers.kind_of(each.answer)
                 if other is not None and answers.same(found, other):
                     return each
@@ -76,11 +79,9 @@ def of_options(given: Iterable[Any]) -> Options:
 
 def _choice(option: Json) -> Choice:
     found = answers.kind_of(option)
-    if found is None:
-        raise FormBroken(problem="an answerOption without a value")
+    if found is None or not answers.is_of(*found):
+        raise FormBroken(problem("form_option"))
     kind, value = found
-    if not answers.is_of(kind, value):
-        raise FormBroken(problem="an answerOption that is not of its type", type=kind)
     more = extensions.extensions(option)
     weight = extensions.weight(option) if more else None
     prefix = extensions.text(more, extensions.OPTION_PREFIX) if more else ""

@@ -13,6 +13,7 @@ from citycare.kernel.fhir.forms import answers, extensions
 from citycare.kernel.fhir.forms.extensions import Extensions
 from citycare.kernel.fhir.forms.formulas import Formula, formula
 from citycare.kernel.fhir.forms.model import NO_BOUNDS, Bounds, FormBroken, Json
+from citycare.kernel.fhir.forms.words import problem
 
 MEGABYTE: Final = 1_000_000
 OPERATORS: Final = ("exists", "=", "!=", ">", "<", ">=", "<=")
@@ -140,5 +141,5 @@ def text_of(source: Json, name: str) -> str:
 def list_of(given: Any) -> list[Any]:
     """Return an element that repeats."""
     if not isinstance(given, list):
-        raise FormBroken(problem="an element that repeats is no array")
+        raise FormBroken(problem("form_array"))
     return given

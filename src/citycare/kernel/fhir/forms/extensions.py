@@ -17,6 +17,7 @@ from citycare.kernel.fhir.forms.model import Json
 CORE = "http://hl7.org/fhir/StructureDefinition/"
 SDC = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-"
 
+TRANSLATION: Final = CORE + "translation"
 VARIABLE: Final = CORE + "variable"
 CQF_EXPRESSION: Final = (CORE + "cqf-expression", CORE + "cqf-calculatedValue")
 WEIGHTS: Final = (CORE + "ordinalValue", CORE + "itemWeight")
@@ -103,6 +104,18 @@ def text(given: Extensions, address: str) -> str:
     """Return a text, or ""."""
     found = first(given, address)
     return found if isinstance(found, str) else ""
+
+
+def said(element: Mapping[str, Any], name: str, lang: str) -> str:
+    """Return a text of an element in a language; as it is written, where there is no such."""
+    beside = element.get(f"_{name}") if lang != "zh" else None
+    for each in extensions(beside).get(TRANSLATION, ()) if isinstance(beside, dict) else ():
+        parts = extensions(each)
+        tongue = first(parts, "lang")
+        if isinstance(tongue, str) and tongue.partition("-")[0] == lang:
+            return text(parts, "content")
+    own = element.get(name)
+    return own if isinstance(own, str) else ""
 
 
 def code(given: Extensions, address: str) -> str:

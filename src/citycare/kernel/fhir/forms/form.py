@@ -8,7 +8,7 @@ Source: HL7 FHIR R4 §2.4 Questionnaire and its invariants; the extensions in `e
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from citycare.kernel.fhir.forms import answers, choices, extensions
@@ -173,9 +173,10 @@ class _Reader:
     def __init__(self, questionnaire: Json) -> None:
         """Begin to read."""
         if not isinstance(questionnaire, dict):
-            raise FormBroken(problem="not a Questionnaire")
+            raise FormBroken(problem("form"))
         if questionnaire.get("resourceType") != "Questionnaire":
-            raise FormBroken(problem="not a Questionnaire")
+            raise FormBroken(problem("form"))
+        self.broken: list[Problem] = []
         self.questionnaire = questionnaire
         self.contained = Contained(questionnaire)
         self.value_sets: dict[str, Options | None] = {}
@@ -186,6 +187,8 @@ class _Reader:
     def form(self) -> Form:
         source = self.questionnaire
         items = self.items(source.get("item", []), None, 0)
+        if self.broken:
+            raise FormBroken(*self.broken)
         more = extensions.extensions(source)
         made = Form(
             source,
@@ -209,23 +212,34 @@ class _Reader:
         return made
 
     def items(self, given: Any, above: Item | None, depth: int) -> tuple[Item, ...]:
+        place = above.link_id if above else ""
         if not isinstance(given, list):
-            raise FormBroken(problem="item is no array", link_id=above.link_id if above else "")
+            self.broken.append(problem("form_array", place, place))
+            return ()
         if depth >= DEPTH_MAX and given:
-            raise FormBroken(problem="items nested too deeply", limit=DEPTH_MAX)
-        return tuple(self.item(each, above, depth) for each in given)
+            self.broken.append(problem("form_depth", place, place, limit=DEPTH_MAX))
+            return ()
+        found = []
+        for each in given:
+            if len(self.ordered) >= ITEMS_MAX:
+                raise FormBroken(*self.broken, problem("form_items", limit=ITEMS_MAX))
+            item = self.item(each, above, depth)
+            if item is not None:
+                found.append(item)
+        return tuple(found)
 
-    def item(self, source: Any, above: Item | None, depth: int) -> Item:
+    def item(self, source: Any, above: Item | None, depth: int) -> Item | None:
+        """Read an item and all within it; None where it has no place, which is noted."""
         if not isinstance(source, dict):
-            raise FormBroken(problem="an item is no object")
+            place = above.link_id if above else ""
+            self.broken.append(problem("form_item", place, place))
+            return None
         kind = source.get("type")
+        link_id = self.link_id(source, kind, above)
         if not isinstance(kind, str) or kind not in answers.KINDS:
-            raise FormBroken(problem="no item type of R4", type=str(kind)[:50])
-        if len(self.ordered) >= ITEMS_MAX:
-            raise FormBroken(problem="too many items", limit=ITEMS_MAX)
-        item = Item(
-            source, self.link_id(source, kind, above), kind, above, depth, len(self.ordered)
-        )
+            self.broken.append(problem("form_type", link_id, link_id))
+            kind = GROUP  # so that what is within is looked at too
+        item = Item(source, link_id, kind, above, depth, len(self.ordered))
         self.by_link[item.link_id] = item
         self.ordered.append(item)
         _plain(item)
@@ -234,26 +248,30 @@ class _Reader:
             _extended(item, more)
         if above is not None and above.hidden:
             item.hidden = True  # R4: with an item all within it is hidden
-        if item.is_question:
-            self.question(item, more)
-        if "enableWhen" in source:
-            self.enable_when(item)
+        try:
+            if item.is_question:
+                self.question(item, more)
+            if "enableWhen" in source:
+                self.enable_when(item)
+        except FormBroken as error:
+            self.broken += [replace(each, path=link_id, link_id=link_id) for each in error.problems]
         if "item" in source:
             item.items = self.items(source["item"], item, depth + 1)
             _fold(item)
         item.end = len(self.ordered)
         return item
 
-    def link_id(self, source: Json, kind: str, above: Item | None) -> str:
+    def link_id(self, source: Json, kind: Any, above: Item | None) -> str:
         """Return the linkId; a display without one, as official examples have, gets one."""
         found = source.get("linkId")
+        place = f"{above.link_id if above else ''}#{len(self.ordered)}"
         if isinstance(found, str) and found:
-            if found in self.by_link:
-                raise FormBroken(problem="two items of one linkId", link_id=found[:100])
-            return found
-        if kind != DISPLAY:
-            raise FormBroken(problem="an item without linkId", type=kind)
-        return f"{above.link_id if above else ''}#{len(self.ordered)}"
+            if found not in self.by_link:
+                return found
+            self.broken.append(problem("form_link_again", found, found))
+        elif kind != DISPLAY:
+            self.broken.append(problem("form_link", place))
+        return place
 
     def question(self, item: Item, more: Extensions) -> None:
         source = item.source

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from citycare.kit.errors import Incorrect, NotFound
@@ -24,13 +25,24 @@ ANSWERS_MAX = 1_000  # of one question
 REPEATS_MAX = 500  # of one group
 JSON_DEPTH_MAX = 30  # of one answer
 ROUNDS_MAX = 50  # through expressions that depend on each other in a circle
+EVALUATIONS_MAX = 200_000  # of expressions and conditions after one change
+TOLD_MAX = 10  # problems named in a log line
 
 
 class FormBroken(Incorrect):
-    """The questionnaire cannot be filled in: its structure is not that of FHIR R4."""
+    """The questionnaire cannot be filled in: its structure is not that of FHIR R4.
+
+    `problems` tells everything that is wrong with it, in the order of the questionnaire.
+    """
 
     code = "fhir.form_broken"
     words = "这份问卷的内容有错，暂时不能填写。请按提示改正问卷后再使用。"
+
+    def __init__(self, *problems: Problem) -> None:
+        """Keep the problems; the facts name the first ten."""
+        told = ", ".join(f"{each.code} {each.path}".strip() for each in problems[:TOLD_MAX])
+        super().__init__(problems=len(problems), first=told)
+        self.problems = problems
 
 
 class PlaceUnknown(NotFound):
@@ -149,6 +161,27 @@ class Entry:
     items: tuple[Shown, ...] = ()
 
 
+class Widget(StrEnum):
+    """What an item is drawn as."""
+
+    BOOLEAN = "boolean"  # yes or no
+    RADIOS = "radios"  # one of the options; with `open` or a text
+    CHECKBOXES = "checkboxes"  # some of the options; with `open` and a text
+    LIST = "list"  # one of many options; with `open` or a text
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    QUANTITY = "quantity"  # a number and a unit: `unit`, or one of `units`
+    DATE = "date"
+    DATE_TIME = "datetime"
+    TIME = "time"
+    STRING = "string"
+    TEXT = "text"
+    URL = "url"
+    GROUP = "group"
+    DISPLAY = "display"
+    UNSUPPORTED = "unsupported"  # files, references, options nobody knows: said, not drawn
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """One item at one place of a form, as a page renders it.
@@ -157,6 +190,7 @@ class Shown:
         path: names the place: linkIds, with the number of the repetition (`g[0]/q`); stable while
             no repetition is removed. `~`, `/` and `[` of a linkId are written `~0`, `~1`, `~2`.
         type: the R4 item type (`choice`, `group` …).
+        widget: what it is drawn as.
         control: the item control's code (`slider`, `check-box` …), or "".
         category: the display category (`instructions`, `security`), or "".
         enabled: whether it is to be answered; of an item that is not, nothing counts.
@@ -173,6 +207,7 @@ class Shown:
     path: str
     link_id: str
     type: str
+    widget: Widget
     text: str
     prefix: str
     control: str

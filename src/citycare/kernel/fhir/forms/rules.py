@@ -89,6 +89,11 @@ class Rules:
             ]
         return list(dict.fromkeys(told))
 
+    def variables_within(self, item: Item) -> list[int]:
+        """Return the variables of an item and of all within it, in their order."""
+        owned = [index for order in range(item.order, item.end) for index in self.owned[order]]
+        return [index for index in owned if self.rules[index].kind is Kind.VARIABLE]
+
     def told_by_answer(self, order: int) -> list[int]:
         """Return the rules that read the answers of an item; each once."""
         return list(dict.fromkeys((*self.readers[order], *self.everything)))

@@ -12,8 +12,7 @@ calculatedExpression, answerExpression, candidateExpression, variable; %resource
 from __future__ import annotations
 
 import heapq
-import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -23,11 +22,13 @@ from citycare.kernel.fhir.forms.asking import Asking
 from citycare.kernel.fhir.forms.form import Form
 from citycare.kernel.fhir.forms.formulas import Formula, Items
 from citycare.kernel.fhir.forms.model import (
+    EVALUATIONS_MAX,
     ROUNDS_MAX,
     Answer,
     Choice,
     FormBroken,
     Json,
+    ResponseTooLong,
     Sources,
 )
 from citycare.kernel.fhir.forms.rules import Kind, Rule
@@ -44,6 +45,7 @@ class Settling(Asking):
     Attributes:
         evaluations: how many rules were evaluated so far, each place counted.
         faults: codes of variables of the whole form that failed, by rule.
+        fresh: spots that came with an answer or a repetition and know nothing yet.
     """
 
     def __init__(
@@ -58,19 +60,27 @@ class Settling(Asking):
         self.rules = ordering.of_form(form)
         self.evaluations = 0
         self.faults: dict[str, str] = {}
+        self.fresh: list[Spot] = []
 
     def settle(self, rules: Iterable[int] | None = None) -> None:
-        """Evaluate rules (all, if none are named) and what depends on what they change."""
+        """Evaluate rules (all, if none are named) and what depends on what they change.
+
+        Raises:
+            ResponseTooLong: more would have to be evaluated than any sensible form asks for.
+        """
         if rules is None:
             self.tree.write()
             rules = range(len(self.rules.rules))
         dirty = set(rules)
+        limit = self.evaluations + EVALUATIONS_MAX
         waiting = sorted({self.rules.rules[index].step for index in dirty})
         while waiting:
             members = self.rules.steps[heapq.heappop(waiting)]
             if dirty.isdisjoint(members):
                 continue
             dirty.difference_update(members)
+            if self.evaluations > limit:
+                raise ResponseTooLong(limit=EVALUATIONS_MAX)
             for index in self._step(members):
                 if index not in dirty:
                     dirty.add(index)
@@ -184,7 +194,7 @@ class Settling(Asking):
     def switch(self, spot: Spot) -> None:
         """Pass on to what is within a spot whether it is to be answered."""
         was_live = spot.live
-        _switch(spot, on=spot.above is None or spot.above.on)
+        switched(spot, on=spot.above is None or spot.above.on)
         if spot.live != was_live:
             self.tree.rewrite_above(spot)
 
@@ -192,14 +202,14 @@ class Settling(Asking):
         made = self._found(rule, spot)
         if made is None:
             return []
-        found = [self._as_answer(spot, each) for each in made]
+        found = [self.as_answer(spot, each) for each in made]
         whole = [each for each in found if each is not None]
         if len(whole) < len(made) or (len(whole) > 1 and not spot.item.repeats):
             spot.faults[_label(rule)] = "expression_type"
             return []
         return whole
 
-    def _as_answer(self, spot: Spot, made: Any) -> Answer | None:
+    def as_answer(self, spot: Spot, made: Any) -> Answer | None:
         """Return what an expression found as an answer to a question, None if it is none."""
         item = spot.item
         for kind in item.kinds:
@@ -230,7 +240,7 @@ class Settling(Asking):
         before, spot.offered = spot.offered, None
         made = self._found(rule, spot)
         if made is not None:
-            offered = [self._as_answer(spot, each) for each in made]
+            offered = [self.as_answer(spot, each) for each in made]
             try:
                 spot.offered = choices.of_answers([each for each in offered if each is not None])
             except FormBroken:
@@ -272,7 +282,10 @@ class Settling(Asking):
         """Write a spot whose answers have changed, and ask within each of them."""
         if spot.item.items:
             self._branch_out(spot)
-        self.tree.rewrite(spot)
+            spot.refresh()
+            self.tree.rewrite_above(spot)  # arranging may have brought the spot to life already
+        else:
+            self.tree.rewrite(spot)
         self.weigh(spot)
 
     def _branch_out(self, spot: Spot) -> None:
@@ -287,87 +300,21 @@ class Settling(Asking):
         while len(spot.branches) < wanted:
             index = len(spot.branches)
             spot.branches.append(self.tree.read(spot.item.items, None, spot, index))
+            self.fresh += spot.branches[-1]
         self.tree.relist()
-        _switch(spot, on=spot.above is None or spot.above.on)
-
-    def put(self, spot: Spot, given: Sequence[Answer]) -> list[int]:
-        """Put answers to one question; return the rules to evaluate because of it (`settle`).
-
-        What is asked within an answer goes where the answer goes.
-        """
-        before, branches = spot.answers, list(spot.branches)
-        spot.given = list(given)
-        if spot.computed is not None and answers.same_lists(spot.given, spot.computed):
-            spot.given = []
-        if branches:
-            self._arrange(spot, before)
-        self.changed(spot)
-        if len(branches) == len(spot.branches) and all(map(operator.is_, branches, spot.branches)):
-            return self.rules.told_by_answer(spot.item.order)
-        return self.rules_of(spot)
-
-    def _arrange(self, spot: Spot, before: list[Answer]) -> None:
-        """Let what is asked within each answer follow it to its new place."""
-        moves = _followed(before, spot.answers)
-        if not spot.answers:
-            return
-        old = spot.branches
-        gone = set(range(len(old))).difference(each for each in moves if each is not None)
-        for index in gone:
-            for inner in old[index]:
-                self.tree.forget(inner)
-        spot.branches = []
-        for index, move in enumerate(moves):
-            if move is None:
-                branch = self.tree.read(spot.item.items, None, spot, index)
-            else:
-                branch = old[move]
-            for inner in branch:
-                inner.branch = index
-            spot.branches.append(branch)
-        self.tree.relist()
-        _switch(spot, on=spot.above is None or spot.above.on)
-
-    def rules_of(self, spot: Spot) -> list[int]:
-        """Return the rules that concern a spot, what is within it, and who reads these."""
-        orders = range(spot.item.order, spot.item.end)
-        owned = [index for order in orders for index in self.rules.owned[order]]
-        return [*owned, *self.rules.told_by_items(orders)]
-
-
-def _followed(before: list[Answer], after: list[Answer]) -> list[int | None]:
-    """Return for each answer which one it was before: the same one, else the one in its place."""
-    places: dict[Any, list[int]] = {}
-    for index, answer in reversed(list(enumerate(before))):
-        places.setdefault(_key(answer), []).append(index)
-    left = set(range(max(1, len(before))))  # without an answer there is a place for one
-    found: list[int | None] = []
-    for answer in after:
-        same = places.get(_key(answer))
-        found.append(same.pop() if same else None)
-        left.discard(-1 if found[-1] is None else found[-1])
-    for index, move in enumerate(found):
-        if move is None and index in left:
-            left.discard(index)
-            found[index] = index
-    return found
-
-
-def _key(answer: Answer) -> Any:
-    found = answers.kind_of(answer)
-    return None if found is None else (found[0], answers.key(*found))
+        switched(spot, on=spot.above is None or spot.above.on)
 
 
 def _choices(offered: Any) -> tuple[Choice, ...] | None:
     return offered.choices if isinstance(offered, choices.Options) else None
 
 
-def _switch(spot: Spot, *, on: bool) -> None:
+def switched(spot: Spot, *, on: bool) -> None:
     """Switch a spot and all within it, and write their JSON from the innermost out."""
     spot.on = on and spot.enabled
     for branch in spot.branches:
         for inner in branch:
-            _switch(inner, on=spot.on)
+            switched(inner, on=spot.on)
     spot.refresh()
 
 

@@ -26,7 +26,6 @@ from citycare.kernel.fhir.forms.model import (
 from citycare.kernel.fhir.forms.words import problem
 
 
-
 class Spot:
     """One item at one place.
 
@@ -80,6 +79,19 @@ class Spot:
         if self.computed is None or self.given:
             return self.given
         return self.computed
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether something here can be missing: not in a repetition or answer that is empty."""
+        here, above = self, self.above
+        while above is not None:
+            if above.item.is_question and here.branch >= len(above.answers):
+                return False
+            is_empty = above.item.is_group and above.item.repeats and not above.live
+            if is_empty and (above.number or not above.item.required):
+                return False
+            here, above = above, above.above
+        return True
 
     def path(self) -> str:
         """Return the name of the place (see `model.Shown.path`)."""
@@ -250,7 +262,7 @@ class Tree:
         inner: list[Any] = []
         for each in found:
             answer = _without_items(each)
-            valued = answers.kind_of(answer) is not None and not _is_deep(answer)
+            valued = answers.kind_of(answer) is not None and not is_deep(answer)
             if not valued and (answer or not isinstance(each, dict) or "item" not in each):
                 self.note("answer_shape", spot)
             elif valued:
@@ -266,6 +278,10 @@ class Tree:
             ]
         else:
             self.read((), [one for each in inner for one in each], spot)
+
+    def has(self, spot: Spot) -> bool:
+        """Tell whether a spot still stands in the form."""
+        return any(each is spot for each in self.by_link[spot.item.link_id])
 
     def note(self, code: str, spot: Spot) -> None:
         """Note what is wrong with the shape of the response at a spot."""
@@ -325,11 +341,12 @@ def _beside(json: Json) -> Json:
     return {name: value for name, value in json.items() if name not in ("answer", "item")}
 
 
-def _is_deep(json: Any, left: int = JSON_DEPTH_MAX) -> bool:
+def is_deep(json: Any, left: int = JSON_DEPTH_MAX) -> bool:
+    """Tell whether JSON is nested deeper than an answer may be."""
     if isinstance(json, dict):
-        return left == 0 or any(_is_deep(each, left - 1) for each in json.values())
+        return left == 0 or any(is_deep(each, left - 1) for each in json.values())
     if isinstance(json, list):
-        return left == 0 or any(_is_deep(each, left - 1) for each in json)
+        return left == 0 or any(is_deep(each, left - 1) for each in json)
     return False
 
 

@@ -54,6 +54,17 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "这一项由问卷自动计算，填写的值与计算结果不符，将以计算结果为准",
         "differs from what the form calculates, which counts",
     ),
+    # a questionnaire that cannot be used (`FormBroken`)
+    "form": ("这不是一份问卷", "is not a Questionnaire"),
+    "form_array": ("应当是数组的地方不是数组", "has a repeating element that is no array"),
+    "form_item": ("问卷的这一项不是对象", "has an item that is no object"),
+    "form_items": ("问卷的题目超过{limit}个", "has more than {limit} items"),
+    "form_depth": ("问卷的层级超过{limit}层", "has items nested more than {limit} deep"),
+    "form_type": ("问卷的这一项的类型不对", "has a type that FHIR R4 does not know"),
+    "form_link": ("问卷的这一项没有 linkId", "has no linkId"),
+    "form_link_again": ("问卷里有两项用了同一个 linkId", "has the linkId of another item"),
+    "form_option": ("问卷的备选答案写得不对", "has an answerOption without a value of its type"),
+    "form_options": ("备选答案超过{limit}个", "has more than {limit} options"),
     # the form itself: for who wrote it; none of them stops a person from answering
     "expression_syntax": ("问卷的表达式写得不对", "has an expression that is not FHIRPath"),
     "expression_language": (
@@ -86,6 +97,8 @@ def problem(
 ) -> Problem:
     """Return a problem with its words; those of the form itself are warnings."""
     words, message = WORDS[code]
+    if code != "constraint":
+        message = f"This {message}."
     if facts:
         words, message = (text.format_map(facts) for text in (words, message))
     is_warning = code in WARNINGS if warning is None else warning

@@ -15,7 +15,7 @@ from citycare.kernel.context import Channel, Context, Role
 from citycare.kit import clock
 from citycare.kit.db import Row
 from citycare.scenarios.booking.model.core import Booking, Pool, State
-from citycare.scenarios.booking.pages import staff
+from citycare.scenarios.booking.pages import origin, staff
 from citycare.scenarios.booking.pages.clinic_rows import (
     HALVES,
     Asked,
@@ -74,7 +74,8 @@ class Command:
 class Panel:
     """One person of the list: who, why here, how to reach them, what was before.
 
-    `unseen` is where to say that somebody noted as seen is not; empty when that cannot be.
+    `unseen` is where to say that somebody noted as seen is not; empty when that cannot be. `why`
+    is where to read what led to the booking; empty: nothing did.
     """
 
     id: UUID
@@ -87,6 +88,7 @@ class Panel:
     visits: tuple[Fact, ...]
     commands: tuple[Command, ...]
     unseen: str
+    why: str
     back: str
 
 
@@ -127,6 +129,7 @@ async def panel_of(request: Request, cx: Context, booking_id: UUID, back: str) -
         ),
         commands=_commands(cx, booking, words),
         unseen=_undo(booking_id, State.ARRIVED, back) if _may_unsee(cx, booking) else "",
+        why=await origin.address_of(request, cx, booking_id),
         back=back,
     )  # fmt: skip
 

@@ -177,6 +177,8 @@ def _departments(asked: Asked, place: Place, words: Words) -> QuestionPage:
         more = asked.href(step=DEPARTMENT, skip=following)
         others.append(Action(label=words("看别的科"), href=more))
     others.append(Action(label=words("都不是，我来打字找"), href=asked.href(step=TYPE)))
+    if not asked.move:
+        others.append(Action(label=words("不知道挂什么科"), href="/triage"))
     back = asked.href(step=DEPARTMENT, skip=place.skip - ROWS_MAX) if place.skip else "/book"
     return QuestionPage(
         title=words("要看哪个科？"),

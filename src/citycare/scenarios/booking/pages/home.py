@@ -150,6 +150,7 @@ async def _asked(cx: Context) -> int:
 
 def _doors(words: Words, *, unread: int, offers: int, asked: int = 0) -> tuple[Door, ...]:
     return (
+        Door(label=words("我不舒服"), href="/triage", icon="pulse"),
         Door(label=words("预约挂号"), href="/book", icon="booking"),
         Door(
             label=words("我的预约"),

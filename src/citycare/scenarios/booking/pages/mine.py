@@ -27,6 +27,7 @@ from citycare.scenarios.booking.model.core import (
     TooManyBookings,
 )
 from citycare.scenarios.booking.model.queue import TicketMissing, TicketNotAdmitted, TicketSpent
+from citycare.scenarios.booking.pages import origin
 from citycare.scenarios.booking.pages.replaced import Story, story_of
 from citycare.scenarios.booking.pages.words import booked, booking_part, place_of, state_tag, when
 from citycare.scenarios.booking.rules.calendar import as_calendar
@@ -59,6 +60,7 @@ class ConfirmPage:
     place: str
     facts: tuple[Fact, ...]
     move: str
+    origin: str
     back: str
     error: str
     ways: tuple[Action, ...]
@@ -74,15 +76,24 @@ async def person_in_hand(request: Request, cx: Context) -> persons.InHand:
 
 @router.get("/book/{slot_id}", dependencies=[gate("booking.book")])
 async def confirm(
-    request: Request, cx: WriteContext, slot_id: UUID, move: UUID | None = None
+    request: Request,
+    cx: WriteContext,
+    slot_id: UUID,
+    move: UUID | None = None,
+    led: origin.InAddress = None,
 ) -> Response:
     """Show once more what will be booked."""
-    page = await _confirm_page(request, cx, slot_id, move, None)
+    page = await _confirm_page(request, cx, slot_id, move, led, None)
     return await respond(request, cx, "booking/confirm.html", page)
 
 
 async def _confirm_page(
-    request: Request, cx: Context, slot_id: UUID, move: UUID | None, error: AppError | None
+    request: Request,
+    cx: Context,
+    slot_id: UUID,
+    move: UUID | None,
+    led: UUID | None,
+    error: AppError | None,
 ) -> ConfirmPage:
     words = words_of(request)
     person = await person_in_hand(request, cx)
@@ -103,6 +114,7 @@ async def _confirm_page(
             Fact(name=words("挂号费"), text=yuan(Money(card["fee_fen"]), lang)),
         ),
         move=str(move or ""),
+        origin=str(led or ""),
         back=back,
         error=i18n.words_of(error, lang) if error else "",
         ways=_ways(error, back, wait, words) if error else (),
@@ -137,7 +149,11 @@ async def _moved_from(
 
 @router.post("/book/{slot_id}", dependencies=[gate("booking.book")])
 async def confirmed(
-    request: Request, cx: WriteContext, slot_id: UUID, move: Moved = None
+    request: Request,
+    cx: WriteContext,
+    slot_id: UUID,
+    move: Moved = None,
+    led: origin.InForm = None,
 ) -> Response:
     """Book it, or move the old booking here; say so and show it."""
     words = words_of(request)
@@ -155,8 +171,9 @@ async def confirmed(
     except (TicketMissing, TicketNotAdmitted, TicketSpent) as error:
         return redirect(request, f"/queue/{error.facts['clinic']}")
     except AppError as error:
-        page = await _confirm_page(request, cx, slot_id, move, error)
+        page = await _confirm_page(request, cx, slot_id, move, led, error)
         return await respond(request, cx, "booking/confirm.html", page, status=409)
+    await origin.keep(request, cx, made.id, person.person_id, led)
     return redirect(request, f"/bookings/{made.id}", notice=_done(move, words))
 
 

@@ -146,7 +146,13 @@ async def begin_dialogue(request: Request, body: NewDialogue, cx: WriteContext) 
     `triage.text_missing` for blanks.
     """
     made, _ = await dialogues.begin(
-        cx, triage_of(request), body.text, age=body.age, sex=body.sex, person_id=body.person_id
+        cx,
+        triage_of(request),
+        body.text,
+        age=body.age,
+        sex=body.sex,
+        person_id=body.person_id,
+        proposer=request.app.state.triage_proposer,
     )
     return _out(made)
 

@@ -50,6 +50,7 @@ class Dialogue:
     channel: str
     created_at: datetime
     updated_at: datetime
+    proposed: tuple[str, ...] = ()  # findings a language model proposes to ask for
 
 
 class DialogueUnknown(NotFound):

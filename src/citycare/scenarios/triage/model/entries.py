@@ -60,7 +60,11 @@ class Department:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something noticed or said. `base` is its share of all outpatients, 0 to 1."""
+    """Something noticed or said. `base` is its share of all outpatients, 0 to 1.
+
+    `excepted` are longer words in which its words mean something else, whoever uses them;
+    `unless` the same for this finding and those it implies alone.
+    """
 
     id: str
     name: str
@@ -73,6 +77,7 @@ class Finding:
     implies: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     excepted: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
     sex: str = ""
 
 

@@ -16,33 +16,41 @@ from citycare.scenarios.triage.pages import body
 from citycare.scenarios.triage.pages.base import PATH, SEXES, Speech, speech_of, triage_of
 from citycare.scenarios.triage.rules.english import original_of, with_chinese
 from citycare.scenarios.triage.rules.person import age_of
+from citycare.scenarios.triage.rules.text import TEXT_MAX
 from citycare.scenarios.triage.service import dialogues, looking
 from citycare.web import forms
 from citycare.web.edge.contexts import ReadContext, WriteContext, gate
 from citycare.web.i18n import mark
-from citycare.web.manner import Words, manner_of
+from citycare.web.manner import Words, manner_of, words_of
 from citycare.web.parts import Action, Link, Option
 from citycare.web.portals import persons
 from citycare.web.respond import redirect, respond
+from citycare.web.shell import Toast
 
 router = APIRouter(include_in_schema=False)
 AGE_MAX = 120
 BABY = 0.5  # years: somebody under one of whom the words say no month
 QUOTED_MAX = 24
+OTHER = "other"
+TOO_LONG = mark("写得太长了，请挑最要紧的说，两万字以内。您写的都还在。")
 AGE_WRONG = mark("年龄写个数字就行，比如 67。不到一岁写 0。")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskPage:
-    """The one question, what was typed so far, and what is wrong with it."""
+    """The one question, what was typed so far, and what is wrong with it.
+
+    `whom`: for whom one may ask, empty for a stranger; `youth`: whom a child alone may call.
+    """
 
     text: str
+    text_max: int
     error: str
     age: str
     age_error: str
     sexes: tuple[Option, ...]
-    person: str
-    minor: bool
+    whom: tuple[Option, ...]
+    youth: str
     body: body.Body
     going_on: Action | None
 
@@ -77,6 +85,7 @@ class Typed:
     complaint: str = ""
     age: str = ""
     sex: str = ""
+    whom: str = ""
     error: str = ""
     age_error: str = ""
 
@@ -113,6 +122,7 @@ async def ask(
         typed.text, typed.sex = original_of(before.text), before.sex
         if before.person_id is None and before.age_years is not None:
             typed.age = str(int(before.age_years))
+        typed.whom = OTHER if before.person_id is None else str(before.person_id)
     return await _show(request, cx, typed, site)
 
 
@@ -123,12 +133,13 @@ async def _show(
     person = await persons.in_hand(request, cx)
     page = AskPage(
         text=typed.text,
+        text_max=TEXT_MAX,
         error=speech.words(typed.error) if typed.error else "",
         age=typed.age,
         age_error=speech.words(typed.age_error) if typed.age_error else "",
         sexes=_sexes(typed.sex, speech.words),
-        person=person.name if person is not None else "",
-        minor=await _is_minor(cx, person),
+        whom=await _whom(cx, person, typed, speech.words),
+        youth=await looking.youth_phone(cx) if await _is_minor(cx, person) else "",
         body=body.body_of(speech, site),
         going_on=await _going_on(cx, person, speech.words),
     )
@@ -154,6 +165,26 @@ async def _going_on(
     said = " ".join(original_of(before.text).split())
     quoted = said if len(said) <= QUOTED_MAX else said[:QUOTED_MAX] + "…"
     return Action(label=words("接着问“%(said)s”", said=quoted), href=f"{PATH}/{before.id}")
+
+
+async def _whom(
+    cx: Context, person: persons.InHand | None, typed: Typed, words: Words
+) -> tuple[Option, ...]:
+    """List for whom one may ask: oneself, family who agreed, or somebody else with an age."""
+    if person is None:
+        return ()
+    chosen = typed.whom or str(person.person_id)
+    names = await looking.family(cx) or {person.person_id: person.name}
+    own = tuple(
+        Option(
+            value=str(one),
+            label=words("我自己") if one == cx.actor.person_id else name,
+            note=name if one == cx.actor.person_id else "",
+            selected=chosen == str(one),
+        )
+        for one, name in names.items()
+    )
+    return (*own, Option(value=OTHER, label=words("别人"), selected=chosen == OTHER))
 
 
 def _sexes(chosen: str, words: Words) -> tuple[Option, ...]:
@@ -188,14 +219,18 @@ async def begin(request: Request, cx: WriteContext) -> Response:
         complaint=form.values.get("complaint", ""),
         age=form.values.get("age", ""),
         sex=form.values.get("sex", ""),
+        whom=form.values.get("whom", ""),
     )
     text = _said(request, typed)
     if not text.strip():
         typed.error = TextMissing.words
+    elif len(typed.text) > TEXT_MAX:
+        typed.error = TOO_LONG
+    if typed.error:
         return await _show(request, cx, typed, status=422)
-    person = await persons.in_hand(request, cx)
+    person = await _person(request, cx, typed.whom)
     years = typed.years() if person is None else None
-    if person is None and manner_of(request).elder:
+    if person is None and not typed.whom and manner_of(request).elder:
         if typed.age_error or not form.is_checked("asked"):
             return await _ask_who(request, cx, typed)
     elif typed.age_error:
@@ -207,8 +242,33 @@ async def begin(request: Request, cx: WriteContext) -> Response:
         age=years,
         sex=typed.sex if person is None and typed.sex in ("female", "male") else "",
         person_id=person.person_id if person is not None else None,
+        proposer=request.app.state.triage_proposer,
     )
-    return redirect(request, f"{PATH}/{made.id}")
+    return await _on(request, cx, person, f"{PATH}/{made.id}")
+
+
+async def _person(request: Request, cx: Context, whom: str) -> persons.InHand | None:
+    """Return whom it is about: whom one chose, else for whom one acts; None: somebody else."""
+    person = await persons.in_hand(request, cx)
+    if person is None or whom == OTHER:
+        return None
+    for one, name in (await looking.family(cx)).items():
+        if str(one) == whom:
+            return persons.InHand(one, name, is_self=one == cx.actor.person_id)
+    return person
+
+
+async def _on(
+    request: Request, cx: Context, person: persons.InHand | None, to: str
+) -> Response:  # fmt: skip
+    """Go on; for somebody of the family, what is booked after it is for them too."""
+    before = await persons.in_hand(request, cx)
+    if person is None or before is None or person.person_id == before.person_id:
+        return redirect(request, to)
+    said = words_of(request)("现在为%(name)s办理。", name=person.name)
+    response = redirect(request, to, notice=Toast(text=said))
+    persons.choose(request, response, cx, person.person_id, person.name)
+    return response
 
 
 def _said(request: Request, typed: Typed) -> str:
@@ -217,9 +277,7 @@ def _said(request: Request, typed: Typed) -> str:
     knowledge = triage.knowledge
     tapped = ""
     if typed.complaint in knowledge.finding:
-        tapped = looking.said_words(
-            knowledge.entries.findings[knowledge.finding[typed.complaint]]
-        )
+        tapped = looking.said_words(knowledge.entries.findings[knowledge.finding[typed.complaint]])
     typed_text = with_chinese(knowledge.entries, typed.text.strip())
     return "，".join(filter(None, (tapped, typed_text)))
 

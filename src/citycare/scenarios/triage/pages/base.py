@@ -63,8 +63,9 @@ class Speech:
         return name if index is None else self.name(self.triage.knowledge.entries.findings[index])
 
     def findings(self, names: Iterable[str]) -> str:
-        """Name several findings, with the language's own comma between."""
-        return self.words("、").join(self.finding(name) for name in names)
+        """Name several findings within a sentence, with the language's own comma between."""
+        named = [self.finding(name) for name in names]
+        return self.words("、").join(one[:1].lower() + one[1:] for one in named)
 
     def name(self, one: Finding) -> str:
         """Name a finding of the entries."""
@@ -75,10 +76,17 @@ class Speech:
         one = self.triage.knowledge.entries.departments[self.triage.knowledge.department[code]]
         return one.en if self.english else one.name
 
+    def plain(self, code: str) -> str:
+        """Say what a department treats, as one would at the desk; empty where nobody wrote it."""
+        one = self.triage.knowledge.entries.departments[self.triage.knowledge.department[code]]
+        return "" if self.english else one.plain
+
     def question(self, question: Question) -> str:
         """Write a question as one reads it out."""
         if question.danger:
             return self.words("下面这些，现在有吗？")
+        if question.several:
+            return self.words("下面这些，有吗？有的都点上。")
         finding = self.triage.knowledge.entries.findings[
             self.triage.knowledge.finding[question.findings[0]]
         ]

@@ -32,41 +32,31 @@ SITES: dict[str, str] = {  # in the order of the body, from head to foot
     "body": mark("全身"),
     "mind": mark("心情和睡眠"),
 }
-DRAWN: dict[str, str] = {  # what stands in the picture, where room is short
-    "eye": mark("眼"),
-    "ear": mark("耳"),
-    "nose": mark("鼻"),
-    "mouth": mark("嘴"),
-    "throat": mark("喉"),
-    "neck": mark("脖子"),
-    "arm": mark("胳膊"),
-}
 ROWS_MAX = 5
 ELDER_SITES = (
     ("head", "eye", "ear", "mouth", "throat"),
-    ("chest", "upper_belly", "lower_belly", "waist", "back"),
-    ("leg", "foot", "arm", "neck", "skin"),
-    ("body", "mind", "groin", "anus", "nose"),
-    ("breast",),
+    ("chest", "breast", "upper_belly", "lower_belly"),
+    ("waist", "back", "neck", "arm"),
+    ("leg", "foot", "skin", "nose"),
+    ("groin", "anus", "body", "mind"),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
-    """One place of the picture; `short` is what fits on it."""
+    """One place of the picture."""
 
     site: str
     href: str
     label: str
-    short: str
+    selected: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """The picture, the same as a list, and the complaints of the place pointed at."""
+    """The picture, the place pointed at (empty: none yet), and its complaints."""
 
     spots: dict[str, Spot]
-    places: tuple[Option, ...]
     chosen: str
     complaints: tuple[Option, ...]
 
@@ -79,16 +69,12 @@ def body_of(speech: Speech, chosen: str) -> Body:
             site=site,
             href=_href(site),
             label=words(label),
-            short=words(DRAWN.get(site, label)),
+            selected=site == chosen,
         )
         for site, label in SITES.items()
     }
     return Body(
         spots=spots,
-        places=tuple(
-            Option(value=one.href, label=one.label, selected=one.site == chosen)
-            for one in spots.values()
-        ),
         chosen=spots[chosen].label if chosen in spots else "",
         complaints=complaints_of(speech, chosen),
     )

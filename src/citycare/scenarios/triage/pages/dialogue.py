@@ -36,19 +36,20 @@ from citycare.web.shell import Toast
 router = APIRouter(include_in_schema=False)
 QUOTED_MAX = 40
 ANSWERS = (("yes", mark("有")), ("no", mark("没有")), ("unsure", mark("不清楚")))
+TICK = mark("一样也没有点上。有的点一下；都没有，就点“都没有”。")
 CHOOSE = mark("请点一个回答。不知道就点“不清楚”。")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionPage:
-    """The question being asked. `danger`: several things to tick, or none of them."""
+    """The question being asked. `several`: things to tick, or none of them."""
 
     id: UUID
     number: int
     all: int
     question: str
     title: str
-    danger: bool
+    several: bool
     options: tuple[Option, ...]
     error: str
     said: str
@@ -95,7 +96,7 @@ async def _ask(
         all=max(QUESTIONS_MAX, len(made.answers) + 1),
         question=question.id,
         title=speech.question(question),
-        danger=question.danger,
+        several=question.several,
         options=_options(question, speech),
         error=speech.words(error) if error else "",
         said=said if len(said) <= QUOTED_MAX else said[:QUOTED_MAX] + "…",
@@ -106,10 +107,8 @@ async def _ask(
 
 
 def _options(question: Question, speech: Speech) -> tuple[Option, ...]:
-    if question.danger:
-        return tuple(
-            Option(value=name, label=speech.finding(name)) for name in question.findings
-        )
+    if question.several:
+        return tuple(Option(value=name, label=speech.finding(name)) for name in question.findings)
     return tuple(Option(value=value, label=speech.words(label)) for value, label in ANSWERS)
 
 
@@ -121,7 +120,9 @@ async def answer(request: Request, cx: WriteContext, dialogue_id: UUID) -> Respo
     ticked = tuple(form.many.get("yes", ()))
     said = form.values.get("said", "")
     if said not in ("yes", "no", "unsure", "ticked", "none"):
-        return await _again(request, cx, dialogue_id)
+        return await _again(request, cx, dialogue_id, CHOOSE)
+    if said == "ticked" and not ticked:
+        return await _again(request, cx, dialogue_id, TICK)
     yes = {"yes": (question,), "ticked": ticked}.get(said, ())
     try:
         await dialogues.answer(
@@ -133,13 +134,13 @@ async def answer(request: Request, cx: WriteContext, dialogue_id: UUID) -> Respo
     return redirect(request, f"{PATH}/{dialogue_id}")
 
 
-async def _again(request: Request, cx: Context, dialogue_id: UUID) -> Response:
+async def _again(request: Request, cx: Context, dialogue_id: UUID, error: str) -> Response:
     """Ask the same question once more, because nothing was answered."""
     made = await dialogues.get(cx, dialogue_id)
     told: Advice = dialogues.advise(triage_of(request), made)
     if told.question is None:
         return redirect(request, f"{PATH}/{dialogue_id}")
-    return await _ask(request, cx, made, told.question, error=CHOOSE)
+    return await _ask(request, cx, made, told.question, error=error)
 
 
 @router.post(PATH + "/{dialogue_id}/back", dependencies=[gate("triage.ask", anonymous=True)])

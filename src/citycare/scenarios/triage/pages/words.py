@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from citycare.scenarios.triage.model.entries import Cue, Urgency
-from citycare.scenarios.triage.pages.base import Speech
+from citycare.scenarios.triage.pages.base import PATH, Speech
 from citycare.web.i18n import mark
-from citycare.web.parts import Tone
+from citycare.web.parts import Action, Tone
+
+NOTHING_WRONG = re.compile(
+    r"没什么不舒服|没有(?:什么|哪里|地方)?不舒服|没有?不舒服|哪(?:里|儿)都(?:不疼|挺?好)|"
+    r"nothing (?:hurts|is wrong|wrong)|i(?:'m| am) (?:fine|ok|well)|feel (?:fine|ok|well)\b"
+)
 
 SOON: dict[Urgency, tuple[str, str, Tone]] = {  # heading, what it means, how loud
     Urgency.NOW: (
@@ -32,7 +38,7 @@ SOON: dict[Urgency, tuple[str, str, Tone]] = {  # heading, what it means, how lo
     ),
     Urgency.SELF_CARE: (
         mark("可以先在家休息观察"),
-        mark("多数过几天自己会好。三天还不见好，或者变重了，就去看医生。"),
+        mark("三天还不见好，或者变重了，就去看医生。"),
         Tone.OK,
     ),
 }
@@ -44,6 +50,10 @@ ODD: dict[str, tuple[str, str]] = {  # heading, sentence
     "english": (
         mark("这句英文我们没有看懂"),
         mark("换成中文，或者指一指哪里不舒服。"),
+    ),
+    "nothing": (
+        mark("没有不舒服就好"),
+        mark("有哪里不对劲，随时再来说。想体检、打疫苗、开药，也可以直接写。"),
     ),
     "nonsense": (
         mark("没有听懂，换个说法试试"),
@@ -70,16 +80,29 @@ class Odd:
     title: str
     words: str
     switch: bool
+    ways: tuple[Action, ...]
 
 
-def odd_of(why: str, speech: Speech) -> Odd:
-    """Say kindly that nothing was understood."""
+def odd_of(why: str, text: str, speech: Speech) -> Odd:
+    """Say kindly that nothing was understood, or that nothing is wrong."""
+    if NOTHING_WRONG.search(text.lower()):
+        why = "nothing"
     title, sentence = ODD.get(why, ODD["nonsense"])
     return Odd(
         title=speech.words(title),
         words=speech.words(sentence),
         switch=why == "english" and not speech.english,
+        ways=_ways(why, speech),
     )
+
+
+def _ways(why: str, speech: Speech) -> tuple[Action, ...]:
+    point = Action(
+        label=speech.words("指一指哪里不舒服"), href=f"{PATH}?step=body#where", icon="user"
+    )
+    book = Action(label=speech.words("自己挑科室挂号"), href="/book", icon="booking")
+    person = Action(label=speech.words("打 12320，请人帮忙"), href="tel:12320", icon="phone")
+    return {"abuse": (person, book), "nothing": (book,)}.get(why, (point, person))
 
 
 def wishes_of(intents: tuple[str, ...], cues: tuple[Cue, ...], speech: Speech) -> tuple[str, ...]:

@@ -26,6 +26,8 @@ CHANGE_OF_ODDS = 1.25
 EMERGENCY = "20"
 GENERAL_PRACTICE = "02"
 MENTAL = "mental"
+PROPOSED = "proposed"
+TICK = "下面这些，有吗？有的都点上。"
 ALSO = "also-"  # several findings at once; the number tells the questions apart
 
 
@@ -50,11 +52,13 @@ class Triage:
         """Understand a first message."""
         return understand(self.knowledge, self.lexicon, text, age=age, sex=sex)
 
-    def advise(self, heard: Heard, answers: tuple[Answered, ...] = ()) -> Advice:
+    def advise(
+        self, heard: Heard, answers: tuple[Answered, ...] = (), proposed: tuple[str, ...] = ()
+    ) -> Advice:
         """Answer one turn: what was said first and what was answered since.
 
         Answers about findings this knowledge does not know are passed over (it may have changed
-        in between).
+        in between). Findings `proposed` by somebody else, as a language model, are only asked for.
         """
         knowledge = self.knowledge
         mentions = tuple(_mentions(knowledge, answers))
@@ -71,7 +75,9 @@ class Triage:
             return self._stop(alarms, heard, evidence, belief)
         question = None
         if not heard.odd and len(answers) < ask.QUESTIONS_MAX:
-            question = self._question(heard, evidence, belief, told, answers)
+            question = self._proposed(heard, answers, proposed) or self._question(
+                heard, evidence, belief, told, answers
+            )
         departments = self._departments(evidence, belief)
         sure = not heard.odd and departments[0].probability >= NOT_SURE
         return Advice(
@@ -149,6 +155,21 @@ class Triage:
         without = [names[f].id for odds, f in sorted(gone, reverse=True) if odds > 1]
         return tuple(because[:REASONS]), tuple(without[:2])
 
+    def _proposed(
+        self, heard: Heard, answers: tuple[Answered, ...], proposed: tuple[str, ...]
+    ) -> Question | None:
+        """Ask, before all else, for what was proposed and is not known yet."""
+        if any(one.question == PROPOSED for one in answers):
+            return None
+        known = {one.index for one in heard.mentions if one.kind is Kind.FINDING}
+        findings = self.knowledge.entries.findings
+        names = tuple(
+            name for name in proposed
+            if (n := self.knowledge.finding.get(name)) is not None
+            and n not in known and findings[n].ask
+        )  # fmt: skip
+        return Question(PROPOSED, TICK, names[: ask.TOGETHER]) if names else None
+
     def _question(
         self, heard: Heard, evidence: Evidence, belief: Belief, told: frozenset[int],
         answers: tuple[Answered, ...],
@@ -168,7 +189,7 @@ class Triage:
             one = findings[best[0]]
             return Question(one.id, one.ask, (one.id,))
         names = tuple(findings[n].id for n in best)
-        return Question(f"{ALSO}{len(answers)}", "下面这些，有吗？有的都点上。", names)
+        return Question(f"{ALSO}{len(answers)}", TICK, names)
 
     def _urgency(self, belief: Belief, alarms: tuple[Alarm, ...], heard: Heard) -> Urgency:
         """The most urgent level likely enough; doubt goes up, not down."""

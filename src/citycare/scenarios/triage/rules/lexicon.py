@@ -14,7 +14,6 @@ from citycare.scenarios.triage.rules.sounds import Sounds
 
 GAP_MAX = 6
 DENYING = frozenset("不没无未")
-NOTHING = (Kind.FINDING, -1)  # target of exceptions: what they cover means something else
 Target = tuple[Kind, int]
 
 
@@ -34,8 +33,12 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
-    target: Target
+    target: Target | None
     rest: tuple[int, ...]  # numbers of the parts after the first
+    not_for: frozenset[int] | None = None  # exception: for these findings; None: no exception
+
+
+EVERYBODY: frozenset[int] = frozenset({-1})
 
 
 class Lexicon:
@@ -51,9 +54,12 @@ class Lexicon:
         for target, words in _all(entries):
             for word in words:
                 self._add(target, word.lower().replace(" ", ""))
-        for finding in entries.findings:
+        above = _above(entries)
+        for n, finding in enumerate(entries.findings):
             for word in finding.excepted:
                 self._add_exception(word.lower().replace(" ", ""))
+            for word in finding.unless:
+                self._add_pattern(None, word.lower().replace(" ", ""), above[n])
         self._automaton = ahocorasick.Automaton()
         for word in {*self._whole, *self._literals, *self._except}:
             self._automaton.add_word(word, word)
@@ -65,18 +71,23 @@ class Lexicon:
         return len(self._automaton)
 
     def _add(self, target: Target, word: str) -> None:
-        parts = word.split("~")
-        if len(parts) == 1 and not word.startswith("<"):
+        if "~" in word or word.startswith("<"):
+            self._add_pattern(target, word)
+        else:
             self._whole[word].append(target)
-            return
-        numbers = [self._part(one) for one in parts]
-        self._patterns[numbers[0]].append(_Pattern(target, tuple(numbers[1:])))
 
     def _add_exception(self, word: str) -> None:
         if "~" in word or word.startswith("<"):
-            self._add(NOTHING, word)
+            self._add_pattern(None, word, EVERYBODY)
         else:
             self._except.add(word)
+
+    def _add_pattern(
+        self, target: Target | None, word: str, not_for: frozenset[int] | None = None
+    ) -> None:
+        numbers = [self._part(one) for one in word.split("~")]
+        pattern = _Pattern(target, tuple(numbers[1:]), not_for)
+        self._patterns[numbers[0]].append(pattern)
 
     def _part(self, part: str) -> int:
         if part not in self._parts:
@@ -96,25 +107,27 @@ class Lexicon:
                 whole.append((start, last + 1, word))
             for number in self._literals.get(word, ()):
                 parts[number].append((start, last + 1))
-        kept = _outermost(whole)
         found = [
-            (pattern.target, follow)
+            (pattern, at)
             for number, places in list(parts.items())
             for pattern in self._patterns.get(number, ())
-            if (follow := _follow(places, pattern.rest, parts))
+            for at in _follow(places, pattern.rest, parts, every=pattern.target is None)
         ]
-        cover = [(start, end) for start, end, word in kept if word in self._except]
-        cover += [(at[0][0], at[-1][1]) for target, at in found if target == NOTHING]
+        kept = _outermost(whole)
+        cover = [(start, end, EVERYBODY) for start, end, word in kept if word in self._except]
+        cover += [
+            (at[0][0], at[-1][1], pattern.not_for) for pattern, at in found if pattern.not_for
+        ]
         hits = [
             Hit(kind, index, start, end, ((start, end),))
             for start, end, word in kept
             for kind, index in self._whole.get(word, ())
-            if word in self._except or not _inside(start, end, cover)
+            if word in self._except or not _covered(kind, index, start, end, cover)
         ]
         hits.extend(
-            Hit(*target, at[0][0], at[-1][1], at)
-            for target, at in found
-            if target != NOTHING and not _inside(at[0][0], at[-1][1], cover)
+            Hit(*pattern.target, at[0][0], at[-1][1], at)
+            for pattern, at in found
+            if pattern.target and not _covered(*pattern.target, at[0][0], at[-1][1], cover)
         )
         return sorted(hits, key=lambda hit: (hit.start, hit.end, hit.kind, hit.index))
 
@@ -132,8 +145,31 @@ def _all(entries: Entries) -> Iterable[tuple[Target, Sequence[str]]]:
         yield (Kind.DEPARTMENT, n), (*department.words, department.name)
 
 
-def _inside(start: int, end: int, cover: Iterable[tuple[int, int]]) -> bool:
-    return any(a <= start and end <= b for a, b in cover)
+def _above(entries: Entries) -> list[frozenset[int]]:
+    """Each finding and all that it implies, by place."""
+    place = {one.id: n for n, one in enumerate(entries.findings)}
+    found = []
+    for n in range(len(entries.findings)):
+        seen: set[int] = set()
+        todo = [n]
+        while todo:
+            one = todo.pop()
+            if one not in seen:
+                seen.add(one)
+                todo.extend(place[up] for up in entries.findings[one].implies if up in place)
+        found.append(frozenset(seen))
+    return found
+
+
+def _covered(
+    kind: Kind, index: int, start: int, end: int,
+    cover: Iterable[tuple[int, int, frozenset[int]]],
+) -> bool:  # fmt: skip
+    return any(
+        a <= start and end <= b
+        and (not_for is EVERYBODY or (kind is Kind.FINDING and index in not_for))
+        for a, b, not_for in cover
+    )  # fmt: skip
 
 
 def _outermost(found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
@@ -149,9 +185,14 @@ def _outermost(found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
 
 
 def _follow(
-    places: list[tuple[int, int]], rest: tuple[int, ...], parts: dict[int, list[tuple[int, int]]]
-) -> tuple[tuple[int, int], ...]:
-    """Find the parts of a pattern in order, each at most GAP_MAX characters after the last."""
+    places: list[tuple[int, int]], rest: tuple[int, ...],
+    parts: dict[int, list[tuple[int, int]]], *, every: bool,
+) -> list[tuple[tuple[int, int], ...]]:  # fmt: skip
+    """Find the parts of a pattern in order, each at most GAP_MAX characters after the last.
+
+    The first place only, or every one.
+    """
+    made: list[tuple[tuple[int, int], ...]] = []
     for place in places:
         found = [place]
         for number in rest:
@@ -161,5 +202,7 @@ def _follow(
                 break
             found.append(min(after, key=lambda one: (one[1], -one[0])))
         else:
-            return tuple(found)
-    return ()
+            made.append(tuple(found))
+            if not every:
+                break
+    return made

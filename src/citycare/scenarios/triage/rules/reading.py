@@ -126,6 +126,7 @@ def _finding(key: str, entry: Mapping[str, Any]) -> Finding:
         "implies",
         "words",
         "except",
+        "unless",
         "sex",
     )
     made = Finding(
@@ -140,6 +141,7 @@ def _finding(key: str, entry: Mapping[str, Any]) -> Finding:
         implies=_words(entry.get("implies")),
         words=_words(entry.get("words")),
         excepted=_words(entry.get("except")),
+        unless=_words(entry.get("unless")),
         sex=entry.get("sex") or "",
     )
     if made.kind not in KINDS or made.site not in SITES or made.sex not in SEXES:

@@ -24,6 +24,7 @@ from citycare.scenarios.triage.rules.advise import Answered, Triage
 from citycare.scenarios.triage.rules.telling import plain
 from citycare.scenarios.triage.rules.text import TEXT_MAX
 from citycare.scenarios.triage.service import records
+from citycare.scenarios.triage.service.proposing import Proposer
 from citycare.scenarios.triage.store import dialogues as store
 
 ASK = "triage.ask"
@@ -40,8 +41,11 @@ async def begin(
     age: float | None = None,
     sex: str = "",
     person_id: UUID | None = None,
+    proposer: Proposer | None = None,
 ) -> tuple[Dialogue, Advice]:
     """Take a first message and answer it.
+
+    A `proposer` may propose findings to ask for; it decides nothing, and without it all works.
 
     For a person, age and sex come from the record unless given; written together with the audit
     line. For nobody, only the dialogue itself is written.
@@ -56,7 +60,12 @@ async def begin(
     if person_id is not None:
         await consent.require(cx, ASK, person_id)
         age, sex = await _known(cx, person_id, age, sex)
-    advice = triage.advise(triage.hear(said, age=age, sex=sex))
+    heard = triage.hear(said, age=age, sex=sex)
+    advice = triage.advise(heard)
+    proposed: tuple[str, ...] = ()
+    if proposer is not None and advice.urgency is not Urgency.NOW:
+        proposed = await proposer.propose(triage, said)
+        advice = triage.advise(heard, (), proposed)
     made = Dialogue(
         id=UUID(bytes=secrets.token_bytes(16), version=4),
         person_id=person_id,
@@ -73,6 +82,7 @@ async def begin(
         channel=cx.channel,
         created_at=cx.now,
         updated_at=cx.now,
+        proposed=proposed,
     )
     await store.add(cx.db, made)
     await _keep_record(cx, triage, made)
@@ -167,6 +177,7 @@ def advise(triage: Triage, one: Dialogue) -> Advice:
     return triage.advise(
         heard,
         tuple(Answered(a.question, a.findings, a.yes, a.unsure) for a in one.answers),
+        one.proposed,
     )
 
 

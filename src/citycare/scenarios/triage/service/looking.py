@@ -84,6 +84,16 @@ def is_wish_only(heard: Heard) -> bool:
     return bool(heard.mentions) and all(one.kind is Kind.CUE for one in heard.mentions)
 
 
+async def youth_phone(cx: Context) -> str:
+    """Return the number a child may call who has nobody at hand."""
+    return str(await policy.value(cx, "triage.youth.phone"))
+
+
+async def crisis_phone(cx: Context) -> str:
+    """Return the number of people to talk to for who may hurt themselves."""
+    return str(await policy.value(cx, "triage.crisis.phone"))
+
+
 async def is_minor(cx: Context, age: float | None) -> bool:
     """Tell whether somebody of this age is asked to bring a parent along."""
     if age is None:
@@ -95,6 +105,17 @@ async def age_of(cx: Context, person_id: UUID) -> float:
     """Return how old somebody is, in years."""
     born_on = (await identity.get_person(cx, person_id)).born_on
     return float((cx.now.date() - born_on) / timedelta(days=DAYS_A_YEAR))
+
+
+async def family(cx: Context) -> dict[UUID, str]:
+    """Return for whom the actor may ask, with names: oneself first, then who agreed to it."""
+    me = cx.actor.person_id
+    if me is None or cx.actor.account_id is None:
+        return {}
+    held = (await identity.relations_of(cx, me)).acts_for
+    others = [one.person_id for one in held if identity.ProxyScope.BOOKING in one.scopes]
+    found = await identity.list_persons(cx, others)
+    return {me: cx.actor.name} | {one: found[one].name for one in others if one in found}
 
 
 async def behind(cx: Context, triage: Triage, dialogue_id: UUID) -> Behind:

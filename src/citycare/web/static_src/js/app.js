@@ -6,6 +6,7 @@ import { start as keys } from "./keys.js";
 import { start as near } from "./near.js";
 import { start as network } from "./network.js";
 import { start as readAloud } from "./read-aloud.js";
+import { start as speak } from "./speak.js";
 import { start as suggest } from "./suggest.js";
 import { start as toast } from "./toast.js";
 import { start as waiting } from "./waiting.js";
@@ -73,7 +74,7 @@ function reveal() {
 
 function begin() {
   document.documentElement.classList.add("has-script");
-  for (const part of [small, keys, readAloud, suggest, waiting, focus, near, network, keepForms, toast]) part();
+  for (const part of [small, keys, readAloud, speak, suggest, waiting, focus, near, network, keepForms, toast]) part();
   reveal();
   charts();
   document.addEventListener("htmx:afterSettle", reveal);
