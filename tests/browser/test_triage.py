@@ -31,14 +31,19 @@ def sound(hand: Hand) -> None:
     hand.look()
 
 
+def deny(hand: Hand) -> None:
+    """Answer the question with no, or with none of these."""
+    none = hand.find("都没有", "button")
+    (none if none.count() else hand.page.locator("button[value=no]")).click()
+
+
 def answer_all(hand: Hand) -> int:
     """Say no to everything until the advice is there; return how many questions it took."""
     for count in range(QUESTIONS_MAX + 1):
         if hand.page.locator("#answer").count() == 0:
             return count
         sound(hand)
-        none = hand.find("都没有", "button")
-        (none if none.count() else hand.page.locator("button[value=no]")).click()
+        deny(hand)
     raise AssertionError(f"more than {QUESTIONS_MAX} questions")
 
 
@@ -51,7 +56,7 @@ def test_a_cough_ends_with_a_booked_place(new_hand: NewHand) -> None:
     hand.page.locator("#text").fill("咳嗽三天了，有黄痰")
     hand.tap("下一步", "button")
     hand.sees("第 1 问，最多 12 问")
-    hand.page.locator("#answer button").first.click()
+    deny(hand)
     hand.tap("改上一个回答", "button")
     hand.sees("第 1 问，最多 12 问")
     answer_all(hand)

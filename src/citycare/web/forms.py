@@ -113,10 +113,10 @@ class Form:
         return ""
 
 
-async def read(request: Request) -> Form:
+async def read(request: Request, *, fields_max: int = FIELDS_MAX) -> Form:
     """Read a form; files are left to the route, the form token is left out."""
     form = Form()
-    for name, value in (await request.form(max_fields=FIELDS_MAX)).multi_items():
+    for name, value in (await request.form(max_fields=fields_max)).multi_items():
         if isinstance(value, UploadFile) or name == CSRF_FIELD:
             continue
         form.values.setdefault(name, value)

@@ -27,7 +27,7 @@ def item(link_id: str, kind: str, *items: Json, **more: Any) -> Json:
     return made | more
 
 
-def questionnaire(*items: Json, **more: Any) -> Json:
+def questionnaire(*items: Any, **more: Any) -> Json:
     made: Json = {
         "resourceType": "Questionnaire",
         "id": "q",

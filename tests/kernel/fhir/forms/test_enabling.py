@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from citycare.kernel.fhir import forms
-from tests.kernel.fhir.forms.made import begun, coding, codes, is_on, item, options, sdc, values
+from tests.kernel.fhir.forms.made import begun, codes, coding, is_on, item, options, sdc, values
 
 Json = dict[str, Any]
 
@@ -34,7 +34,7 @@ def when(operator: str, question: str = "a", **answer: Any) -> Json:
         ("<=", 4, False),
     ],
 )
-def test_each_operator_compares_the_answer(operator: str, given: int, expected: bool) -> None:
+def test_each_operator_compares_the_answer(operator: str, given: int, *, expected: bool) -> None:
     filling = begun(item("a", "integer"), item("b", "string", when=when(operator, answerInteger=3)))
     filling.answer({"a": [{"valueInteger": given}]})
     assert is_on(filling, "b") is expected
@@ -43,13 +43,13 @@ def test_each_operator_compares_the_answer(operator: str, given: int, expected: 
 @pytest.mark.parametrize(
     ("operator", "expected"), [("=", False), ("!=", True), (">", False), ("<=", False)]
 )
-def test_without_an_answer_only_unequal_holds(operator: str, expected: bool) -> None:
+def test_without_an_answer_only_unequal_holds(operator: str, *, expected: bool) -> None:
     filling = begun(item("a", "integer"), item("b", "string", when=when(operator, answerInteger=3)))
     assert is_on(filling, "b") is expected
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_exists_asks_whether_there_is_an_answer(wanted: bool) -> None:
+def test_exists_asks_whether_there_is_an_answer(*, wanted: bool) -> None:
     filling = begun(
         item("a", "string"), item("b", "string", when=when("exists", answerBoolean=wanted))
     )
@@ -90,7 +90,7 @@ def test_exists_asks_whether_there_is_an_answer(wanted: bool) -> None:
     ],
 )
 def test_equality_is_that_of_the_type(
-    kind: str, condition: Json, given: Json, expected: bool
+    kind: str, condition: Json, given: Json, *, expected: bool
 ) -> None:
     filling = begun(item("a", kind), item("b", "string", when=when("=", **condition)))
     filling.answer({"a": [given]})
@@ -98,7 +98,7 @@ def test_equality_is_that_of_the_type(
 
 
 @pytest.mark.parametrize(("behaviour", "expected"), [("all", False), ("any", True), (None, True)])
-def test_several_conditions_hold_together_or_each(behaviour: str | None, expected: bool) -> None:
+def test_several_conditions_hold_together_or_each(behaviour: str | None, *, expected: bool) -> None:
     conditions = [when("=", answerInteger=1), when("=", "b", answerInteger=1)]
     more = {} if behaviour is None else {"enableBehavior": behaviour}
     filling = begun(

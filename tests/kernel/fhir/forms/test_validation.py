@@ -296,3 +296,14 @@ def test_an_answer_that_has_no_place_changes_nothing(
 def test_all_words_are_in_both_languages() -> None:
     assert {code for code, (zh, en) in WORDS.items() if not zh or not en} == set()
     assert WORDS.keys() >= WARNINGS
+
+
+@pytest.mark.parametrize(
+    "number", [Decimal("Infinity"), Decimal("NaN"), float("inf"), 10**40, Decimal("1e-50")]
+)
+def test_a_number_no_answer_has_is_refused_and_read_as_none(number: Any) -> None:
+    made = form(item("a", "decimal"), item("b", "integer", ext=[calculated(of("a"))]))
+    with pytest.raises(forms.AnswerBroken):
+        forms.begin(made).answer({"a": [{"valueDecimal": number}]})
+    answered = {"item": [{"linkId": "a", "answer": [{"valueDecimal": number}]}]}
+    assert codes(forms.resume(made, answered, now=NOW)) == [("a", "answer_shape")]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from citycare.kernel.fhir import path
 from citycare.kernel.fhir.forms import extensions
-from citycare.kernel.fhir.forms.model import Answer
+from citycare.kernel.fhir.forms.model import DIGITS_MAX, Answer
 from citycare.kernel.fhir.path import (
     DATE,
     DATE_TIME,
@@ -208,6 +208,8 @@ def _number(kind: str, value: Any) -> int | Decimal | None:
     if isinstance(value, Quantity):
         value = value.value
     if not values.is_number(value):
+        return None
+    if isinstance(value, Decimal) and (not value.is_finite() or value.adjusted() > DIGITS_MAX):
         return None
     if kind == "Decimal":
         return value if isinstance(value, int) else Decimal(value)

@@ -32,7 +32,7 @@ from citycare.kernel.fhir.forms.model import (
     Shown,
     Sources,
 )
-from citycare.kernel.fhir.forms.spots import Spot, is_deep
+from citycare.kernel.fhir.forms.spots import Spot, is_wild
 from citycare.kernel.fhir.forms.words import problem
 
 HEADER = ("resourceType", "id", "meta", "language")  # what stands before the rest of a response
@@ -217,7 +217,7 @@ def _checked(spot: Spot, given: Sequence[Answer]) -> None:
     if len(given) > ANSWERS_MAX:
         raise ResponseTooLong(link_id=spot.item.link_id, limit=ANSWERS_MAX)
     for each in given:
-        if not isinstance(each, dict) or answers.kind_of(each) is None or is_deep(each):
+        if not isinstance(each, dict) or answers.kind_of(each) is None or is_wild(each):
             raise AnswerBroken(link_id=spot.item.link_id)
 
 

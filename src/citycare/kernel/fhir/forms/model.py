@@ -24,6 +24,7 @@ SPOTS_MAX = 20_000  # items of a response, repetitions counted
 ANSWERS_MAX = 1_000  # of one question
 REPEATS_MAX = 500  # of one group
 JSON_DEPTH_MAX = 30  # of one answer
+DIGITS_MAX = 30  # of a number in it, before and after the point
 ROUNDS_MAX = 50  # through expressions that depend on each other in a circle
 EVALUATIONS_MAX = 200_000  # of expressions and conditions after one change
 TOLD_MAX = 10  # problems named in a log line
@@ -198,8 +199,8 @@ class Shown:
         repeats: of a question: more answers; of a group: this is one of its repetitions.
         number: which repetition of a group this is, from 0.
         may_add: one more answer or repetition is allowed.
-        options: what is offered; with `open` other texts may be written, and with `hints` anything.
-        unit: that of a number; `units` those of a quantity, to choose from.
+        options: what is offered, of a yes or no both; with `open` other texts may be written, and with `hints` anything.
+        unit: that of a number, as shown, and as its Coding; `units`: to choose from.
         items: what is within: of a group, or of a question without an answer yet; what is within
             an answered question stands in its entries.
     """
@@ -227,6 +228,7 @@ class Shown:
     entries: tuple[Entry, ...]
     options: tuple[Choice, ...]
     unit: str
+    unit_coding: Json | None
     units: tuple[Choice, ...]
     bounds: Bounds
     problems: tuple[Problem, ...]

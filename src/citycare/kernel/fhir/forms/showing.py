@@ -26,6 +26,9 @@ from citycare.kernel.fhir.forms.model import (
 )
 from citycare.kernel.fhir.forms.spots import Spot
 
+YES_OR_NO: Final = Options(
+    [Choice({"valueBoolean": value}, answers.shown("Boolean", value)) for value in (True, False)]
+)
 LISTS: Final = ("drop-down", "autocomplete", "lookup")
 OPEN_LIST_MAX = 20  # choices that are drawn one below the other; more become a list
 PLAIN: Final = {
@@ -112,8 +115,9 @@ class _Drawing:
             open=item.open,
             hints=item.candidates_formula is not None and item.answers_formula is None,
             entries=entries,
-            options=self.choices(options),
+            options=self.choices(YES_OR_NO if item.type == "boolean" else options),
             unit=answers.shown("Coding", item.unit) if item.unit else "",
+            unit_coding=item.unit,
             units=self.choices(self.asking.units(item)) if item.type == "quantity" else (),
             bounds=self.bounds(spot),
             problems=tuple(self.told.get(path, ())),

@@ -9,12 +9,14 @@ Source: HL7 FHIR R4 §2.4.4 QuestionnaireResponse (items within an answer; repea
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
 from citycare.kernel.fhir.forms import answers
 from citycare.kernel.fhir.forms.form import Form, Item
 from citycare.kernel.fhir.forms.model import (
     ANSWERS_MAX,
+    DIGITS_MAX,
     JSON_DEPTH_MAX,
     REPEATS_MAX,
     SPOTS_MAX,
@@ -24,6 +26,8 @@ from citycare.kernel.fhir.forms.model import (
     ResponseTooLong,
 )
 from citycare.kernel.fhir.forms.words import problem
+
+WILD: Final[int] = 10**DIGITS_MAX
 
 
 class Spot:
@@ -262,7 +266,7 @@ class Tree:
         inner: list[Any] = []
         for each in found:
             answer = _without_items(each)
-            valued = answers.kind_of(answer) is not None and not is_deep(answer)
+            valued = answers.kind_of(answer) is not None and not is_wild(answer)
             if not valued and (answer or not isinstance(each, dict) or "item" not in each):
                 self.note("answer_shape", spot)
             elif valued:
@@ -341,12 +345,20 @@ def _beside(json: Json) -> Json:
     return {name: value for name, value in json.items() if name not in ("answer", "item")}
 
 
-def is_deep(json: Any, left: int = JSON_DEPTH_MAX) -> bool:
-    """Tell whether JSON is nested deeper than an answer may be."""
+def is_wild(json: Any, left: int = JSON_DEPTH_MAX) -> bool:
+    """Tell whether JSON is deeper, or a number in it bigger or finer, than any answer is."""
     if isinstance(json, dict):
-        return left == 0 or any(is_deep(each, left - 1) for each in json.values())
+        return left == 0 or any(is_wild(each, left - 1) for each in json.values())
     if isinstance(json, list):
-        return left == 0 or any(is_deep(each, left - 1) for each in json)
+        return left == 0 or any(is_wild(each, left - 1) for each in json)
+    if isinstance(json, int):
+        return abs(json) >= WILD
+    if isinstance(json, float):
+        return not abs(json) < WILD
+    if isinstance(json, Decimal):
+        _, digits, exponent = json.as_tuple()
+        fine = isinstance(exponent, int) and abs(exponent) <= DIGITS_MAX
+        return not fine or len(digits) > DIGITS_MAX
     return False
 
 

@@ -63,7 +63,8 @@ class Finding:
     """Something noticed or said. `base` is its share of all outpatients, 0 to 1.
 
     `excepted` are longer words in which its words mean something else, whoever uses them;
-    `unless` the same for this finding and those it implies alone.
+    `unless` the same for this finding, those it implies and those it means. The kind `alarm` is
+    for red flags only: its words stand beside longer ones, and say all that it `means` as well.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Finding:
     words: tuple[str, ...] = ()
     excepted: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
+    means: tuple[str, ...] = ()
     sex: str = ""
 
 

@@ -50,12 +50,13 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """Who is ill. Age in years; empty or None: not known."""
+    """Who is ill. Age in years; empty or None: not known. `maybe_child`: somebody's son, grown?"""
 
     age: float | None = None
     sex: str = ""
     pregnant: bool | None = None
     who: str = "self"
+    maybe_child: bool = False
 
 
 @dataclass(frozen=True, slots=True)

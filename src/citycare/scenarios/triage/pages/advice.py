@@ -14,7 +14,7 @@ from citycare.kit import clock
 from citycare.scenarios.triage.model.answer import Advice, Suggested
 from citycare.scenarios.triage.model.dialogue import Dialogue
 from citycare.scenarios.triage.model.entries import Urgency
-from citycare.scenarios.triage.model.heard import Heard
+from citycare.scenarios.triage.model.heard import Heard, Kind, Said
 from citycare.scenarios.triage.model.places import Emergency, Position
 from citycare.scenarios.triage.pages import offers
 from citycare.scenarios.triage.pages.base import PATH, Speech, speech_of
@@ -87,7 +87,7 @@ async def show(
     cues = speech.triage.knowledge.entries.cues
     said = [cues[one.index] for one in heard.mentions if one.kind == "cue"]
     good_at = _good_at(speech, told)
-    chosen = _chosen(told, heard)
+    chosen, said_no = _chosen(told, heard), _denied(speech, heard)
     parts, first_day = [], None
     for n, one in enumerate(chosen if others else chosen[:1]):
         count = OFFERS_FIRST if n == 0 else OFFERS_MORE
@@ -100,7 +100,7 @@ async def show(
                 urgency=told.urgency, count=count, good_at=good_at, near=near,
             )  # fmt: skip
             first_day = first_day or found.first_day
-        parts.append(_part(one, found, speech, told))
+        parts.append(_part(one, found, speech, told, said_no))
     page = AdvicePage(
         id=made.id,
         title=speech.words(title),
@@ -119,7 +119,7 @@ async def show(
         booked_for=await _booked_for(request, cx, made),
         measured=near is not None,
         main=_main(parts, speech.words),
-        also=_also(made, chosen[len(parts) :], speech),
+        also=_also(made, chosen[len(parts) :], speech, said_no),
         going_on=told.question is not None,
         may_go_back=bool(made.answers),
     )
@@ -139,15 +139,29 @@ def _chosen(told: Advice, heard: Heard) -> tuple[Suggested, ...]:
     return (Suggested(GENERAL_PRACTICE, "", 1.0), *rest[:2])
 
 
-def _also(made: Dialogue, rest: Sequence[Suggested], speech: Speech) -> tuple[Link, ...]:
-    """Name the less likely departments; a tap opens the places of all."""
-    href = f"{PATH}/{made.id}?advice=1&other=1"
-    return tuple(
-        Link(label=speech.department(one.code), note=_why(one, speech), href=href) for one in rest
+def _denied(speech: Speech, heard: Heard) -> frozenset[str]:
+    findings = speech.triage.knowledge.entries.findings
+    return frozenset(
+        findings[one.index].id
+        for one in heard.mentions
+        if one.kind is Kind.FINDING and one.said is Said.NO
     )
 
 
-def _part(one: Suggested, found: offers.Places, speech: Speech, told: Advice) -> Part:
+def _also(
+    made: Dialogue, rest: Sequence[Suggested], speech: Speech, said_no: frozenset[str]
+) -> tuple[Link, ...]:
+    """Name the less likely departments; a tap opens the places of all."""
+    href = f"{PATH}/{made.id}?advice=1&other=1"
+    return tuple(
+        Link(label=speech.department(one.code), note=_why(one, speech, said_no), href=href)
+        for one in rest
+    )
+
+
+def _part(
+    one: Suggested, found: offers.Places, speech: Speech, told: Advice, said_no: frozenset[str]
+) -> Part:
     words = speech.words
     name = speech.department(one.code)
     none = late = ""
@@ -161,7 +175,7 @@ def _part(one: Suggested, found: offers.Places, speech: Speech, told: Advice) ->
         late = words("这一周没有号了，下面是最早的。")
     return Part(
         name=name,
-        why=_why(one, speech),
+        why=_why(one, speech, said_no),
         places=found.rows,
         none=none,
         late=late,
@@ -169,8 +183,11 @@ def _part(one: Suggested, found: offers.Places, speech: Speech, told: Advice) ->
     )
 
 
-def _why(one: Suggested, speech: Speech) -> str:
-    """Say in plain words what speaks for a department; never a disease."""
+def _why(one: Suggested, speech: Speech, said_no: frozenset[str]) -> str:
+    """Say in plain words what speaks for a department; never a disease.
+
+    Of what is not there only what the person said so of, not what follows from it.
+    """
     words = speech.words
     if one.code == GENERAL_PRACTICE and not one.name:
         return words("这种情况，社区的全科多半就能看。需要时，医生会帮您转到专科。")
@@ -178,8 +195,9 @@ def _why(one: Suggested, speech: Speech) -> str:
         plain = speech.plain(one.code)
         return words("这个科看：%(what)s。", what=plain) if plain else ""
     because = speech.findings(one.because)
-    if one.without:
-        without = speech.findings(one.without)
+    denied = [name for name in one.without if name in said_no]
+    if denied:
+        without = speech.findings(denied)
         return words("因为%(because)s，而且没有%(without)s。", because=because, without=without)
     return words("因为%(because)s。", because=because)
 

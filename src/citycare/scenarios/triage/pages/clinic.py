@@ -47,7 +47,10 @@ LEAST_SHOWN = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhyPage:
-    """What was said, what was heard in it, what may be behind, and what was advised."""
+    """What was said, what was heard in it, what may be behind, and what was advised.
+
+    `behind` and `departments` are name, code and share as written.
+    """
 
     name: str
     who: str
@@ -57,10 +60,10 @@ class WhyPage:
     heard_columns: tuple[Column, ...]
     heard: tuple[Row, ...]
     answers: tuple[Fact, ...]
-    behind_columns: tuple[Column, ...]
-    behind: tuple[Row, ...]
-    department_columns: tuple[Column, ...]
-    departments: tuple[Row, ...]
+    behind_heads: tuple[str, ...]
+    behind: tuple[tuple[str, str, str], ...]
+    department_heads: tuple[str, ...]
+    departments: tuple[tuple[str, str, str], ...]
     knowledge: str
 
 
@@ -90,25 +93,11 @@ async def why(request: Request, cx: WriteContext, dialogue_id: UUID) -> Response
         ),
         heard=tuple(_heard(one, speech) for one in behind.heard.mentions if one.words),
         answers=answers_of(made.answers, speech),
-        behind_columns=(
-            Column(label=words("可能的情况")),
-            Column(label="ICD-10"),
-            Column(label=words("可能性"), is_number=True),
-        ),
+        behind_heads=(words("可能的情况"), words("可能性")),
         behind=_conditions(behind.conditions, speech),
-        department_columns=(
-            Column(label=words("科室")),
-            Column(label=words("代码")),
-            Column(label=words("可能性"), is_number=True),
-        ),
+        department_heads=(words("科室"), words("可能性")),
         departments=tuple(
-            Row(
-                cells=(
-                    Cell(text=speech.department(one.code)),
-                    Cell(text=one.code),
-                    Cell(text=_percent(one.probability)),
-                )
-            )
+            (speech.department(one.code), one.code, _percent(one.probability))
             for one in told.departments
         ),
         knowledge=made.knowledge,
@@ -160,15 +149,15 @@ def _name(one: Mention, speech: Speech) -> str:
     return condition.en if speech.english else condition.name
 
 
-def _conditions(found: tuple[tuple[int, float], ...], speech: Speech) -> tuple[Row, ...]:
+def _conditions(
+    found: tuple[tuple[int, float], ...], speech: Speech
+) -> tuple[tuple[str, str, str], ...]:
     conditions = speech.triage.knowledge.entries.conditions
     return tuple(
-        Row(
-            cells=(
-                Cell(text=conditions[n].en if speech.english else conditions[n].name),
-                Cell(text=conditions[n].icd),
-                Cell(text=_percent(share)),
-            )
+        (
+            conditions[n].en if speech.english else conditions[n].name,
+            conditions[n].icd,
+            _percent(share),
         )
         for n, share in found
         if share >= LEAST_SHOWN

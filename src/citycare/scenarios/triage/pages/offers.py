@@ -67,9 +67,11 @@ def _row(request: Request, one: Offer, dialogue_id: UUID, words: Words) -> Link:
     when = f"{local_day(one.starts_at, lang)} {local_time(one.starts_at)}"
     far = words("约 %(far)s", far=distance(one.metres, lang)) if one.metres is not None else ""
     joiner = "&" if "?" in one.href else "?"
+    general = f"{one.hospital} {words('普通门诊')}"  # many have one: the house tells them apart
+    house = one.hospital if one.doctor else ""
     return Link(
-        label=" ".join(filter(None, (one.doctor or words("普通门诊"), one.title))),
-        note=" · ".join(filter(None, (when, one.hospital, far, yuan(one.fee, lang)))),
+        label=f"{one.doctor} {one.title}".strip() if one.doctor else general,
+        note=" · ".join(filter(None, (when, house, far, yuan(one.fee, lang)))),
         href=f"{one.href}{joiner}from={dialogue_id}",
         icon="doctor",
         tag=_tag(one, words),

@@ -18,6 +18,9 @@ WORD = re.compile(r"[a-z]+")
 SMALL = frozenset(
     ("a", "an", "the", "of", "on", "in", "at", "or", "and", "my", "with", "to", "is", "by", "for")
 )
+ORDINARY = frozenset(  # stems said of many things: alone they name no finding
+    ("yellow", "fire", "belly", "dived", "thrown", "slipp", "trapp", "iron", "worm", "fall", "clot")
+)
 WORDS_MAX = 5
 STEM_MIN = 4
 LAY_WORDS: dict[str, tuple[str, ...]] = {  # what people say in English, as patterns
@@ -44,6 +47,9 @@ LAY_WORDS: dict[str, tuple[str, ...]] = {  # what people say in English, as patt
     "出冷汗": (r"cold sweat",),
     "肚子疼": (r"(?:stomach|belly|tummy|abdom\w+)[ -]?(?:ache|hurts|pain|cramps)",),
     "头痛": (r"head (?:hurts|pain)", r"migraine"),
+    "黄痰": (r"yellow(?:ish)? (?:phlegm|sputum|mucus)", r"(?:phlegm|sputum|mucus) is yellow"),
+    "皮肤发黄": (r"yellow (?:skin|eyes?)", r"(?:skin|eyes?)[^.]{0,12}yellow", r"jaundice"),
+    "小便疼": (r"(?:burn|pain|sting|hurt)\w*[^.]{0,20}(?:pee|urinat)",),
     "嗓子疼": (r"throat (?:hurts|pain)",),
     "腰疼": (r"back (?:hurts|ache)", r"backache"),
     "膝盖疼": (r"knees? (?:hurts?|pain)",),
@@ -157,7 +163,7 @@ def _findings(entries: Entries, stems: frozenset[str]) -> list[tuple[Finding, fr
     found: list[tuple[Finding, frozenset[str]]] = []
     for one in entries.findings:
         bag = bag_of(one.en)
-        if bag and len(bag) <= WORDS_MAX and bag <= stems:
+        if bag and len(bag) <= WORDS_MAX and bag <= stems and not bag <= ORDINARY:
             found.append((one, bag))
     return [
         (one, bag) for one, bag in found if not any(bag < other for _, other in found)

@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from citycare.scenarios.triage.model.answer import Alarm
 from citycare.scenarios.triage.model.entries import RedFlag
 from citycare.scenarios.triage.model.heard import Heard, Kind, Patient, Said, When
 from citycare.scenarios.triage.model.knowledge import Knowledge
+from citycare.scenarios.triage.rules import person
 
-CHRONIC_DAYS = 60
+ACUTE = re.compile(
+    r"突然|忽然|一下子|刚才|刚刚|正在|救命|快救|怎么办|咋办|咋整|现在(?!没|好|正常)|今天|今早|今晚|今儿|今朝|这会"
+)
+OF_THE_DEAD = re.compile(r"去世|过世|走的|走了|没了|没救|遗传|得过|病史|年前")
 
 
 def present_of(knowledge: Knowledge, heard: Heard) -> tuple[set[str], set[str]]:
     """Return the ids of findings that are there now, and of those that are not.
 
-    What was, what is only asked about and what a relative had raises no alarm.
+    What was, what is only asked about and what a relative had raises no alarm; what somebody had
+    once still counts as history, and what a relative has this minute counts at once.
 
     Source: ours.
     """
     yes: set[str] = set()
     no: set[str] = set()
     findings = knowledge.entries.findings
+    whens = {When.NOW}
+    if ACUTE.search(heard.text) and not OF_THE_DEAD.search(heard.text):
+        whens.add(When.FAMILY)
     for one in heard.mentions:
-        if one.kind is not Kind.FINDING or one.when is not When.NOW:
+        if one.kind is not Kind.FINDING:
+            continue
+        history = findings[one.index].kind == "history" and one.when is When.PAST
+        if one.when not in whens and not history:
             continue
         if one.said is Said.YES:
-            yes.add(findings[one.index].id)
-            yes |= {findings[up].id for up in knowledge.ancestors[one.index]}
+            for index in (one.index, *(knowledge.finding[n] for n in findings[one.index].means)):
+                yes.add(findings[index].id)
+                yes |= {findings[up].id for up in knowledge.ancestors[index]}
         elif one.said is Said.NO:
             no.add(findings[one.index].id)
             no |= {findings[down].id for down in knowledge.descendants[one.index]}
@@ -38,6 +51,23 @@ def present_of(knowledge: Knowledge, heard: Heard) -> tuple[set[str], set[str]]:
     if heard.patient.pregnant and "pregnant" in knowledge.finding:
         yes.add("pregnant")
     return yes, no - yes
+
+
+def acute_days(heard: Heard) -> float | None:
+    """Return for how many days the freshest trouble has lasted: the shortest stretch named.
+
+    `Heard.days` is the longest: ten years of headache, since today with a numb hand.
+
+    Source: ours.
+    """
+    found = [days for pattern, days in person.VAGUE_DAYS if pattern.search(heard.text)]
+    text = heard.text
+    for pattern in (person.AGE_DAYS, person.AGE_MONTHS, person.AGE_YEARS):
+        text = pattern.sub("", text)
+    for match in person.LASTING.finditer(text):
+        unit = "晚" if match.group(4).startswith("晚") else match.group(4)
+        found.append(person.number(match.group(1)) * person.UNIT_DAYS[unit])
+    return min(found, default=heard.days)
 
 
 def fits(flag: RedFlag, patient: Patient, days: float | None) -> bool:
@@ -61,10 +91,11 @@ def alarms(knowledge: Knowledge, heard: Heard) -> tuple[Alarm, ...]:
     Source: each rule names its own in `knowledge/red_flags/`.
     """
     yes, _ = present_of(knowledge, heard)
+    days = acute_days(heard)
     found = [
         Alarm(flag.id, flag.name, flag.urgency, flag.say)
         for flag in knowledge.entries.red_flags
-        if _holds(flag, yes) and fits(flag, heard.patient, heard.days)
+        if _holds(flag, yes) and fits(flag, heard.patient, days)
     ]
     order = ("now", "today", "week", "routine", "self_care")
     return tuple(sorted(found, key=lambda one: order.index(one.urgency)))
@@ -84,9 +115,10 @@ def to_ask(
     Source: ours.
     """
     yes, no = present_of(knowledge, heard)
+    days = acute_days(heard)
     count: dict[str, float] = {}
     for flag in knowledge.entries.red_flags:
-        if not flag.ask or not fits(flag, heard.patient, heard.days) or yes & set(flag.none):
+        if not flag.ask or not fits(flag, heard.patient, days) or yes & set(flag.none):
             continue
         missing = [group for group in flag.every if not yes.intersection(group)]
         if len(missing) != 1 or len(missing) == len(flag.every):

@@ -39,6 +39,7 @@ class _Pattern:
 
 
 EVERYBODY: frozenset[int] = frozenset({-1})
+ALARM = "alarm"
 
 
 class Lexicon:
@@ -54,6 +55,9 @@ class Lexicon:
         for target, words in _all(entries):
             for word in words:
                 self._add(target, word.lower().replace(" ", ""))
+        for target, words in _alarms(entries):
+            for word in words:
+                self._add_pattern(target, word.lower().replace(" ", ""))
         above = _above(entries)
         for n, finding in enumerate(entries.findings):
             for word in finding.excepted:
@@ -132,9 +136,19 @@ class Lexicon:
         return sorted(hits, key=lambda hit: (hit.start, hit.end, hit.kind, hit.index))
 
 
+def _alarms(entries: Entries) -> Iterable[tuple[Target, Sequence[str]]]:
+    """Yield the words of red flags' own findings, for these and for what they mean."""
+    place = {one.id: n for n, one in enumerate(entries.findings)}
+    for n, finding in enumerate(entries.findings):
+        if finding.kind == ALARM:
+            for index in (n, *(place[name] for name in finding.means)):
+                yield (Kind.FINDING, index), finding.words
+
+
 def _all(entries: Entries) -> Iterable[tuple[Target, Sequence[str]]]:
     for n, finding in enumerate(entries.findings):
-        yield (Kind.FINDING, n), finding.words
+        if finding.kind != ALARM:
+            yield (Kind.FINDING, n), finding.words
     for n, condition in enumerate(entries.conditions):
         yield (Kind.NAME, n), (*condition.names, condition.name)
         yield (Kind.DRUG, n), condition.drugs
@@ -146,7 +160,7 @@ def _all(entries: Entries) -> Iterable[tuple[Target, Sequence[str]]]:
 
 
 def _above(entries: Entries) -> list[frozenset[int]]:
-    """Each finding and all that it implies, by place."""
+    """Each finding and all that it implies or means, by place."""
     place = {one.id: n for n, one in enumerate(entries.findings)}
     found = []
     for n in range(len(entries.findings)):
@@ -156,7 +170,8 @@ def _above(entries: Entries) -> list[frozenset[int]]:
             one = todo.pop()
             if one not in seen:
                 seen.add(one)
-                todo.extend(place[up] for up in entries.findings[one].implies if up in place)
+                finding = entries.findings[one]
+                todo.extend(place[up] for up in finding.implies + finding.means if up in place)
         found.append(frozenset(seen))
     return found
 

@@ -24,7 +24,12 @@ VAGUE_DAYS = (
     (re.compile(r"半年|大半年"), 180.0),
     (re.compile(r"去年|前年|多年|好几年|从小|老毛病|长期|常年|一直以来|小时候|年轻时"), 700.0),
 )
-AGE_YEARS = re.compile(rf"({NUMBER})\s*(?:周)?岁(?!前|的时候|时)(半)?")
+AGE_YEARS = re.compile(
+    rf"({NUMBER})\s*(?:周)?岁(?!前|的时候|时|就|那年|起|开始|左右开始|以前|之前)(半)?"
+)
+NOW_AGED = re.compile(
+    rf"(?:今年|现在|年龄|患者|目前|男|女|已经|快|刚|满)[，,:：]?\s*({NUMBER})\s*(?:周)?岁"
+)
 AGE_MONTHS = re.compile(
     rf"({NUMBER})\s*个?多?月(?:大|的?(?:宝宝|婴儿|孩子|小孩|娃|女儿|儿子|闺女|小宝|宝贝|男宝|女宝))"
     rf"|(?:宝宝|孩子|娃|婴儿|女儿|儿子|宝贝)(?:才|现在|刚)?(?:满)?({NUMBER})"
@@ -39,7 +44,15 @@ CHILD = re.compile(
     r"男孩|女孩|小学生|幼儿园"
 )
 NOT_A_CHILD = re.compile(
-    r"(?:怀|生|要|想要|打|有过|没有|备孕.{0,4})(?:了|个|过|上|二)?(?:孩子|小孩|宝宝)|孩子(?:他|她)?(?:爸|妈)"
+    r"(?:怀|生|要|想要|打|有过|没有|备孕.{0,4})(?:了|个|过|上|二|出|下|出来|育)?(?:的|健康)?(?:的)?"
+    r"(?:小?孩子|小孩|宝宝|婴儿)|孩子(?:他|她)?(?:爸|妈)|是孩子|母婴|"
+    r"(?:传染|遗传|影响|感染|传|对|给|喂|抱|带着?|管|接触|照顾|害|为了|陪|辅导|哄)"
+    r"(?:给|到|了|不到)?(?:我|自己|家里|家|新生|刚出生|下一代)?(?:的)?"
+    r"(?:宝宝|小?孩子|小孩|婴幼儿|婴儿|幼儿|儿子|女儿|娃)(?!看|来|去)|"
+    r"(?:以后|将来|未来|打算|计划|准备).{0,6}(?:小?孩子|小孩|宝宝|婴儿)"
+)
+SURELY_SMALL = re.compile(  # 儿子, 女儿, 闺女 may be of any age
+    r"宝宝|小?孩子|小孩|小朋友|婴儿|幼儿|小儿|娃|宝贝|孙子|孙女|外孙|毛毛|男孩|女孩|小学|幼儿园|儿童"
 )
 MINE = r"(?:我|俺)(?:的|家)?"
 WHO = (
@@ -131,6 +144,8 @@ def age_of(text: str) -> float | None:
     ages = [number(match.group(1)) + (0.5 if match.group(2) else 0)
             for match in AGE_YEARS.finditer(text)]  # fmt: skip
     ages = [age for age in ages if 0 < age < 120]  # noqa: PLR2004
+    if match := NOW_AGED.search(text):
+        return number(match.group(1))
     if ages:
         return min(ages) if CHILD.search(text) else ages[0]
     if NEWBORN.search(text):
@@ -138,12 +153,18 @@ def age_of(text: str) -> float | None:
     return None
 
 
+def _sex_in(text: str) -> str:
+    female, male = bool(FEMALE.search(text)), bool(MALE.search(text))
+    return "" if female == male else "female" if female else "male"
+
+
 def patient_of(text: str, *, age: float | None = None, sex: str = "") -> Patient:
     """Work out who is ill. Given age and sex win over what the text says.
 
     Source: ours.
     """
-    child = bool(CHILD.search(NOT_A_CHILD.sub("", text)))
+    left = NOT_A_CHILD.sub("", text)
+    child = bool(CHILD.search(left))
     who = "self"
     for name, pattern in WHO:
         if pattern.search(text):
@@ -154,15 +175,16 @@ def patient_of(text: str, *, age: float | None = None, sex: str = "") -> Patient
     if child and who in ("self", "other"):
         who = "child"
     years = age if age is not None else age_of(text)
-    if years is None:
+    if age == 0:  # whole years were asked for; the text may tell the months
+        told = age_of(text)
+        years = told if told is not None and told < 1 else age
+    maybe_child = years is None and who == "child" and not SURELY_SMALL.search(left)
+    if years is None and not maybe_child:
         years = AGE_OF.get(who, 4.0 if who == "child" else None)
     if who == "child" and years is not None and years >= 18:  # noqa: PLR2004
         who = "other"
-    found = sex or SEX_OF.get(who, "")
-    if not found:
-        female, male = bool(FEMALE.search(text)), bool(MALE.search(text))
-        found = "" if female == male else "female" if female else "male"
+    found = sex or SEX_OF.get(who, "") or _sex_in(text)
     pregnant = True if PREGNANT.search(NOT_PREGNANT.sub("", text)) else None
     if found == "male" or (years is not None and not 10 <= years <= 58):  # noqa: PLR2004
         pregnant = None
-    return Patient(age=years, sex=found, pregnant=pregnant, who=who)
+    return Patient(age=years, sex=found, pregnant=pregnant, who=who, maybe_child=maybe_child)

@@ -28,7 +28,7 @@ STRENGTH = {
     "rare": 0.06,
     "never": 0.002,
 }
-KINDS = frozenset({"symptom", "sign", "history", "value"})
+KINDS = frozenset({"symptom", "sign", "history", "value", "alarm"})
 SITES = frozenset(
     ("head", "eye", "ear", "nose", "mouth", "throat", "neck", "chest", "breast", "upper_belly",
      "lower_belly", "back", "waist", "groin", "anus", "arm", "leg", "foot", "skin", "body", "mind")
@@ -127,6 +127,7 @@ def _finding(key: str, entry: Mapping[str, Any]) -> Finding:
         "words",
         "except",
         "unless",
+        "means",
         "sex",
     )
     made = Finding(
@@ -142,10 +143,13 @@ def _finding(key: str, entry: Mapping[str, Any]) -> Finding:
         words=_words(entry.get("words")),
         excepted=_words(entry.get("except")),
         unless=_words(entry.get("unless")),
+        means=_words(entry.get("means")),
         sex=entry.get("sex") or "",
     )
     if made.kind not in KINDS or made.site not in SITES or made.sex not in SEXES:
         raise ValueError(f"kind {made.kind}, site {made.site} or sex {made.sex} is not known")
+    if made.means and made.kind != "alarm":
+        raise ValueError("only the kind alarm means other findings; others imply them")
     if not 0 < made.base < 1:
         raise ValueError("base is a share between 0 and 1")
     return made
@@ -307,7 +311,7 @@ def _references(entries: Entries, where: Mapping[tuple[str, str], str]) -> list[
         )
 
     for finding in entries.findings:
-        look("findings", finding.id, finding.implies, findings, "finding")
+        look("findings", finding.id, finding.implies + finding.means, findings, "finding")
         _patterns(problems, where["findings", finding.id], finding.id, finding.words, entries)
     for one in entries.conditions:
         look("conditions", one.id, one.findings, findings, "finding")

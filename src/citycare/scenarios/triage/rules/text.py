@@ -7,9 +7,15 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from citycare.scenarios.triage.model.heard import When
+
 TEXT_MAX = 20_000
 CLAUSE_END = re.compile(r"[，,。.!！?？;；:：\n~～…]+|(?<=[^\x00-\x7f]) +(?=[^\x00-\x7f])")
 SENTENCE_END = re.compile(r"[。!！?？\n]")
+DIALECT = (  # as long as what they replace, so that places stay the same
+    ("唔", "不"), ("勿", "不"), ("冇", "没"), ("咗", "了"), ("嘅", "的"), ("喺", "在"), ("佢", "他"),
+    ("莫得", "没有"), ("讲嘢", "讲话"), ("系咪", "是否"), ("遭不住", "受不了"),
+)  # fmt: skip
 DECIMAL = re.compile(r"(?<=\d)[.．。](?=\d)")
 
 NO = ("没有", "没", "无", "不", "未见", "未", "否认", "并非", "排除", "别的没", "从来没", "从不")
@@ -22,6 +28,7 @@ NO_NOT = (  # words with 不/没/无 in them that deny nothing
     "没多久", "不久", "不小心", "无意", "不懂", "没钱", "不吃药", "没吃药", "没睡", "不下",
     "没用", "不管用", "没效果", "不明显", "没有用", "没有效果", "没有改善", "没缓解", "不缓解",
     "没去", "没来得及", "没看", "没检查", "没有去", "没做", "不一样", "没有好转", "没好转",
+    "尿不湿", "没几", "没走", "没几步", "没多远", "没站稳", "没一会", "没过", "没注意", "没在意", "没管", "没松",
     "不愿", "不肯", "没敢", "无名", "不规则", "没什么用", "不要", "不用", "能不能", "是不是",
     "会不会", "要不要", "有没有", "痛不痛", "不开刀", "不手术", "没断", "没间断", "不彻底",
 )  # fmt: skip
@@ -33,19 +40,30 @@ SCOPE_END = re.compile(r"但|就是|只是|只有|不过|可是|却|而是|反�
 AFTER_NO = re.compile(
     r"^(?:也|都|已经|现在|基本)?(?:没有了|没了|不明显|消失|不见了|好了|缓解了|退了)"
 )
-ASKED = re.compile(
-    r"前兆|先兆|怎么预防|如何预防|能预防|会不会(?:是|得|变|引起|导致)|是不是(?:得了)?|会得|怕得|"
-    r"担心(?:是|得)|怀疑(?:是|得)|会引起|会导致|什么症状|有哪些症状|的症状|和.{1,8}的区别|为了(?:预)?防|"
-    r"万一|如果|要是|假如|想了解|想知道|科普|听说|电视上|网上说|害怕(?:是|得)"
+ASKED = re.compile(  # the whole clause is a question of knowledge
+    r"前兆|先兆|怎么预防|如何预防|能预防|会引起|会导致|(?:什么|哪些|啥)症状|"
+    r"^(?!.*[有现].*的症状).*的症状|和.{1,8}的区别|为了(?:预)?防|科普|听说|电视上|网上说"
 )
-PAST = re.compile(
+ASKED_AFTER = re.compile(  # only what follows is asked about: 胸口疼是不是心梗
+    r"会不会(?:是|得|变|引起|导致)|是不是(?:得了)?|会得|怕得|担心(?:是|得)|怀疑(?:是|得)|"
+    r"害怕(?:是|得)|万一|如果|要是|假如|想了解|想知道"
+)
+TOLD = re.compile(r"现在|今天|昨天|刚才|刚刚|然后|结果")  # ends what is only asked about
+PAST = re.compile(  # what was once, wherever it stands in the clause
+    r"既往|病史|得过|做过|有过|犯过|早就好|已经好|治好了|康复了|出院"
+)
+PAST_AFTER = re.compile(  # what follows was once: 去年胸口疼过
     r"以前|之前|曾经|曾|从前|去年|前年|大前年|小时候|年轻时|\d+年前|[一二两三四五六七八九十几多]+年前|"
-    r"上个月|上次|当时|那次|那时|既往|病史|得过|做过|有过|早就好|已经好|治好了|康复了|出院"
+    r"上个月|上次|那次|那时|初中(?:时候|的时候)|高中(?:时候|的时候)"
+)
+NOW = re.compile(  # ends what was once, within a clause
+    r"现在|今天|今早|今晚|今儿|今朝|刚才|刚刚|这次|这回|这两天|这几天|昨天|昨晚|突然|忽然|最近|这会|如今|眼下|又"
 )
 FAMILY = re.compile(
-    r"(?:爷爷|奶奶|外公|外婆|姥姥|姥爷|爸爸|妈妈|父亲|母亲|爸|妈|叔叔|舅舅|姑姑|哥哥|姐姐|弟弟|妹妹|"
+    r"(?:爷爷|奶奶|外公|外婆|姥姥|姥爷|爸爸|妈妈|父亲|母亲|爸|妈|叔叔|舅舅|姑姑|小姨|阿姨|哥哥|姐姐|弟弟|妹妹|"
     r"家里人|家人|家族|亲戚|邻居|同事|朋友|同学|舍友|室友|老公|老婆)"
 )
+PERSON = re.compile(FAMILY.pattern + r"|[我俺咱]|自己")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +77,41 @@ class Clause:
 
 
 def even(text: str) -> str:
-    """Make a text even: full-width to plain, lower case, no spaces inside Chinese; cut to size.
+    """Make a text even: full-width to plain, lower case, dialect's no and not; cut to size.
 
     Source: Unicode NFKC (UAX #15); the limit of 20,000 characters is ours.
     """
     made = unicodedata.normalize("NFKC", text[:TEXT_MAX]).lower()
+    for spoken, written in DIALECT:
+        made = made.replace(spoken, written)
     return re.sub(r"[ \t\u3000]+", " ", made).strip()
+
+
+def when_of(words: str, start: int, who: str) -> When:
+    """Tell when, or of whom, what stands at `start` of a clause is said.
+
+    Words that ask (是不是) or look back (以前) reach to the end of the clause; 现在, 突然 and the
+    like end what was once. `who` is ill: somebody else's illness is told only of relatives of the
+    one who writes about himself.
+
+    Source: ours, after ConText (Harkema et al., J Biomed Inform 2009;42:839).
+    """
+    before = words[:start]
+    asked = [one.start() for one in ASKED_AFTER.finditer(before)]
+    told = max((one.end() for one in TOLD.finditer(before)), default=-1)
+    if ASKED.search(words) or (asked and asked[-1] > told):
+        return When.ASKED
+    if who == "self":
+        named = [one.group() for one in PERSON.finditer(before)]
+        if named and FAMILY.fullmatch(named[-1]):
+            return When.FAMILY
+    last = max((one.end() for one in NOW.finditer(before)), default=-1)
+    earlier = [one.start() for one in PAST_AFTER.finditer(before)]
+    if earlier and earlier[-1] > last:
+        return When.PAST
+    if last < 0 and PAST.search(words):
+        return When.PAST
+    return When.NOW
 
 
 def clauses(text: str) -> Iterator[Clause]:

@@ -67,34 +67,29 @@ def _mentions(
     if not hits:
         return []
     denied = texts.denials(words, _sayings_of_no(hits))
-    when = _when(words, who)
     found: dict[tuple[Kind, int], Mention] = {}
     for hit in hits:
         name = words[hit.start : hit.end]
         no = hit.kind is Kind.FINDING and texts.is_denied(words, hit.parts, denied)
         mention = Mention(
-            hit.kind, hit.index, Said.NO if no else Said.YES, when, name,
+            hit.kind, hit.index, Said.NO if no else Said.YES,
+            texts.when_of(words, hit.start, who), name,
             clause.start + hit.start, focus or clause.question,
         )  # fmt: skip
         before = found.get((hit.kind, hit.index))
-        if before is None or before.said is Said.NO:
+        if before is None or before.said is Said.NO or _nearer(mention, before):
             found[hit.kind, hit.index] = mention
     return list(found.values())
+
+
+def _nearer(one: Mention, before: Mention) -> bool:
+    """Tell whether the later of two mentions says that it is there now, the former not."""
+    return one.said is Said.YES and one.when is When.NOW is not before.when
 
 
 def _sayings_of_no(hits: list[Hit]) -> list[tuple[int, int]]:
     """The stretches of findings' own words: a 不 or 没 in there denies nothing else."""
     return [part for hit in hits if hit.kind is Kind.FINDING for part in hit.parts]
-
-
-def _when(words: str, who: str) -> When:
-    if texts.ASKED.search(words):
-        return When.ASKED
-    if who == "self" and texts.FAMILY.search(words):
-        return When.FAMILY
-    if texts.PAST.search(words):
-        return When.PAST
-    return When.NOW
 
 
 def _values(knowledge: Knowledge, even: str) -> list[Mention]:

@@ -1,0 +1,1 @@
+"""Decisions of the pre-consultation: pure, over plain values."""

@@ -1,0 +1,1 @@
+"""SQL of the pre-consultation; only its own service calls it."""
