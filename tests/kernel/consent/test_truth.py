@@ -33,6 +33,9 @@ TRUTH: dict[str, set[str]] = {
     "booking.stop_clinic": {"scheduler here", "system"},
     "booking.draw": {"scheduler here", "system"},
     "triage.ask": BOOKING,
+    "preconsult.answer": BOOKING - {"gp here"},
+    "preconsult.read": {"clinician here", "clinician with glass", "gp here", "system"},
+    "preconsult.review": {"clinician here", "gp here", "system"},
     "hold.appeal": SELF_AND_PROXY | CITY | {"clerk here", "clerk elsewhere", "system"},
     "hold.decide": {"operator", "system"},
     "person.register": (
@@ -70,6 +73,7 @@ TRUTH: dict[str, set[str]] = {
     "operator.jobs": {"operator"},
     "operator.audit": {"operator"},
     "operator.policy": {"operator"},
+    "operator.questionnaires": {"operator"},
     "operator.people": {"operator"},
     "operator.accounts": {"operator"},
 }
