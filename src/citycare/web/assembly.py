@@ -36,11 +36,16 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the composition root adds. `routers` come before the plain portal roots."""
+    """What the composition root adds. `routers` come before the plain portal roots.
+
+    `beside`: name of a place in a page to addresses with `{id}`, of what others show or offer
+    there; a template asks `beside("clinic", id)`.
+    """
 
     routers: Sequence[APIRouter] = ()
     templates: Sequence[Path] = ()
     entries: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
+    beside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     people: Sequence[demo_people.DemoPerson] = demo_people.PEOPLE
     limits: Limits = field(default_factory=Limits)
     now: Callable[[], datetime] = clock.now
@@ -78,6 +83,7 @@ def install(app: FastAPI, site: Site, database: Database, parts: Parts) -> None:
         on_refused=_write_refusal,
         on_interrupted=respond.interrupted,
     )
+    made.templates.globals["beside"] = _beside(parts.beside)
     _sign_in(made, parts)
     edge.install(app, made, parts.limits)
     for router in (login.router, factor.router, sessions.router, portal_pages.router):
@@ -86,6 +92,15 @@ def install(app: FastAPI, site: Site, database: Database, parts: Parts) -> None:
         app.include_router(router)
     app.include_router(portal_pages.home_router())
     app.mount("/static", Immutable(directory=STATIC, check_dir=False), name="static")
+
+
+def _beside(parts: Mapping[str, tuple[str, ...]]) -> Callable[[str, object], tuple[str, ...]]:
+    """Return what templates ask: the addresses of what belongs beside a thing."""
+
+    def beside(name: str, of: object) -> tuple[str, ...]:
+        return tuple(address.replace("{id}", str(of)) for address in parts.get(name, ()))
+
+    return beside
 
 
 def _sign_in(made: Edge, parts: Parts) -> None:

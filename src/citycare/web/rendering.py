@@ -49,6 +49,11 @@ def no_routes(name: str, /, **params: Any) -> str:
     raise LookupError(f"no routes are known here: url({name!r}, {params})")
 
 
+def nothing_beside(_name: str, _of: object) -> tuple[str, ...]:
+    """Stand in for what other parts show beside a thing; see `assembly.Parts.beside`."""
+    return ()
+
+
 def environment(
     directories: Sequence[Path] = (),
     *,
@@ -68,6 +73,7 @@ def environment(
     env.globals.update(
         asset=files.url, preloads=files.preloads, icon=files.icon, url=url, csrf_name=CSRF_FIELD
     )
+    env.globals["beside"] = nothing_beside  # until the composition root says what is there
     env.filters.update(
         local_time=local_time,
         local_day=_local_day,

@@ -109,6 +109,19 @@ async def test_questions_one_a_page_with_a_way_back_and_out(house: House) -> Non
     assert "胸口疼" in await browser.page(f"/triage?again={at.rpartition('/')[2]}")
 
 
+async def test_one_sign_of_danger_is_asked_for_plainly_and_stops_all_if_it_is_there(
+    house: House,
+) -> None:
+    browser = house.stranger()
+    at = await asked(browser, "胸口疼", age="60")
+    page = await browser.page(at)
+    assert "有出冷汗吗？" in page
+    assert 'type="checkbox"' not in page
+    fields = {"question": "danger", "finding": "cold_sweat", "said": "yes"}
+    assert (await browser.post(f"{at}/answer", at, **fields)).status_code == 303
+    assert "现在打 120" in await browser.page(at)
+
+
 async def test_an_answer_to_another_question_loses_nothing(house: House) -> None:
     browser = house.stranger()
     at = await asked(browser, "胸口疼", age="60")

@@ -96,6 +96,9 @@ POLICY: dict[str, Rule] = {
     "booking.stop_clinic": Rule("停诊", (SCHEDULER, JOB)),
     "booking.draw": Rule("摇号", (SCHEDULER, JOB)),
     "triage.ask": Rule("智能导诊", (*FOR_ME, CLERK, FAMILY_GP, JOB)),
+    "preconsult.answer": Rule("就诊前答题", (*FOR_ME, CLERK, JOB)),
+    "preconsult.read": Rule("查看诊前回答", (TREATING, FAMILY_GP, BrokenGlass(), JOB)),
+    "preconsult.review": Rule("采用诊前回答", (TREATING, FAMILY_GP, JOB)),
     "hold.appeal": Rule("爽约申诉", (*FOR_ME, RoleAnywhere(Role.CLERK), JOB)),
     "hold.decide": Rule("处理爽约申诉", (OPERATOR, JOB)),
     "person.register": Rule(
@@ -137,6 +140,7 @@ POLICY: dict[str, Rule] = {
     "operator.jobs": Rule("查看和重放任务", (OPERATOR,)),
     "operator.audit": Rule("审计与紧急查阅审核", (OPERATOR,)),
     "operator.policy": Rule("维护规则参数", (OPERATOR,)),
+    "operator.questionnaires": Rule("查看诊前问卷", (OPERATOR,)),
     "operator.people": Rule("合并与拆分人员档案", (OPERATOR,)),
     "operator.accounts": Rule("管理账号和角色", (OPERATOR,)),
 }

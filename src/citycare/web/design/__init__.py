@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from citycare.web import parts as p
-from citycare.web.design import resident, work
+from citycare.web import questions
+from citycare.web.design import asking, resident, work
 from citycare.web.design.say import Say
 from citycare.web.shell import Lang
 
@@ -18,6 +19,7 @@ SCREENS = {
     "choose": "design/choose.html",
     "question": "design/question.html",
     "form": "design/form.html",
+    "questions": "design/questions.html",
     "confirm": "design/confirm.html",
     "clinic": "design/clinic.html",
     "slip": "design/slip.html",
@@ -50,6 +52,7 @@ class DesignPage:
     record: tuple[p.Fact, ...]
     charts: tuple[p.Chart, ...]
     suggestions: tuple[p.Link, ...]
+    asked: questions.Page
     filters: tuple[p.Option, ...]
     long_name: str
 
@@ -87,6 +90,7 @@ def _page(say: Say) -> DesignPage:
         record=work.record(say),
         charts=work.charts(say),
         suggestions=resident.suggestions(say),
+        asked=asking.page(say),
         filters=resident.filters(say),
         long_name=say(
             "阿卜杜热合曼·买买提吐尔逊江",

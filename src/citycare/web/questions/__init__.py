@@ -14,7 +14,7 @@ Card
 """
 
 from citycare.web.questions.drawing import draw
-from citycare.web.questions.parts import DO, FIELDS_MAX, Asked, Page, Posted
+from citycare.web.questions.parts import DO, FIELDS_MAX, Asked, Page, Posted, Typed
 from citycare.web.questions.taking import take
 
-__all__ = ["DO", "FIELDS_MAX", "Asked", "Page", "Posted", "draw", "take"]
+__all__ = ["DO", "FIELDS_MAX", "Asked", "Page", "Posted", "Typed", "draw", "take"]

@@ -20,6 +20,7 @@ from citycare.web.questions.parts import (
     Page,
     Posted,
     Typed,
+    is_chosen,
     name_of,
     token,
 )
@@ -43,7 +44,6 @@ TYPES: Final = {  # widget to the type of its field, and its keyboard
     Widget.STRING: ("text", ""),
     Widget.TEXT: ("text", ""),
 }
-CHOSEN: Final = (Widget.BOOLEAN, Widget.RADIOS, Widget.CHECKBOXES, Widget.LIST)
 WHOLE_DATE = len("2026-11-29")
 WHOLE_MINUTE = len("08:00")
 
@@ -94,8 +94,8 @@ class _Drawing:
         self.labels: dict[str, str] = {}
 
     def items(self, found: Iterable[Shown]) -> Iterator[Asked]:
-        """Draw what is asked for; what is hidden or not asked for is left out."""
-        shown = [each for each in found if each.enabled and not each.hidden]
+        """Draw what is asked for; what is hidden, not asked for or only empty is left out."""
+        shown = [each for each in found if each.enabled and not each.hidden and not _empty(each)]
         last = {each.link_id: each.path for each in shown}
         count = dict.fromkeys(last, 0)
         for each in shown:
@@ -127,7 +127,7 @@ class _Drawing:
             return replace(asked, look=Look.FIXED, text=text, items=self.within(shown))
         if shown.widget is Widget.UNSUPPORTED:
             return replace(asked, look=Look.UNSUPPORTED)
-        if shown.widget in CHOSEN and not shown.hints:
+        if is_chosen(shown):
             return self.choices(shown, asked)
         return self.field(shown, asked)
 
@@ -187,8 +187,8 @@ class _Drawing:
             options.append(Option(value="", label=self.say(NO_ANSWER)))
         other = None
         if shown.open:
-            written = next((text for text in texts if text not in tokens), "")
-            other = typed.other if typed is not None else written
+            written = [text for text in texts if text not in tokens]
+            other = typed.other if typed is not None else "；".join(written)
         return replace(
             asked,
             look=Look.LIST if shown.widget is Widget.LIST else Look.CHOICES,
@@ -209,7 +209,10 @@ class _Drawing:
         if any(not _fits(kind, box.value) for box in drawn):
             kind = "text"  # "2026-11" is a date, too, but no browser shows it in its field
         look = Look.QUANTITY if shown.widget is Widget.QUANTITY else Look.FIELD
-        units = tuple(Option(value=token(each.answer), label=each.text) for each in shown.units)
+        units = [Option(value=token(each.answer), label=each.text) for each in shown.units]
+        offered = {each.value for each in units}
+        if units and any(box.value and box.unit not in offered for box in drawn):
+            units.insert(0, Option(value="", label=self.say(CHOOSE)))  # never another one silently
         return replace(
             asked,
             look=Look.AREA if shown.widget is Widget.TEXT else look,
@@ -218,10 +221,16 @@ class _Drawing:
             attrs=_attrs(shown, kind),
             boxes=tuple(drawn),
             unit=shown.unit,
-            units=units,
+            units=tuple(units),
             free_unit=shown.widget is Widget.QUANTITY and not shown.unit and not units,
             items=tuple(self.items(shown.items)),
         )
+
+
+def _empty(shown: Shown) -> bool:
+    """Tell whether nobody but the system can answer, and it knows nothing."""
+    is_question = shown.widget not in (Widget.GROUP, Widget.DISPLAY)
+    return is_question and shown.read_only and not shown.calculated and not shown.entries
 
 
 def _boxes(shown: Shown, typed: Typed | None, name: str) -> list[Box]:
@@ -234,7 +243,7 @@ def _boxes(shown: Shown, typed: Typed | None, name: str) -> list[Box]:
     if not found or (shown.repeats and shown.may_add and all(value for value, _ in found)):
         found.append(("", ""))
     return [
-        Box(id=f"{name}.{index}" if index else name, value=value, unit=unit)
+        Box(id=f"{name}:{index}" if index else name, value=value, unit=unit)
         for index, (value, unit) in enumerate(found)
     ]
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import quote
 
-from citycare.kernel.fhir.forms import Answer
+from citycare.kernel.fhir.forms import Answer, Shown, Widget
 from citycare.web.parts import Option
 
 DRAWN: Final = "q"  # hidden, one for each question on the page
@@ -15,6 +15,7 @@ DO: Final = "do"  # the button pressed: "add g[0]", "remove g[1]"
 PREFIX: Final = "q."
 OTHER: Final = "other"  # the text beside the options
 UNIT: Final = "unit"
+CHOSEN: Final = (Widget.BOOLEAN, Widget.RADIOS, Widget.CHECKBOXES, Widget.LIST)
 FIELDS_MAX: Final = 4_000  # of a posted form: two or three for each question
 
 
@@ -118,9 +119,18 @@ class Typed:
     other: str = ""
 
 
+def is_chosen(shown: Shown) -> bool:
+    """Tell whether an answer is chosen from what is offered, not typed with hints beside it."""
+    only_hints = shown.hints and shown.type not in ("choice", "open-choice")
+    return shown.widget in CHOSEN and not only_hints
+
+
 def name_of(place: str, part: str = "") -> str:
-    """Return the name (and id) of a field; a place may hold any signs, an id no spaces."""
-    return f"{PREFIX}{quote(place, safe='/[]')}" + (f".{part}" if part else "")
+    """Return the name (and id) of a field; a place may hold any signs, an id no spaces.
+
+    The colon parts what belongs to a question from a place, where it is written `%3A`.
+    """
+    return f"{PREFIX}{quote(place, safe='/[]')}" + (f":{part}" if part else "")
 
 
 def token(answer: Answer) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -21,7 +21,17 @@ from citycare.kernel.fhir.forms import (
 from citycare.kit.clock import CITY
 from citycare.web.forms import NOT_A_CHOICE, NOT_A_DAY, NOT_A_NUMBER, TOO_LONG, Form
 from citycare.web.i18n import mark
-from citycare.web.questions.parts import DO, DRAWN, OTHER, UNIT, Posted, Typed, name_of, token
+from citycare.web.questions.parts import (
+    DO,
+    DRAWN,
+    OTHER,
+    UNIT,
+    Posted,
+    Typed,
+    is_chosen,
+    name_of,
+    token,
+)
 
 NOT_A_DECIMAL = mark("请填一个数，可以带小数，例如 37.5。")
 NOT_A_MOMENT = mark("日期和时间不对，请按 2026-11-26 08:30 这样填。")
@@ -36,10 +46,9 @@ CLOCK: Final = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?")
 INTEGER_MAX: Final = 2**31 - 1  # of FHIR R4
 CHARS_MAX: Final = 20_000
 CODED: Final = ("system", "version", "code", "display")
-CHOSEN: Final = (Widget.BOOLEAN, Widget.RADIOS, Widget.CHECKBOXES, Widget.LIST)
 
 
-class Unreadable(Exception):  # noqa: N818 - as errors here are named
+class Unreadable(Exception):
     """What was typed is no answer of this kind; `words` says so."""
 
     def __init__(self, words: str) -> None:
@@ -101,7 +110,7 @@ def _present(shown: Shown) -> list[Answer]:
 def _answers(shown: Shown, typed: Typed) -> list[Answer]:
     if any(len(each) > CHARS_MAX for each in (*typed.values, typed.other)):
         raise Unreadable(TOO_LONG)
-    if shown.widget in CHOSEN and not shown.hints:
+    if is_chosen(shown):
         return _chosen(shown, typed)
     units = [*typed.units, *[""] * len(typed.values)]
     found = [
@@ -141,31 +150,13 @@ def _lean(answer: Answer) -> Answer:
 
 def _answer(shown: Shown, text: str, unit: str) -> Answer:
     plain = unicodedata.normalize("NFKC", text).strip()
-    match shown.widget:
-        case Widget.INTEGER:
-            return {"valueInteger": _integer(plain)}
-        case Widget.DECIMAL:
-            return {"valueDecimal": _decimal(plain)}
-        case Widget.QUANTITY:
-            return {"valueQuantity": {"value": _decimal(plain), **_unit(shown, unit)}}
-        case Widget.DATE:
-            return {"valueDate": _date(plain)}
-        case Widget.DATE_TIME:
-            return {"valueDateTime": _moment(plain)}
-        case Widget.TIME:
-            return {"valueTime": _time(plain)}
-        case Widget.URL:
-            return {"valueUri": text.strip()}
-    if shown.type in ("integer", "date", "time"):  # offered only as hints
-        kind = {"integer": Widget.INTEGER, "date": Widget.DATE, "time": Widget.TIME}[shown.type]
-        return _typed_as(kind, plain)
-    return {"valueString": text.replace("\r\n", "\n").strip()}
-
-
-def _typed_as(kind: Widget, plain: str) -> Answer:
-    if kind is Widget.INTEGER:
-        return {"valueInteger": _integer(plain)}
-    return {"valueDate": _date(plain)} if kind is Widget.DATE else {"valueTime": _time(plain)}
+    if shown.type == "quantity":
+        return {"valueQuantity": {"value": _decimal(plain), **_unit(shown, unit)}}
+    if shown.type in READERS:
+        kind, read = READERS[shown.type]
+        return {kind: read(plain)}
+    kind = "valueUri" if shown.type == "url" else "valueString"
+    return {kind: text.replace("\r\n", "\n").strip()}
 
 
 def _integer(plain: str) -> int:
@@ -226,3 +217,12 @@ def _checked(made: str, whole: str, words: str) -> str:
     except ValueError as error:
         raise Unreadable(words) from error
     return made
+
+
+READERS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
+    "integer": ("valueInteger", _integer),
+    "decimal": ("valueDecimal", _decimal),
+    "date": ("valueDate", _date),
+    "dateTime": ("valueDateTime", _moment),
+    "time": ("valueTime", _time),
+}

@@ -29,7 +29,6 @@ OPTION_PREFIX: Final = CORE + "questionnaire-optionPrefix"
 UNIT: Final = CORE + "questionnaire-unit"
 UNIT_OPTION: Final = CORE + "questionnaire-unitOption"
 UNIT_VALUE_SET: Final = CORE + "questionnaire-unitValueSet"
-SUPPORT_LINK: Final = CORE + "questionnaire-supportLink"
 CONSTRAINT: Final = (CORE + "questionnaire-constraint", CORE + "targetConstraint")
 SLIDER_STEP: Final = CORE + "questionnaire-sliderStepValue"
 MIN_OCCURS: Final = CORE + "questionnaire-minOccurs"

@@ -199,7 +199,8 @@ class Shown:
         repeats: of a question: more answers; of a group: this is one of its repetitions.
         number: which repetition of a group this is, from 0.
         may_add: one more answer or repetition is allowed.
-        options: what is offered, of a yes or no both; with `open` other texts may be written, and with `hints` anything.
+        options: what is offered, of a yes or no both; with `open` other texts may be written, and
+            with `hints` anything.
         unit: that of a number, as shown, and as its Coding; `units`: to choose from.
         items: what is within: of a group, or of a question without an answer yet; what is within
             an answered question stands in its entries.

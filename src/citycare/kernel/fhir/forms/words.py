@@ -18,7 +18,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "这份答卷是按问卷的另一个版本填写的，请先把答案转到现在的版本",
         "answers another version of the questionnaire; carry its answers over first",
     ),
-    "too_long": ("填写的内容超出了问卷的上限", "holds more than a form may"),
     # its shape
     "item_shape": ("这一项的数据格式不对", "is not an item"),
     "item_unknown": ("问卷里没有这一项", "is no item of the questionnaire"),

@@ -83,15 +83,15 @@ class Speech:
 
     def question(self, question: Question) -> str:
         """Write a question as one reads it out."""
-        if question.danger:
-            return self.words("下面这些，现在有吗？")
-        if question.several:
+        if len(question.findings) > 1:
+            if question.danger:
+                return self.words("下面这些，现在有吗？")
             return self.words("下面这些，有吗？有的都点上。")
         finding = self.triage.knowledge.entries.findings[
             self.triage.knowledge.finding[question.findings[0]]
         ]
         if not self.english:
-            return question.text
+            return finding.ask if question.danger else question.text
         return finding.ask_en or self.words("您有这个情况吗：%(what)s", what=finding.en.lower())
 
     def alarm(self, alarm: Alarm) -> tuple[str, str]:

@@ -42,12 +42,13 @@ CHOOSE = mark("请点一个回答。不知道就点“不清楚”。")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionPage:
-    """The question being asked. `several`: things to tick, or none of them."""
+    """The question being asked. `several`: things to tick, or none; else `finding` is there or not."""
 
     id: UUID
     number: int
     all: int
     question: str
+    finding: str
     title: str
     several: bool
     options: tuple[Option, ...]
@@ -95,8 +96,9 @@ async def _ask(
         number=len(made.answers) + 1,
         all=max(QUESTIONS_MAX, len(made.answers) + 1),
         question=question.id,
+        finding=question.findings[0],
         title=speech.question(question),
-        several=question.several,
+        several=len(question.findings) > 1,
         options=_options(question, speech),
         error=speech.words(error) if error else "",
         said=said if len(said) <= QUOTED_MAX else said[:QUOTED_MAX] + "…",
@@ -107,7 +109,7 @@ async def _ask(
 
 
 def _options(question: Question, speech: Speech) -> tuple[Option, ...]:
-    if question.several:
+    if len(question.findings) > 1:
         return tuple(Option(value=name, label=speech.finding(name)) for name in question.findings)
     return tuple(Option(value=value, label=speech.words(label)) for value, label in ANSWERS)
 
@@ -123,7 +125,8 @@ async def answer(request: Request, cx: WriteContext, dialogue_id: UUID) -> Respo
         return await _again(request, cx, dialogue_id, CHOOSE)
     if said == "ticked" and not ticked:
         return await _again(request, cx, dialogue_id, TICK)
-    yes = {"yes": (question,), "ticked": ticked}.get(said, ())
+    finding = form.values.get("finding") or question
+    yes = {"yes": (finding,), "ticked": ticked}.get(said, ())
     try:
         await dialogues.answer(
             cx, triage_of(request), dialogue_id, question, yes=yes, unsure=said == "unsure"

@@ -8,13 +8,18 @@ from collections.abc import Sequence
 from citycare.scenarios.triage.model.answer import Alarm
 from citycare.scenarios.triage.model.entries import RedFlag
 from citycare.scenarios.triage.model.heard import Heard, Kind, Patient, Said, When
-from citycare.scenarios.triage.model.knowledge import Knowledge
+from citycare.scenarios.triage.model.knowledge import Floats, Knowledge
 from citycare.scenarios.triage.rules import person
+from citycare.scenarios.triage.rules.reason import Belief
 
 ACUTE = re.compile(
     r"突然|忽然|一下子|刚才|刚刚|正在|救命|快救|怎么办|咋办|咋整|现在(?!没|好|正常)|今天|今早|今晚|今儿|今朝|这会"
 )
 OF_THE_DEAD = re.compile(r"去世|过世|走的|走了|没了|没救|遗传|得过|病史|年前")
+LIKELIER = 1.5  # times as often as in anybody, to be worth a question
+ASKED_MAX = 5
+CHANCE_MIN = 0.008
+EXPOSURES = ("trauma", "poisoning")
 
 
 def present_of(knowledge: Knowledge, heard: Heard) -> tuple[set[str], set[str]]:
@@ -106,25 +111,46 @@ def _holds(flag: RedFlag, yes: set[str]) -> bool:
 
 
 def to_ask(
-    knowledge: Knowledge, heard: Heard, told: Sequence[str], limit: int = 6
+    knowledge: Knowledge, heard: Heard, told: Sequence[str], belief: Belief
 ) -> tuple[str, ...]:
     """Return the findings that would complete a red flag of which all else is there.
 
-    Only findings with a question, not yet asked and not denied; the most shared first.
+    Only findings with a question, not yet asked, not denied, and likelier with what may be behind
+    it than in anybody: whoever coughs is not asked for swallowed acid. The likeliest first.
 
     Source: ours.
     """
     yes, no = present_of(knowledge, heard)
     days = acute_days(heard)
-    count: dict[str, float] = {}
+    found: set[str] = set()
     for flag in knowledge.entries.red_flags:
         if not flag.ask or not fits(flag, heard.patient, days) or yes & set(flag.none):
             continue
         missing = [group for group in flag.every if not yes.intersection(group)]
-        if len(missing) != 1 or len(missing) == len(flag.every):
-            continue
-        for name in missing[0]:
-            if name not in no and name not in told:
-                count[name] = count.get(name, 0) + 1 / len(missing[0])
-    asked = [name for name in count if knowledge.entries.findings[knowledge.finding[name]].ask]
-    return tuple(sorted(asked, key=lambda name: (-count[name], name))[:limit])
+        if len(missing) == 1 and len(flag.every) > 1:
+            found.update(name for name in missing[0] if _may_ask(knowledge, flag, name))
+    found -= no | set(told)
+    chance = knowledge.tables.share @ belief.conditions
+    weighed = {name: _likelier(knowledge, chance, knowledge.finding[name]) for name in found}
+    likely = [name for name in weighed if weighed[name] >= LIKELIER]
+    return tuple(sorted(likely, key=lambda name: (-weighed[name], name))[:ASKED_MAX])
+
+
+def _may_ask(knowledge: Knowledge, flag: RedFlag, name: str) -> bool:
+    """Whoever was burnt or poisoned says so; ask of it only what a condition lists."""
+    place = knowledge.finding[name]
+    if not knowledge.entries.findings[place].ask:
+        return False
+    return flag.group not in EXPOSURES or bool(knowledge.tables.listed[place].any())
+
+
+def _likelier(knowledge: Knowledge, chance: Floats, place: int) -> float:
+    """How many times as often as in anybody; what no condition lists, as its general form.
+
+    Nothing that fewer than CHANCE_MIN of such people have is worth a question.
+    """
+    listed = knowledge.tables.listed[place].any()
+    forms = [place] if listed else list(knowledge.ancestors[place])
+    base = knowledge.tables.base
+    ratios = [float(chance[n] / base[n]) for n in forms if chance[n] >= CHANCE_MIN]
+    return max(ratios, default=0.0)

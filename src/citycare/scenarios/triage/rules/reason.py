@@ -83,7 +83,7 @@ def believe(knowledge: Knowledge, evidence: Evidence, sharpness: float = 1.0) ->
     child = evidence.patient.age is not None and evidence.patient.age < ADULT_FROM
     treats = tables.child if child else tables.adult
     if evidence.patient.maybe_child:
-        treats = (tables.child + tables.adult) / 2
+        treats = np.asarray((tables.child + tables.adult) / 2, dtype=np.float32)
     for place in evidence.departments:
         code = knowledge.entries.departments[place].code
         inside = [

@@ -43,10 +43,18 @@ def understand(
     cut = list(texts.clauses(even))
     last = max((one.sentence for one in cut), default=0)
     mentions: list[Mention] = []
+    told_of = -1  # the sentence that tells of a dated year: 二〇一九年夏天，我…，突然胸口压得慌
     for clause in cut:
         words = clause.words.replace(" ", "") if CHINESE.search(clause.words) else clause.words
         focus = clause.sentence == last and last > 0 and len(cut) > 1
-        mentions.extend(_mentions(lexicon, words, clause, patient.who, focus=focus))
+        said = _mentions(lexicon, words, clause, patient.who, focus=focus)
+        if texts.DATED.search(words):
+            told_of = clause.sentence
+        elif texts.TOLD.search(words):
+            told_of = -1
+        if clause.sentence == told_of:
+            said = [replace(one, when=When.PAST) if one.when is When.NOW else one for one in said]
+        mentions.extend(said)
     mentions.extend(_values(knowledge, even))
     return Heard(
         text=even,

@@ -12,7 +12,9 @@ from citycare.scenarios.triage.model.dialogue import Answer, Dialogue, DialogueU
 from citycare.scenarios.triage.model.entries import Finding
 from citycare.scenarios.triage.model.heard import Heard, Kind, Mention, Said, When
 from citycare.scenarios.triage.rules import flags
-from citycare.scenarios.triage.rules.advise import Triage
+from citycare.scenarios.triage.rules.advise import SHARPNESS, Triage
+from citycare.scenarios.triage.rules.evidence import evidence_of
+from citycare.scenarios.triage.rules.reason import believe
 from citycare.scenarios.triage.rules.understand import with_answers
 from citycare.scenarios.triage.store import dialogues as store
 
@@ -76,7 +78,9 @@ def _said(answer: Answer, name: str) -> Said:
 
 def watch_for(triage: Triage, heard: Heard) -> tuple[str, ...]:
     """Return the findings that would make an emergency of what is there: when to worry."""
-    return flags.to_ask(triage.knowledge, heard, (), WATCH_MAX)
+    knowledge = triage.knowledge
+    belief = believe(knowledge, evidence_of(knowledge, heard), SHARPNESS)
+    return flags.to_ask(knowledge, heard, (), belief)[:WATCH_MAX]
 
 
 def is_wish_only(heard: Heard) -> bool:
