@@ -17,5 +17,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON triage.outcome TO citycare_app;
 ALTER TABLE triage.dialogue ADD COLUMN proposed jsonb NOT NULL DEFAULT '[]'
     CHECK (jsonb_typeof(proposed) = 'array');  -- findings a language model proposes to ask for
 
+ALTER TABLE triage.dialogue ADD COLUMN history jsonb NOT NULL DEFAULT '[]'
+    CHECK (jsonb_typeof(history) = 'array');  -- lines of the record the person let the triage use
+
 INSERT INTO policy.parameter (key, effective_from, value, unit, source, status, note) VALUES
 ('triage.outcome.days', '2026-01-01', '30', '天', '本平台自定', 'UNVERIFIED', '分诊后多少天内的诊断用来核对分诊对不对');

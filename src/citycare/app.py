@@ -11,9 +11,9 @@ from fastapi import FastAPI
 
 from citycare import settings as knobs
 from citycare.journeys.demo.cast import demo_logins
-from citycare.journeys.guidance import origins, places
+from citycare.journeys.guidance import alarms, origins, places
 from citycare.kit.db import Database
-from citycare.scenarios import booking, triage
+from citycare.scenarios import booking, preconsult, triage
 from citycare.scenarios.booking.api import bookings, draw, emergency, queue, rush, slots
 from citycare.scenarios.booking.pages import (
     appeals,
@@ -39,6 +39,8 @@ from citycare.scenarios.booking.pages import (
     waiting_room,
 )
 from citycare.scenarios.booking.service.draw import keys_in
+from citycare.scenarios.preconsult.pages import authoring, prepare, prepared
+from citycare.scenarios.preconsult.service import papers
 from citycare.scenarios.triage import api as triage_api
 from citycare.scenarios.triage.pages import ask, card, dialogue
 from citycare.scenarios.triage.pages import clinic as triage_clinic
@@ -54,7 +56,9 @@ from citycare.web.i18n import mark
 from citycare.web.login.demo_people import DemoPerson
 from citycare.web.portals.model import Entry
 
-BOOKING, TRIAGE = Path(booking.__file__).parent, Path(triage.__file__).parent
+FOLDERS = tuple(
+    Path(file).parent for file in (booking.__file__, triage.__file__, preconsult.__file__)
+)
 PARTS = Parts(
     routers=(
         home.router,
@@ -85,6 +89,9 @@ PARTS = Parts(
         dialogue.router,
         card.router,
         triage_clinic.router,
+        prepare.router,
+        prepared.router,
+        authoring.router,
         waiting_room.router,
         access.router,
         family.router,
@@ -92,7 +99,8 @@ PARTS = Parts(
         appeals.router,
         design_pages.router,
     ),
-    templates=(BOOKING / "templates", TRIAGE / "templates"),
+    templates=tuple(folder / "templates" for folder in FOLDERS),
+    beside={"clinic": ("/clinic/prepared/{id}",), "booking": ("/prepare/{id}",)},
     entries={
         "resident": (
             Entry(key="triage", label=mark("我不舒服"), href="/triage", icon="pulse"),
@@ -131,6 +139,13 @@ PARTS = Parts(
                 icon="edit",
                 shortcut="7",
             ),
+            Entry(
+                key="questionnaires",
+                label=mark("诊前问卷"),
+                href="/operator/questionnaires",
+                icon="list",
+                shortcut="8",
+            ),
         ),
     },
     people=tuple(
@@ -158,6 +173,8 @@ def create(settings: Settings, database: Database, parts: Parts = PARTS) -> Fast
     )
     assembly.install(app, _site(settings), database, parts)
     app.state.triage = knowledge.load(settings.knowledge)
+    app.state.preconsult = papers.load(settings.knowledge)
+    app.state.preconsult_alarms = alarms.alarms_of(app.state.triage)
     app.state.triage_proposer = _proposer(settings)
     app.state.triage_places = places.places_for
     app.state.triage_emergencies = places.emergencies_for

@@ -131,3 +131,38 @@ async def test_dialogues_of_nobody_are_forgotten_and_those_of_people_stay(cx: Co
     with pytest.raises(DialogueUnknown):
         await dialogues.get(cx, nobody.id)
     assert (await dialogues.get(cx, mine.id)).id == mine.id
+
+
+def statement(of: UUID, words: str) -> dict[str, object]:
+    return {
+        "resourceType": "Condition",
+        "id": str(ids.new()),
+        "subject": {"reference": f"Patient/{of}"},
+        "code": {"text": words},
+    }
+
+
+async def test_the_record_weighs_only_when_the_person_says_so(cx: Context) -> None:
+    me = await person(cx)
+    await fhir.put(cx, [statement(me, "冠心病")])
+    mine = as_person(cx, me)
+    plain, _ = await dialogues.begin(mine, TRIAGE, "有点心慌", person_id=me)
+    made, _ = await dialogues.begin(mine, TRIAGE, "有点心慌", person_id=me, use_record=True)
+    assert plain.history == ()
+    assert made.history == ("冠心病病史",)
+    share = [
+        next(d["probability"] for d in one.advice["departments"] if d["code"] == "03.04")
+        for one in (plain, made)
+    ]
+    assert share[0] < share[1]
+    assert dialogues.advise(TRIAGE, await dialogues.get(mine, made.id)).departments == (
+        dialogues.advise(TRIAGE, made).departments
+    )
+
+
+async def test_nobody_uses_the_record_of_another(cx: Context) -> None:
+    me, other = await person(cx), await person(cx, "陈建国")
+    with pytest.raises(NotVisible):
+        await dialogues.begin(
+            as_person(cx, me), TRIAGE, "有点心慌", person_id=other, use_record=True
+        )

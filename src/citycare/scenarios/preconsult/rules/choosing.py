@@ -23,7 +23,7 @@ def choose(rules: Iterable[Mapping[str, Any]], case: Case, there: Collection[str
 
     A condition that is not written does not matter; age or sex that is not known fits none that is.
 
-    Source: `knowledge/questionnaires/README.md`, "Which questionnaire"; `choose.yaml` names its own.
+    Source: `knowledge/questionnaires/README.md`, "Which questionnaire"; `choose.yaml`.
     """
     return next(
         (

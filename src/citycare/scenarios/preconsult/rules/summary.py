@@ -141,12 +141,13 @@ def _plain(question: Question, answer: Json, unit: Json | None) -> str:
     option = _option(question, answer)
     if option is not None:
         return option.text
-    name, value = next(((n, v) for n, v in answer.items() if n.startswith("value")), ("", ""))
+    found = ((n, v) for n, v in answer.items() if n.startswith("value"))
+    name, value = next(found, ("", None))
     if name == "valueBoolean":
         return "是" if value else "否"
-    if name == "valueCoding":
+    if isinstance(value, dict) and name == "valueCoding":
         return str(value.get("display") or value.get("code") or "")
-    if name == "valueQuantity":
+    if isinstance(value, dict):
         return f"{value.get('value', '')} {value.get('unit') or value.get('code') or ''}".strip()
     if name == "valueString":
         return " ".join(str(value).split()).strip(STOPS) or str(value).strip()

@@ -50,6 +50,9 @@ class NewDialogue(Strict):
         UUID | None,
         said("for whom, of people you may act for: age and sex come from the record then"),
     ] = None
+    use_record: Annotated[
+        bool, said("the person agrees that illnesses and medicines of the record weigh too")
+    ] = False
 
 
 class NewAnswer(Strict):
@@ -152,6 +155,7 @@ async def begin_dialogue(request: Request, body: NewDialogue, cx: WriteContext) 
         age=body.age,
         sex=body.sex,
         person_id=body.person_id,
+        use_record=body.use_record,
         proposer=request.app.state.triage_proposer,
     )
     return _out(made)

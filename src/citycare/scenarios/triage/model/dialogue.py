@@ -50,6 +50,7 @@ class Dialogue:
     channel: str
     created_at: datetime
     updated_at: datetime
+    history: tuple[str, ...] = ()  # lines of the record the person let us use
     proposed: tuple[str, ...] = ()  # findings a language model proposes to ask for
 
 

@@ -22,6 +22,7 @@ class When(StrEnum):
     PAST = "past"
     FAMILY = "family"
     ASKED = "asked"
+    RECORD = "record"
 
 
 class Kind(StrEnum):

@@ -242,6 +242,7 @@ async def begin(request: Request, cx: WriteContext) -> Response:
         age=years,
         sex=typed.sex if person is None and typed.sex in ("female", "male") else "",
         person_id=person.person_id if person is not None else None,
+        use_record=person is not None and person.is_self and form.is_checked("record"),
         proposer=request.app.state.triage_proposer,
     )
     return await _on(request, cx, person, f"{PATH}/{made.id}")

@@ -32,6 +32,7 @@ WHEN = {
     When.NOW: "",
     When.PAST: mark("以前"),
     When.FAMILY: mark("家里人"),
+    When.RECORD: mark("病历里"),
     When.ASKED: mark("只是问问"),
 }
 KINDS = {

@@ -42,7 +42,7 @@ CHOOSE = mark("请点一个回答。不知道就点“不清楚”。")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionPage:
-    """The question being asked. `several`: things to tick, or none; else `finding` is there or not."""
+    """The question being asked: `several` things to tick, or one `finding`, there or not."""
 
     id: UUID
     number: int

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +26,7 @@ GP_SHARE = 0.6
 REASONS = 4
 CHANGE_OF_ODDS = 1.25
 EMERGENCY = "20"
+PREGNANT = "pregnant"
 GENERAL_PRACTICE = "02"
 MENTAL = "mental"
 PROPOSED = "proposed"
@@ -49,9 +51,32 @@ class Triage:
         self.knowledge = knowledge
         self.lexicon = Lexicon(knowledge.entries)
 
-    def hear(self, text: str, *, age: float | None = None, sex: str = "") -> Heard:
-        """Understand a first message."""
-        return understand(self.knowledge, self.lexicon, text, age=age, sex=sex)
+    def hear(
+        self, text: str, *, age: float | None = None, sex: str = "", history: Sequence[str] = ()
+    ) -> Heard:
+        """Understand a first message; `history` are lines of the record, illnesses and medicines.
+
+        Of the history only what lasts counts, and less than what is said today.
+        """
+        heard = understand(self.knowledge, self.lexicon, text, age=age, sex=sex)
+        known = {(one.kind, one.index) for one in heard.mentions}
+        more = [one for one in self._recalled(history) if (one.kind, one.index) not in known]
+        return replace(heard, mentions=(*heard.mentions, *more)) if more else heard
+
+    def _recalled(self, history: Sequence[str]) -> list[Mention]:
+        findings = self.knowledge.entries.findings
+        found: dict[tuple[Kind, int], Mention] = {}
+        for line in history:
+            for one in understand(self.knowledge, self.lexicon, line).mentions:
+                lasting = one.kind in (Kind.NAME, Kind.DRUG) or (
+                    one.kind is Kind.FINDING
+                    and (
+                        findings[one.index].kind == "history" or findings[one.index].id == PREGNANT
+                    )
+                )
+                if lasting and one.said is Said.YES:
+                    found[one.kind, one.index] = replace(one, when=When.RECORD, words=line)
+        return list(found.values())
 
     def advise(
         self, heard: Heard, answers: tuple[Answered, ...] = (), proposed: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ LOG_NAME = math.log(4000)  # naming a disease first thing, against anybody else 
 LOG_DRUG = math.log(400)
 LOG_TEST = math.log(600)
 BACKGROUND = 0.45  # what was, what is only asked about, what runs in the family
-FAMILY = 0.2
+FAMILY = 0.2  # so does what the record knows: it is seldom why somebody comes today
 
 
 def evidence_of(
@@ -71,7 +71,7 @@ def evidence_of(
 
 
 def _weight(one: Mention) -> float:
-    if one.when is When.FAMILY:
+    if one.when in (When.FAMILY, When.RECORD):
         return FAMILY
     if one.when is When.PAST:
         return BACKGROUND

@@ -15,6 +15,7 @@ from citycare.scenarios.triage.rules.reason import Belief
 ACUTE = re.compile(
     r"突然|忽然|一下子|刚才|刚刚|正在|救命|快救|怎么办|咋办|咋整|现在(?!没|好|正常)|今天|今早|今晚|今儿|今朝|这会"
 )
+PASSING = re.compile(r"(?:左右|不到)?(?:就|自己|又|一次|一回|一趟|一片|一阵)")  # 歇三五分钟就好
 OF_THE_DEAD = re.compile(r"去世|过世|走的|走了|没了|没救|遗传|得过|病史|年前")
 LIKELIER = 1.5  # times as often as in anybody, to be worth a question
 ASKED_MAX = 5
@@ -39,7 +40,9 @@ def present_of(knowledge: Knowledge, heard: Heard) -> tuple[set[str], set[str]]:
     for one in heard.mentions:
         if one.kind is not Kind.FINDING:
             continue
-        history = findings[one.index].kind == "history" and one.when is When.PAST
+        history = one.when is When.RECORD or (
+            findings[one.index].kind == "history" and one.when is When.PAST
+        )
         if one.when not in whens and not history:
             continue
         if one.said is Said.YES:
@@ -49,9 +52,9 @@ def present_of(knowledge: Knowledge, heard: Heard) -> tuple[set[str], set[str]]:
         elif one.said is Said.NO:
             no.add(findings[one.index].id)
             no |= {findings[down].id for down in knowledge.descendants[one.index]}
-    if heard.sudden and "sudden_onset" in knowledge.finding:
+    if heard.sudden and "sudden_onset" in knowledge.finding.keys() - no:
         yes.add("sudden_onset")
-    if heard.severe and "unbearable_pain" in knowledge.finding:
+    if heard.severe and "unbearable_pain" in knowledge.finding.keys() - no:
         yes.add("unbearable_pain")
     if heard.patient.pregnant and "pregnant" in knowledge.finding:
         yes.add("pregnant")
@@ -70,6 +73,8 @@ def acute_days(heard: Heard) -> float | None:
     for pattern in (person.AGE_DAYS, person.AGE_MONTHS, person.AGE_YEARS):
         text = pattern.sub("", text)
     for match in person.LASTING.finditer(text):
+        if PASSING.match(text, match.end()):
+            continue
         unit = "晚" if match.group(4).startswith("晚") else match.group(4)
         found.append(person.number(match.group(1)) * person.UNIT_DAYS[unit])
     return min(found, default=heard.days)

@@ -39,7 +39,8 @@ CANNOT = re.compile(  # 喘不上气, 叫不醒: what cannot be done is there, i
 )
 SCOPE_END = re.compile(r"但|就是|只是|只有|不过|可是|却|而是|反而|除了|然后|后来|现在")
 AFTER_NO = re.compile(
-    r"^(?:也|都|已经|现在|基本)?(?:没有了|没了|不明显|消失|不见了|好了|缓解了|退了)"
+    r"^(?:也|都|已经|现在|基本)?(?:没有了|没了|不明显|消失|不见了|好了|缓解了|退了)|"
+    r"^[气吸]?(?:也|都|还|很|基本)?(?:正常|顺畅|平稳)"
 )
 ASKED = re.compile(  # the whole clause is a question of knowledge
     r"前兆|先兆|怎么预防|如何预防|能预防|会引起|会导致|(?:什么|哪些|啥)症状|"

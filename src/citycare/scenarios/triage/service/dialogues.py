@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from citycare.kernel import audit, consent, identity
+from citycare.kernel import audit, consent, fhir, identity
 from citycare.kernel.context import Context, policy
 from citycare.kit import clock
 from citycare.scenarios.triage.model.answer import Advice, Question
@@ -29,6 +31,8 @@ from citycare.scenarios.triage.store import dialogues as store
 
 ASK = "triage.ask"
 FORGET_BATCH = 1_000
+HISTORY_MAX = 50
+HISTORY_CHARS_MAX = 100
 DAYS_A_YEAR = 365.25
 RECENT = timedelta(hours=12)
 
@@ -41,10 +45,12 @@ async def begin(
     age: float | None = None,
     sex: str = "",
     person_id: UUID | None = None,
+    use_record: bool = False,
     proposer: Proposer | None = None,
 ) -> tuple[Dialogue, Advice]:
     """Take a first message and answer it.
 
+    With `use_record` the person's illnesses and medicines weigh too, as `record.read` allows it.
     A `proposer` may propose findings to ask for; it decides nothing, and without it all works.
 
     For a person, age and sex come from the record unless given; written together with the audit
@@ -60,7 +66,8 @@ async def begin(
     if person_id is not None:
         await consent.require(cx, ASK, person_id)
         age, sex = await _known(cx, person_id, age, sex)
-    heard = triage.hear(said, age=age, sex=sex)
+    history = await _history(cx, person_id) if use_record and person_id is not None else ()
+    heard = triage.hear(said, age=age, sex=sex, history=history)
     advice = triage.advise(heard)
     proposed: tuple[str, ...] = ()
     if proposer is not None and advice.urgency is not Urgency.NOW:
@@ -82,6 +89,7 @@ async def begin(
         channel=cx.channel,
         created_at=cx.now,
         updated_at=cx.now,
+        history=history,
         proposed=proposed,
     )
     await store.add(cx.db, made)
@@ -173,7 +181,7 @@ async def forget_old(cx: Context) -> int:
 
 def advise(triage: Triage, one: Dialogue) -> Advice:
     """Work the advice out anew from what was said and answered."""
-    heard = triage.hear(one.text, age=one.age_years, sex=one.sex)
+    heard = triage.hear(one.text, age=one.age_years, sex=one.sex, history=one.history)
     return triage.advise(
         heard,
         tuple(Answered(a.question, a.findings, a.yes, a.unsure) for a in one.answers),
@@ -211,6 +219,36 @@ async def _known(
     if age is None:
         age = (clock.day_of(cx.now) - person.born_on).days / DAYS_A_YEAR
     return age, sex or (person.sex if person.sex in ("female", "male") else "")
+
+
+async def _history(cx: Context, person_id: UUID) -> tuple[str, ...]:
+    """Read illnesses not over and medicines taken, as lines; audited."""
+    await consent.require(cx, "record.read", person_id)
+    await audit.append(cx, [audit.Entry("record.read", person_id, "Condition MedicationStatement")])
+    patient = f"Patient/{person_id}"
+    illnesses = await fhir.search(cx, "Condition", {"patient": patient}, count=HISTORY_MAX)
+    medicines = await fhir.search(
+        cx, "MedicationStatement", {"patient": patient, "status": "active"}, count=HISTORY_MAX
+    )
+    lines = [f"{words}病史" for one in illnesses.items if (words := _words(one.get("code")))
+             and not _is_over(one)]  # fmt: skip
+    lines += [
+        words for one in medicines.items if (words := _words(one.get("medicationCodeableConcept")))
+    ]
+    return tuple(dict.fromkeys(lines))
+
+
+def _words(concept: Any) -> str:
+    """Return how a CodeableConcept reads; empty where nobody wrote it."""
+    if not isinstance(concept, dict):
+        return ""
+    named = [one.get("display", "") for one in concept.get("coding", [])]
+    return str(concept.get("text") or next(filter(None, named), ""))[:HISTORY_CHARS_MAX]
+
+
+def _is_over(condition: Mapping[str, Any]) -> bool:
+    codings = condition.get("clinicalStatus", {}).get("coding", [])
+    return any(one.get("code") in ("inactive", "remission", "resolved") for one in codings)
 
 
 async def _keep_record(cx: Context, triage: Triage, one: Dialogue) -> None:

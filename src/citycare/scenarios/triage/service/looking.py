@@ -56,7 +56,7 @@ def complaints(triage: Triage, site: str, count: int = COMPLAINTS_MAX) -> tuple[
 
 def understood(triage: Triage, one: Dialogue) -> Heard:
     """Return what was heard in the first message and in the answers."""
-    heard = triage.hear(one.text, age=one.age_years, sex=one.sex)
+    heard = triage.hear(one.text, age=one.age_years, sex=one.sex, history=one.history)
     return with_answers(heard, tuple(_mentions(triage, one.answers)))
 
 

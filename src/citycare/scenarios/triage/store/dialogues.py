@@ -15,12 +15,13 @@ from citycare.scenarios.triage.model.dialogue import Answer, Dialogue, State
 from citycare.scenarios.triage.model.entries import Urgency
 
 COLUMNS = """id, person_id, account_id, text, age_years, sex, answers, advice, knowledge, urgency,
-             department_code, state, channel, created_at, updated_at, proposed"""
+             department_code, state, channel, created_at, updated_at, history, proposed"""
 ADD = f"""
     INSERT INTO triage.dialogue ({COLUMNS})
     VALUES (%(id)s, %(person_id)s, %(account_id)s, %(text)s, %(age_years)s, %(sex)s, %(answers)s,
             %(advice)s, %(knowledge)s, %(urgency)s, %(department_code)s, %(state)s, %(channel)s,
-            %(created_at)s, %(updated_at)s, %(proposed)s)
+            %(created_at)s, %(updated_at)s, %(history)s,
+            %(proposed)s)
 """
 FIND = f"SELECT {COLUMNS} FROM triage.dialogue WHERE id = %(id)s"
 LOCK = FIND + " FOR UPDATE"
@@ -48,6 +49,7 @@ def _row(one: Dialogue) -> dict[str, Any]:
     values = {name: getattr(one, name) for name in Dialogue.__dataclass_fields__}
     values["answers"] = Jsonb([asdict(answer) for answer in one.answers])
     values["advice"] = Jsonb(dict(one.advice))
+    values["history"] = Jsonb(list(one.history))
     values["proposed"] = Jsonb(list(one.proposed))
     return values
 
@@ -61,6 +63,7 @@ def _dialogue(row: dict[str, Any]) -> Dialogue:
         "answers": answers,
         "urgency": Urgency(row["urgency"]),
         "state": State(row["state"]),
+        "history": tuple(row["history"]),
         "proposed": tuple(row["proposed"]),
     }
     return Dialogue(**{**row, **made})
