@@ -65,7 +65,7 @@ async def test_a_diagnosis_that_fits_is_counted_as_right(cx: Context) -> None:
         then,
         [*seen_at("o1"), diagnosis(me, day, "J20.9", "Encounter/e1")],
     )
-    assert await outcomes.take(then, TRIAGE) == 1
+    assert await outcomes.take(then, lambda: TRIAGE) == 1
     report = await outcomes.report(then, TRIAGE, cx.now - timedelta(days=1))
     assert (report.total.count, report.total.top1, report.total.top3) == (1, 1.0, 1.0)
     assert [one.name for one in report.organisations] == ["合成第一医院"]
@@ -77,10 +77,10 @@ async def test_a_diagnosis_that_fits_is_counted_as_right(cx: Context) -> None:
 async def test_without_a_diagnosis_it_is_looked_for_again_the_next_day(cx: Context) -> None:
     me = await advised(cx, "咳嗽有痰三天")
     then = later(cx)
-    assert await outcomes.take(then, TRIAGE) == 0
+    assert await outcomes.take(then, lambda: TRIAGE) == 0
     day = clock.day_of(then.now).isoformat()
     await fhir.put(then, [diagnosis(me, day, "ZZZ")])
-    assert await outcomes.take(later(cx, 3), TRIAGE) == 0, "the knowledge has no such diagnosis"
+    assert await outcomes.take(later(cx, 3), lambda: TRIAGE) == 0, "the knowledge has no such diagnosis"
     assert (await outcomes.report(then, TRIAGE, cx.now - timedelta(days=9))).total.count == 0
 
 
@@ -88,7 +88,7 @@ async def test_a_diagnosis_from_before_the_dialogue_does_not_count(cx: Context) 
     me = await person(cx)
     await fhir.put(cx, [diagnosis(me, "2020-01-01", "J20.9")])
     await dialogues.begin(as_person(cx, me), TRIAGE, "咳嗽有痰三天", person_id=me)
-    assert await outcomes.take(later(cx), TRIAGE) == 0
+    assert await outcomes.take(later(cx), lambda: TRIAGE) == 0
 
 
 def test_a_part_and_the_whole_of_a_department_fit() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from pathlib import Path
 
 from citycare.kernel.context import Context
@@ -17,8 +17,8 @@ async def forget_dialogues(cx: Context) -> None:
 
 
 async def take_outcomes(cx: Context, knowledge: Path) -> None:
-    """Take in what was diagnosed after dialogues; the knowledge is read at the first time."""
-    await outcomes.take(cx, await asyncio.to_thread(load, knowledge))
+    """Take in what was diagnosed after dialogues."""
+    await outcomes.take(cx, partial(load, knowledge))
 
 
 PERIODICS = (Periodic("triage.forget_dialogues", "7 * * * *", forget_dialogues),)

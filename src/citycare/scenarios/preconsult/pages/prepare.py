@@ -229,7 +229,7 @@ def _page(
         minutes=max(1, round(left * SECONDS_A_QUESTION / 60)),
         was=parted.was_of(shown),
         shown_at=int(cx.now.timestamp()),
-        alarms=alarms_of(request, interviews.findings_in(opened.sheet), opened.patient),
+        alarms=alarms_of(request, interviews.findings_in(opened.sheet, cx.now), opened.patient),
         errors=drawn.errors,
         labels=drawn.labels,
         carried=opened.sheet.carried,
@@ -279,7 +279,7 @@ async def _sent_page(request: Request, cx: Context, opened: Opened) -> SentPage:
         is_changed=opened.is_changed and opened.may_change,
         said=tuple(said),
         ordered=tuple(await reviews.ordered(cx, visit.id)),
-        alarms=alarms_of(request, interviews.findings_in(opened.sheet), opened.patient),
+        alarms=alarms_of(request, interviews.findings_in(opened.sheet, cx.now), opened.patient),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from citycare.kernel import audit, consent, fhir
@@ -32,6 +32,7 @@ from citycare.scenarios.preconsult.service.visits import Patient
 from citycare.scenarios.preconsult.store import interviews as store
 
 ANSWER = "preconsult.answer"
+FRESH = timedelta(days=2)  # what the triage heard before that alarms nobody any more
 SECONDS_MAX = 600  # of one stretch: a page left open all night took nobody all night
 
 
@@ -224,10 +225,12 @@ async def _send(cx: Context, visit: Visit, one: Interview, sheet: Sheet) -> Inte
     return sent
 
 
-def findings_in(sheet: Sheet) -> set[str]:
-    """Return what is there by the answers and by the triage, but for what is denied here."""
+def findings_in(sheet: Sheet, now: datetime) -> set[str]:
+    """Return what is there by the answers and by a fresh triage, but for what is denied here."""
     answers = sheet.answers()
     there = set(findings_of(sheet.paper, answers))
+    if sheet.told.on is None or now - sheet.told.on > FRESH:
+        return there
     return there | (set(sheet.told.yes) - denied_of(sheet.paper, answers, sheet.origins))
 
 

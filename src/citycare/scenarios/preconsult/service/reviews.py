@@ -103,7 +103,7 @@ async def prepared(
             age=patient.age,
             sex=patient.sex,
         ),
-        findings=frozenset(findings_in(sheet)),
+        findings=frozenset(findings_in(sheet, cx.now)),
         ordered=frozenset(await reviews.list_ordered(cx.db, appointment_id)),
         review=await reviews.find_newest(cx.db, appointment_id),
     )

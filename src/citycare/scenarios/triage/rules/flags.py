@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from citycare.scenarios.triage.model.answer import Alarm
-from citycare.scenarios.triage.model.entries import RedFlag
-from citycare.scenarios.triage.model.heard import Heard, Kind, Patient, Said, When
+from citycare.scenarios.triage.model.entries import Finding, RedFlag
+from citycare.scenarios.triage.model.heard import Heard, Kind, Mention, Patient, Said, When
 from citycare.scenarios.triage.model.knowledge import Floats, Knowledge
 from citycare.scenarios.triage.rules import person
 from citycare.scenarios.triage.rules.reason import Belief
@@ -38,27 +38,25 @@ def present_of(knowledge: Knowledge, heard: Heard) -> tuple[set[str], set[str]]:
     if ACUTE.search(heard.text) and not OF_THE_DEAD.search(heard.text):
         whens.add(When.FAMILY)
     for one in heard.mentions:
-        if one.kind is not Kind.FINDING:
-            continue
-        history = one.when is When.RECORD or (
-            findings[one.index].kind == "history" and one.when is When.PAST
-        )
-        if one.when not in whens and not history:
+        if one.kind is not Kind.FINDING or not _counts(findings[one.index], one, whens):
             continue
         if one.said is Said.YES:
             for index in (one.index, *(knowledge.finding[n] for n in findings[one.index].means)):
-                yes.add(findings[index].id)
-                yes |= {findings[up].id for up in knowledge.ancestors[index]}
+                yes |= {findings[up].id for up in (index, *knowledge.ancestors[index])}
         elif one.said is Said.NO:
-            no.add(findings[one.index].id)
-            no |= {findings[down].id for down in knowledge.descendants[one.index]}
-    if heard.sudden and "sudden_onset" in knowledge.finding.keys() - no:
-        yes.add("sudden_onset")
-    if heard.severe and "unbearable_pain" in knowledge.finding.keys() - no:
-        yes.add("unbearable_pain")
-    if heard.patient.pregnant and "pregnant" in knowledge.finding:
-        yes.add("pregnant")
+            no |= {findings[down].id for down in (one.index, *knowledge.descendants[one.index])}
+    told = (
+        (heard.sudden, "sudden_onset"),
+        (heard.severe, "unbearable_pain"),
+        (bool(heard.patient.pregnant), "pregnant"),
+    )
+    known = knowledge.finding.keys() - no
+    yes |= {name for there, name in told if there and name in known}
     return yes, no - yes
+
+
+def _counts(finding: Finding, one: Mention, whens: set[When]) -> bool:
+    return one.when in whens or (finding.kind == "history" and one.when is When.PAST)
 
 
 def acute_days(heard: Heard) -> float | None:

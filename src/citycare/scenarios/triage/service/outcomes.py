@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,10 +29,11 @@ ICD_SYSTEM = "icd"  # any coding system that names ICD-10: 国临版, 医保版,
 NEW_DAYS = 30
 
 
-async def take(cx: Context, triage: Triage) -> int:
+async def take(cx: Context, load: Callable[[], Triage]) -> int:
     """Look for diagnoses of people who were advised, some hundred at a time; returns how many.
 
-    Only the ICD-10 category, where it was made and whether it fits are kept. Each look at a
+    `load` reads the knowledge, only when there is something to look at: it takes memory. Only the
+    ICD-10 category, where it was made and whether it fits are kept. Each look at a
     person is written into the audit trail.
     """
     days = int(await policy.value(cx, "triage.outcome.days"))
@@ -40,6 +42,7 @@ async def take(cx: Context, triage: Triage) -> int:
     )
     if not waiting:
         return 0
+    triage = await asyncio.to_thread(load)
     await audit.append(cx, [audit.Entry("triage.outcome", one.person_id, "") for one in waiting])
     found = [made for one in waiting if (made := await _look(cx, triage, one)) is not None]
     await store.note_looked(cx.db, [one.dialogue_id for one in waiting], cx.now)
