@@ -85,7 +85,7 @@ def test_every_group_has_rules_and_all_are_complete() -> None:
     assert len(found) >= 80
     assert {one.group for one in found} == GROUPS
     for one in found:
-        assert one.say and one.say_en and one.source and one.name, one.id
+        assert all((one.name, one.en, one.say, one.say_en, one.source)), one.id
         assert one.say.rstrip("。").count("。") < SENTENCES_MAX, one.id
 
 
@@ -163,8 +163,14 @@ def test_what_was_is_asked_or_is_a_joke_raises_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["我不想活了", "遗书写好了，今晚就走", "我割腕了，流了好多血", "站在天台上，跳下去是不是就不难受了"]
-)  # fmt: skip
+    "text",
+    [
+        "我不想活了",
+        "遗书写好了，今晚就走",
+        "我割腕了，流了好多血",
+        "站在天台上，跳下去是不是就不难受了",
+    ],
+)
 def test_self_harm_shows_the_crisis_lines_at_once(text: str) -> None:
     advice = triage().advise(triage().hear(text))
     assert advice.urgency is Urgency.NOW

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from citycare.scenarios.triage.model.heard import Heard, Kind, Said, When
 from citycare.scenarios.triage.rules import person
+from citycare.scenarios.triage.rules.reading import read
 from citycare.scenarios.triage.rules.sounds import Sounds
 from citycare.scenarios.triage.rules.text import TEXT_MAX
 from tests.scenarios.triage import small
@@ -41,6 +42,12 @@ def whens(text: str) -> dict[str, When]:
         ("36.5度", set(), set()),
         ("ＦＥＶＥＲ　发　热", set(), set()),
         ("干咳", {"dry_cough"}, set()),
+        ("冇咳嗽", set(), {"cough"}),
+        ("勿发烧", set(), {"fever"}),
+        ("没抱稳咳嗽", {"cough"}, set()),
+        ("没几分钟就咳嗽", {"cough"}, set()),
+        ("两个月不到就发烧", {"fever"}, set()),
+        ("尿不湿上没有，咳嗽正常", set(), {"cough"}),
     ],
 )
 def test_what_is_there_and_what_is_denied(text: str, there: set[str], gone: set[str]) -> None:
@@ -56,6 +63,13 @@ def test_what_is_there_and_what_is_denied(text: str, there: set[str], gone: set[
         ("去年胸口疼过", When.PAST),
         ("我爷爷胸口疼，我最近睡不好", When.FAMILY),
         ("胸口疼是心梗的前兆吗", When.ASKED),
+        ("胸口疼是不是心梗", When.NOW),
+        ("是不是胸口疼", When.ASKED),
+        ("我怕得胸口疼然后今天胸口疼", When.NOW),
+        ("以前胸口疼现在又胸口疼", When.NOW),
+        ("同事说我胸口疼", When.NOW),
+        ("二〇一九年夏天，突然胸口疼", When.PAST),
+        ("二〇一九年放了支架，今天胸口疼", When.NOW),
     ],
 )
 def test_when_it_was(text: str, when: When) -> None:
@@ -88,6 +102,7 @@ def test_who_is_ill(text: str, age: float | None, sex: str, who: str) -> None:
         ("咳嗽三天", 3),
         ("两个星期了", 14),
         ("半年多了", 182.5),
+        ("一个多星期", 7),
         ("昨天开始", 1),
         ("6个月的宝宝拉肚子", None),
         ("咳嗽", None),
@@ -123,6 +138,39 @@ def test_a_novel_is_cut_and_still_understood() -> None:
 def test_longer_words_swallow_shorter_ones() -> None:
     heard = TRIAGE.hear("急支糖浆")
     assert [one.kind for one in heard.mentions] == [Kind.DRUG]
+
+
+ALARMS = {
+    **small.FINDINGS,
+    "coughs_hard": small.finding("咳得厉害", "咳嗽得厉害", "咳~停不住", kind="alarm",
+                                 means=["fever"], unless=["气得咳~停不住"]),
+}  # fmt: skip
+
+
+def named(text: str) -> list[str]:
+    made = small.triage(findings=ALARMS)
+    heard = made.hear(text)
+    return [made.knowledge.entries.findings[one.index].id for one in heard.mentions]
+
+
+def test_words_of_red_flags_stand_beside_the_words_they_hold() -> None:
+    assert set(named("咳嗽得厉害")) == {"cough", "coughs_hard", "fever"}
+
+
+def test_an_exception_may_have_a_gap_and_is_for_its_finding_alone() -> None:
+    assert set(named("咳得停不住")) == {"cough", "coughs_hard", "fever"}
+    assert set(named("气得咳得停不住")) == {"cough"}
+
+
+def test_only_red_flags_own_findings_mean_others() -> None:
+    wrong = {**small.FINDINGS, "odd": small.finding("怪", "怪", means=["fever"])}
+    _, problems = read(small.documents(findings=wrong))
+    assert [one.entry for one in problems] == ["odd"]
+
+
+def test_a_baby_whose_age_was_asked_in_whole_years_has_the_months_it_tells() -> None:
+    assert person.patient_of("宝宝11个月大，咳嗽", age=0).age == pytest.approx(11 / 12)
+    assert person.patient_of("宝宝咳嗽", age=0).age == 0
 
 
 SYMPTOMS = st.sampled_from(["咳嗽", "发烧", "胸口疼", "心慌", "肚子疼"])

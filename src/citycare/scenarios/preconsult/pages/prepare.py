@@ -284,4 +284,5 @@ async def _sent_page(request: Request, cx: Context, opened: Opened) -> SentPage:
 
 
 def _instant(text: str) -> datetime | None:
-    return datetime.fromtimestamp(int(text), UTC) if text.isdecimal() and len(text) <= DIGITS_MAX else None
+    is_one = text.isdecimal() and len(text) <= DIGITS_MAX
+    return datetime.fromtimestamp(int(text), UTC) if is_one else None

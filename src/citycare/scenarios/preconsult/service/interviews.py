@@ -195,7 +195,8 @@ async def _kept(cx: Context, opened: Opened, shown_at: datetime | None, *, send:
         answered_by=_by(cx, opened.visit.person_id),
         updated_at=max(cx.now, one.updated_at),
     )
-    if send and _plainly(one.sent or {}) != _plainly(response):
+    was = (_plainly(one.sent or {}), one.sent_provenance)
+    if send and was != (_plainly(response), origins):
         one = await _send(cx, opened.visit, one, sheet)
     await store.keep(cx.db, one)
     return replace(opened, interview=one)
@@ -248,6 +249,6 @@ def _stretch(one: Interview, shown_at: datetime | None, now: datetime) -> int:
     return max(0, min(int((now - since).total_seconds()), SECONDS_MAX))
 
 
-def _plainly(response: Json) -> str:
-    """Write the answers alone, to be compared: not when they were written."""
-    return fhir.dumps([response.get("questionnaire"), response.get("item", [])])
+def _plainly(response: Json) -> tuple[object, object]:
+    """Return the answers alone, to be compared: not when they were written."""
+    return response.get("questionnaire"), response.get("item", [])
