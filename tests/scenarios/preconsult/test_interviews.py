@@ -71,7 +71,7 @@ async def sent(cx: Context, visit: Booked, **more: Any) -> Opened:
 
 
 async def decided(cx: Context, visit: Booked, decision: State, **more: Any) -> Any:
-    how = {"key": ids.new(), "revision": 1} | more
+    how: dict[str, Any] = {"key": ids.new(), "revision": 1, **more}
     return await reviews.decide(cx, PAPERS, visit.id, decision=decision, **how)
 
 

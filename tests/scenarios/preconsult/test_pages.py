@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
+from uuid import UUID
 
+import httpx
 import pytest
 
+from citycare.kernel import consent, fhir, identity
+from citycare.kernel.context import Context, Role
+from citycare.kernel.fhir import Resource
+from citycare.kit import ids
 from citycare.kit.db import Database
-from tests.scenarios.booking.resident import House
-from tests.scenarios.preconsult.city import (
-    doctor,
-    prepared_city,
-    sent,
-)
+from citycare.web.login.tokens import issue_token
+from tests.scenarios.booking.conftest import make_person
+from tests.scenarios.booking.resident import Browser, House
+from tests.scenarios.preconsult.city import Booked, doctor, fields, prepared_city, sent
 
 CODES = "https://citycare.example/fhir/CodeSystem/preconsult-answer"
 FINDINGS = "https://citycare.example/fhir/CodeSystem/triage-finding"
@@ -191,7 +196,7 @@ async def test_after_sending_it_may_be_changed_until_the_doctor_decides(house: H
     done = await review(client, made, decision="accepted")
     assert done.status_code == 303
     assert "不能再改" in await browser.page(made.prepare)
-    late = await sent(browser, made.prepare, go="send")
+    late = await browser.post(made.prepare, f"/bookings/{made.id}/cancel", go="send")
     assert late.status_code == 409
     assert "直接告诉医生" in late.text
 
@@ -311,5 +316,6 @@ async def test_the_patients_pages_speak_english(house: House) -> None:
     own = ("林秀英", "走快了胸闷", "缬沙坦", "青霉素", "林", "、")
     await browser.english(made.prepare, own)
     await sent(browser, made.prepare, go="send", **ANSWERS)
+    await browser.page(made.prepare)
     await browser.english(made.prepare, own)
     await browser.english(f"{made.prepare}?edit=1", own)

@@ -80,7 +80,9 @@ async def test_without_a_diagnosis_it_is_looked_for_again_the_next_day(cx: Conte
     assert await outcomes.take(then, lambda: TRIAGE) == 0
     day = clock.day_of(then.now).isoformat()
     await fhir.put(then, [diagnosis(me, day, "ZZZ")])
-    assert await outcomes.take(later(cx, 3), lambda: TRIAGE) == 0, "the knowledge has no such diagnosis"
+    assert await outcomes.take(later(cx, 3), lambda: TRIAGE) == 0, (
+        "the knowledge has no such diagnosis"
+    )
     assert (await outcomes.report(then, TRIAGE, cx.now - timedelta(days=9))).total.count == 0
 
 

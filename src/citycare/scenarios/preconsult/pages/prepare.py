@@ -204,7 +204,7 @@ def _page(
 ) -> PreparePage:
     manner, words = manner_of(request), words_of(request)
     drawn = questions.draw(opened.sheet.filling, manner.lang, posted=posted, complete=complete)
-    groups = parted.groups_of(opened, drawn, manner.lang)
+    groups = parted.groups_of(opened, drawn, manner.lang, words)
     slots = parted.slots_in(groups)
     asked = [one for one in slots if one.items and not one.known]
     step, previous = _step(asked, at, complete=complete) if manner.elder else (None, "")
@@ -264,8 +264,8 @@ async def _sent_page(request: Request, cx: Context, opened: Opened) -> SentPage:
     visit = opened.visit
     lang = manner_of(request).lang
     page = questions.draw(opened.sheet.filling, lang)
-    slots = parted.slots_in(parted.groups_of(opened, page, lang))
     words = words_of(request)
+    slots = parted.slots_in(parted.groups_of(opened, page, lang, words))
     hidden = Fact(name=words("病历里已有的"), text=words("医生看得到，这里不显示"))
     said = [fact for one in slots for fact in one.said]
     if any(one.closed and one.source is Origin.RECORD for one in slots):

@@ -109,7 +109,7 @@ class PreparedPage:
     who: str
     closed: bool
     tag: Tag
-    left: int
+    begun: bool
     by: str
     alarms: tuple[Alarm, ...]
     parts: tuple[Part, ...]
@@ -181,7 +181,7 @@ async def decide(request: Request, cx: WriteContext, appointment_id: UUID) -> Re
         do = "edit" if decision is State.EDITED else ""
         return await _show(request, cx, found, do=do, error=error, typed=kept)
     words = words_of(request)
-    return await _done(request, cx, appointment_id, words(DECIDED[decision]) + words("。"))
+    return await _done(request, cx, appointment_id, words(DECIDED[decision]))
 
 
 @router.post(
@@ -230,7 +230,7 @@ async def _show(
 
 def _closed(appointment_id: UUID) -> PreparedPage:
     return PreparedPage(
-        id=appointment_id, name="", who="", closed=True, tag=Tag(text=""), left=0, by="",
+        id=appointment_id, name="", who="", closed=True, tag=Tag(text=""), begun=False, by="",
         alarms=(), parts=(), text="", revision=0, key=appointment_id, editing=False,
         deciding=False, decided="", reason="", kept="", difference="", minutes=0, advice=(),
         error="", typed="",
@@ -252,7 +252,7 @@ def _page(
         who=who_of(found.patient, words),
         closed=False,
         tag=_tag(found, words),
-        left=found.left,
+        begun=one is not None,
         by=_by(found, words),
         alarms=alarms_of(request, found.findings, found.patient),
         parts=tuple(
@@ -282,7 +282,8 @@ def _tag(found: Prepared, words: Words) -> Tag:
     if found.interview is None:
         return Tag(text=words("未填"), tone=Tone.GRAY)
     if found.interview.sent is None:
-        return Tag(text=words("差 %(n)d 题", n=found.left), tone=Tone.SOON)
+        left = words("差 %(n)d 题", n=found.left) if found.left else words("还没发")
+        return Tag(text=left, tone=Tone.SOON)
     if found.review is None:
         return Tag(text=words("已完成"))
     return Tag(text=words(DECIDED[found.review.decision]), tone=TONES[found.review.decision])

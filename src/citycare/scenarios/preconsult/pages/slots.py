@@ -17,9 +17,10 @@ from citycare.scenarios.preconsult.model import Origin
 from citycare.scenarios.preconsult.rules.paper import link_of
 from citycare.scenarios.preconsult.service.interviews import Opened
 from citycare.web.forms import Form
+from citycare.web.manner import Words
 from citycare.web.parts import Fact
 from citycare.web.questions import Asked, Page
-from citycare.web.questions.parts import DRAWN, name_of
+from citycare.web.questions.parts import DRAWN, name_of, token
 from citycare.web.shell import Lang
 
 WAS = "was"
@@ -64,9 +65,9 @@ class Group:
         return any(one.items and not one.known for one in self.slots)
 
 
-def groups_of(opened: Opened, page: Page, lang: Lang) -> tuple[Group, ...]:
+def groups_of(opened: Opened, page: Page, lang: Lang, words: Words) -> tuple[Group, ...]:
     """Return the form as the page draws it: a slot also for what is not asked for now."""
-    making = _Making(opened, lang)
+    making = _Making(opened, words)
     drawn = {one.place: one for one in page.items}
     loose: list[Slot] = []
     groups: list[Group] = []
@@ -90,10 +91,10 @@ def slots_in(groups: Iterable[Group]) -> list[Slot]:
 class _Making:
     """Makes slots of one form."""
 
-    def __init__(self, opened: Opened, lang: Lang) -> None:
+    def __init__(self, opened: Opened, words: Words) -> None:
         """Look up what is known once."""
         self.opened = opened
-        self.lang = lang
+        self.words = words
         self.known = opened.sheet.known()
         self.answers = opened.sheet.answers()
 
@@ -104,8 +105,16 @@ class _Making:
                 by_link.setdefault(one.link_id, []).append(one)
         items = list(drawn)
         for link, found in by_link.items():
-            mine = tuple(one for one in items if link_of(one.place) == link)
-            yield self.slot(found, mine)
+            mine = (one for one in items if link_of(one.place) == link)
+            named = tuple(self.named(found[0], one, number) for number, one in enumerate(mine))
+            yield self.slot(found, named)
+
+    def named(self, first: forms.Shown, one: Asked, number: int) -> Asked:
+        """Say the heading of a repeating group once; the next ones are only counted."""
+        if first.type != "group":
+            return one
+        label = first.text if number == 0 else self.words("第 %(n)d 个", n=number + 1)
+        return replace(one, label=label, text="")
 
     def slot(self, found: list[forms.Shown], items: tuple[Asked, ...]) -> Slot:
         leaves = [
@@ -131,7 +140,13 @@ class _Making:
 
 
 def _fact(shown: forms.Shown) -> Fact:
-    return Fact(name=shown.text, text="、".join(entry.text for entry in shown.entries))
+    """Write a question with its answer; of an option the text it is offered with now."""
+    offered = {token(each.answer): each.text for each in shown.options}
+    texts = (
+        offered.get(token({f"value{entry.kind}": entry.value}), entry.text)
+        for entry in shown.entries
+    )
+    return Fact(name=shown.text, text="、".join(texts))
 
 
 def _wrong(items: Iterable[Asked]) -> Iterator[bool]:

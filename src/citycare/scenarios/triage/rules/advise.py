@@ -9,12 +9,12 @@ import numpy as np
 
 from citycare.scenarios.triage.model.answer import Advice, Alarm, Evidence, Question, Suggested
 from citycare.scenarios.triage.model.entries import URGENCIES, Urgency
-from citycare.scenarios.triage.model.heard import Heard, Kind, Mention, Said, When
+from citycare.scenarios.triage.model.heard import Heard, Kind, Mention, Patient, Said, When
 from citycare.scenarios.triage.model.knowledge import Floats, Knowledge
 from citycare.scenarios.triage.rules import ask, flags
 from citycare.scenarios.triage.rules.evidence import evidence_of
 from citycare.scenarios.triage.rules.lexicon import Lexicon
-from citycare.scenarios.triage.rules.reason import Belief, believe
+from citycare.scenarios.triage.rules.reason import ADULT_FROM, Belief, believe
 from citycare.scenarios.triage.rules.understand import understand, with_answers
 
 SHOWN = 3
@@ -27,6 +27,7 @@ REASONS = 4
 CHANGE_OF_ODDS = 1.25
 EMERGENCY = "20"
 PREGNANT = "pregnant"
+ALARM = "alarm"  # the kind of findings that are for red flags only
 GENERAL_PRACTICE = "02"
 MENTAL = "mental"
 PROPOSED = "proposed"
@@ -150,6 +151,8 @@ class Triage:
                 patient.age is not None and not one.age_min <= patient.age <= one.age_max
             ):
                 share[n] = 0
+        if not (evidence.present or evidence.names or evidence.cues or evidence.departments):
+            share[self._first_port_of_call(patient)] += 1.0
         total = float(share.sum())
         share = calibrated(share / total if total > 0 else belief.departments)
         return tuple(
@@ -161,6 +164,13 @@ class Triage:
             )
             for n in np.argsort(-share)[:SHOWN]
         )
+
+    def _first_port_of_call(self, patient: Patient) -> int:
+        """Where somebody goes of whom nothing is known: general practice, children to theirs."""
+        general = self.knowledge.department[GENERAL_PRACTICE]
+        child = self.knowledge.entries.departments[general].child
+        small = patient.age is not None and patient.age < ADULT_FROM
+        return self.knowledge.department[child] if small and child else general
 
     def _reasons(
         self, evidence: Evidence, belief: Belief, department: int
@@ -176,8 +186,12 @@ class Triage:
         gone = [
             (float((1 - tables.share[f]) @ inside) / float((1 - tables.share[f]) @ tables.prior), f)
             for f in evidence.absent
+            if self.knowledge.ancestors[f].isdisjoint(evidence.absent)
         ]
-        because = [names[f].id for odds, f in sorted(here, reverse=True) if odds > CHANGE_OF_ODDS]
+        because = [
+            names[f].id for odds, f in sorted(here, reverse=True)
+            if odds > CHANGE_OF_ODDS and names[f].kind != ALARM
+        ]  # fmt: skip
         without = [names[f].id for odds, f in sorted(gone, reverse=True) if odds > 1]
         return tuple(because[:REASONS]), tuple(without[:2])
 
@@ -206,7 +220,7 @@ class Triage:
             danger = flags.to_ask(self.knowledge, heard, names, belief)
             if danger:
                 return Question("danger", "下面这些，现在有吗？", danger, danger=True)
-        if ask.is_sure(belief):
+        if ask.is_sure(belief) or _in_vain(answers):
             return None
         best = ask.next_questions(self.knowledge, evidence, belief, told, SHARPNESS)
         if not best:
@@ -244,6 +258,12 @@ class Triage:
             if one.kind is Kind.CUE and cues[one.index].intent
         ]  # fmt: skip
         return tuple(dict.fromkeys(found))
+
+
+def _in_vain(answers: tuple[Answered, ...]) -> bool:
+    """Tell whether the last lists to tick brought nothing: who has no more to say is let go."""
+    last = answers[-ask.IN_VAIN_MAX :]
+    return len(last) == ask.IN_VAIN_MAX and not any(one.yes or one.unsure for one in last)
 
 
 def calibrated(share: Floats) -> Floats:

@@ -16,6 +16,9 @@ GAIN_MIN = 0.002
 CANDIDATES = 80
 TOGETHER = 4  # asked at once, to tick: one page tells more than four pages of yes and no
 FERTILE = (12, 55)
+LIFT_MIN = 2.0  # a finding is worth asking for if so many times likelier than in anybody
+CHANCE_MIN = 0.03  # and somebody like this has it at all often
+IN_VAIN_MAX = 3  # lists to tick with nothing ticked, one after the other, end the asking
 LIKELY_MIN = 1e-4  # less likely conditions change no question
 
 
@@ -94,7 +97,10 @@ def _candidates(
     for index, _ in evidence.present:
         known |= {index, *knowledge.ancestors[index]}
     usable[list(known)] = False
-    spread = (shares - (shares @ weights)[:, None]) ** 2 @ weights
+    mean = shares @ weights
+    spread = (shares - mean[:, None]) ** 2 @ weights
+    usable &= mean >= LIFT_MIN * knowledge.tables.base  # 眼睛红: nobody is asked about teeth
+    usable &= mean >= CHANCE_MIN
     spread = np.where(usable, spread, -1.0)
     best = np.argsort(-spread, kind="stable")[:CANDIDATES]
     found: Ints = best[spread[best] > 0]

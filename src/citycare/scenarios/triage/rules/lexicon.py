@@ -117,7 +117,7 @@ class Lexicon:
             for pattern in self._patterns.get(number, ())
             for at in _follow(places, pattern.rest, parts, every=pattern.target is None)
         ]
-        kept = _outermost(whole)
+        kept = self._outermost(whole)
         cover = [(start, end, EVERYBODY) for start, end, word in kept if word in self._except]
         cover += [
             (at[0][0], at[-1][1], pattern.not_for) for pattern, at in found if pattern.not_for
@@ -134,6 +134,31 @@ class Lexicon:
             if pattern.target and not _covered(*pattern.target, at[0][0], at[-1][1], cover)
         )
         return sorted(hits, key=lambda hit: (hit.start, hit.end, hit.kind, hit.index))
+
+    def _outermost(self, found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+        """Leave out what lies inside a longer word, and 没有呼吸 where 没有呼吸困难 is written.
+
+        The name of a disease swallows no finding: who has 咳嗽变异性哮喘 coughs.
+        """
+        kept: list[tuple[int, int, str]] = []
+        findings: list[tuple[int, int, str]] = []
+        for one in sorted(found, key=lambda hit: (hit[0], -hit[1])):
+            around = kept[-1] if kept else (0, 0, "")
+            if around[0] <= one[0] and one[1] <= around[1]:
+                if self._is_name(around[2]) and self._is_finding(one[2]):
+                    findings.append(one)
+                continue
+            if around[0] < one[0] < around[1] and around[2][0] in DENYING:
+                kept.pop()
+            kept.append(one)
+        return sorted(kept + findings)
+
+    def _is_name(self, word: str) -> bool:
+        targets = self._whole.get(word, ())
+        return word not in self._except and all(kind is Kind.NAME for kind, _ in targets)
+
+    def _is_finding(self, word: str) -> bool:
+        return any(kind is Kind.FINDING for kind, _ in self._whole.get(word, ()))
 
 
 def _alarms(entries: Entries) -> Iterable[tuple[Target, Sequence[str]]]:
@@ -185,18 +210,6 @@ def _covered(
         and (not_for is EVERYBODY or (kind is Kind.FINDING and index in not_for))
         for a, b, not_for in cover
     )  # fmt: skip
-
-
-def _outermost(found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    """Leave out what lies inside a longer word, and 没有呼吸 where 没有呼吸困难 is written."""
-    kept: list[tuple[int, int, str]] = []
-    for one in sorted(found, key=lambda hit: (hit[0], -hit[1])):
-        if kept and kept[-1][0] <= one[0] and one[1] <= kept[-1][1]:
-            continue
-        if kept and kept[-1][0] < one[0] < kept[-1][1] and kept[-1][2][0] in DENYING:
-            kept.pop()
-        kept.append(one)
-    return kept
 
 
 def _follow(
