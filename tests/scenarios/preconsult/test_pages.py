@@ -73,6 +73,19 @@ async def test_what_is_missing_is_said_beside_it_and_nothing_is_lost(house: Hous
     assert ">胸闷</textarea>" in await browser.page(made.prepare)
 
 
+async def test_what_is_wrong_is_said_again_until_it_is_right(house: House) -> None:
+    made = await prepared_city(house)
+    browser = await house.signed_in(made.person)
+    first = await sent(browser, made.prepare, go="send", **ANSWERS, **{"q.g-now/systolic": "一百"})
+    assert first.status_code == 422
+    as_it_is = fields(first.text) | {"go": "send"}
+    again = await browser.post(made.prepare, made.prepare, **as_it_is)
+    assert again.status_code == 422
+    assert 'value="一百"' in again.text
+    right = fields(again.text) | {"go": "send", "q.g-now/systolic": "151"}
+    assert (await browser.post(made.prepare, made.prepare, **right)).status_code == 303
+
+
 async def test_a_draft_is_kept_without_script_and_taken_up_again(house: House) -> None:
     made = await prepared_city(house)
     browser = await house.signed_in(made.person)
@@ -177,9 +190,14 @@ async def test_elders_are_asked_one_thing_at_a_time(house: House) -> None:
         assert seen < 40
     assert seen > 5
     assert "上一题" in page
+    one = page.split("?at=")[1].split('"')[0]
+    assert 'name="q"' in await browser.page(f"{made.prepare}?at={one}")
     done = await sent(browser, made.prepare, at, go="send")
     assert done.status_code == 303, done.text
     assert "发给医生了" in await browser.page(made.prepare)
+    client = await doctor(house)
+    read = (await client.get(made.prepared)).text
+    assert "否认糖尿病史" in read  # the list was shown, with what the record knows, and left so
 
 
 async def test_after_sending_it_may_be_changed_until_the_doctor_decides(house: House) -> None:

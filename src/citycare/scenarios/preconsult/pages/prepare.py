@@ -32,7 +32,7 @@ from citycare.web.shell import Toast
 
 router = APIRouter(include_in_schema=False)
 SECONDS_A_QUESTION = 12
-LAST = "send"
+LAST, AFTER = "send", "after-"
 DIGITS_MAX = 11  # of an instant in seconds
 At = Annotated[str, Query(max_length=40, pattern="^[a-z0-9-]*$")]
 
@@ -136,7 +136,7 @@ async def answer(request: Request, cx: WriteContext, appointment_id: UUID) -> Re
         opened,
         changed,
         shown_at=_instant(sent.values.get("shown_at", "")),
-        confirmed=[place for place in drawn if place not in known] if go else (),
+        confirmed=[place for place in drawn if place not in known] if _is_onward(go, step) else (),
         send=send,
     )
     if sent.values.get("do"):
@@ -149,11 +149,16 @@ async def answer(request: Request, cx: WriteContext, appointment_id: UUID) -> Re
             cx,
             opened,
             posted=posted,
-            at=step.removeprefix("after-"),
+            at=step.removeprefix(AFTER),
             complete=go == LAST,
             status=422,
         )
     return _gone_on(request, appointment_id, go, step)
+
+
+def _is_onward(go: str, step: str) -> bool:
+    """Tell whether what is drawn was looked at and left: sent, or the next question asked for."""
+    return go == LAST or (go == "to" and step.startswith(AFTER))
 
 
 def _gone_on(request: Request, appointment_id: UUID, go: str, step: str) -> Response:
@@ -207,7 +212,7 @@ def _page(
     groups = parted.groups_of(opened, drawn, manner.lang, words)
     slots = parted.slots_in(groups)
     asked = [one for one in slots if one.items and not one.known]
-    step, previous = _step(asked, at, complete=complete) if manner.elder else (None, "")
+    step, previous = _step(slots, at, complete=complete) if manner.elder else (None, "")
     shown = [step] if step is not None else [] if manner.elder else slots
     visit, told = opened.visit, opened.sheet.told
     left = sum(1 for one in asked if not one.answered)
@@ -223,7 +228,7 @@ def _page(
         step=step,
         step_title=next((one.label for one in step.items), "") if step else "",
         previous=previous,
-        number=asked.index(step) + 1 if step is not None else len(asked),
+        number=asked.index(step) + 1 if step in asked else len(asked),
         all=len(asked),
         left=left,
         minutes=max(1, round(left * SECONDS_A_QUESTION / 60)),
@@ -238,26 +243,27 @@ def _page(
     )
 
 
-def _step(asked: Sequence[Slot], at: str, *, complete: bool) -> tuple[Slot | None, str]:
-    """Return the question to show, None for the last look, and the one before it."""
-    wrong = next((one for one in asked if one.wrong), None)
-    if complete and wrong is not None:
-        found = wrong
-    elif at == LAST:
-        return None, asked[-1].id if asked else ""
-    elif at.startswith("after-"):
-        name = at.removeprefix("after-")
-        place = next((n for n, one in enumerate(asked) if one.id == name), -1)
-        if place + 1 >= len(asked):
-            return None, asked[-1].id if asked else ""
-        found = asked[place + 1]
+def _step(slots: Sequence[Slot], at: str, *, complete: bool) -> tuple[Slot | None, str]:
+    """Return the question to show, None for the last look, and the one before it.
+
+    Those that are known are shown only when they are asked for by name.
+    """
+    asked = [one for one in slots if one.items and not one.known]
+    last = asked[-1].id if asked else ""
+    if complete:
+        found = next((one for one in slots if one.wrong), None)
+    elif at.startswith(AFTER):
+        name = at.removeprefix(AFTER)
+        place = next((n for n, one in enumerate(asked) if one.id == name), len(asked))
+        found = next(iter(asked[place + 1 :]), None)
+    elif at in {one.id for one in slots if one.items}:
+        found = next(one for one in slots if one.id == at)
     else:
-        first = next((one for one in asked if not one.answered), None)
-        found = next((one for one in asked if one.id == at), first)  # type: ignore[assignment]
-        if found is None:
-            return None, asked[-1].id if asked else ""
-    place = asked.index(found)
-    return found, asked[place - 1].id if place else ""
+        found = next((one for one in asked if not one.answered and at != LAST), None)
+    if found is None:
+        return None, last
+    before = asked.index(found) if found in asked else 0
+    return found, asked[before - 1].id if before else ""
 
 
 async def _sent_page(request: Request, cx: Context, opened: Opened) -> SentPage:

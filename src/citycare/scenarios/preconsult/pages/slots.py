@@ -166,23 +166,31 @@ def leaves(items: Iterable[Asked]) -> Iterator[Asked]:
 
 
 def was_of(slots: Iterable[Slot]) -> tuple[str, ...]:
-    """Return what stands in each question as drawn: `place digest`, for hidden fields."""
+    """Return what stands in each question as drawn: `place digest`, for hidden fields.
+
+    What is shown with an error is left out: it is not what is kept, and must be read again.
+    """
     return tuple(
         f"{one.place} {_digest_of(_values(one), _units(one), one.other or '')}"
         for slot in slots
         for one in leaves(slot.items)
+        if not one.error
     )
 
 
 def changed_only(sent: Form) -> Form:
     """Return a form with only those questions that somebody changed on the page."""
-    was = dict(one.rpartition(" ")[::2] for one in sent.many.get(WAS, ()))
+    was = _was(sent)
     drawn = [
         place
         for place in sent.many.get(DRAWN, ())
         if place not in was or was[place] != posted(sent, place)
     ]
     return replace(sent, many={**sent.many, DRAWN: drawn})
+
+
+def _was(sent: Form) -> dict[str, str]:
+    return dict(one.rpartition(" ")[::2] for one in sent.many.get(WAS, ()))
 
 
 def posted(sent: Form, place: str) -> str:
@@ -194,7 +202,7 @@ def posted(sent: Form, place: str) -> str:
 
 def stale(sent: Form, slots: Iterable[Slot]) -> set[str]:
     """Return the ids of slots that are not as the page has them: it must draw them anew."""
-    drawn = set(sent.many.get(DRAWN, ()))
+    drawn, was = set(sent.many.get(DRAWN, ())), _was(sent)
     found = set()
     for slot in slots:
         now = {one.place: one for one in leaves(slot.items)}
@@ -204,7 +212,7 @@ def stale(sent: Form, slots: Iterable[Slot]) -> set[str]:
             continue
         for place, one in now.items():
             kept = _digest_of(_values(one), _units(one), one.other or "")
-            if not one.error and kept != posted(sent, place):
+            if one.error or place not in was or kept != posted(sent, place):
                 found.add(slot.id)
     return found
 

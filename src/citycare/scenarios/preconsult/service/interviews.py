@@ -162,7 +162,7 @@ async def save(
         opened: as it stands, locked, the new answers put in.
         changed: places somebody has just answered or cleared.
         shown_at: when the page was drawn, to count the time it took.
-        confirmed: places shown as questions, with what was filled in, and sent as they were.
+        confirmed: places shown as questions, with what was filled in, and left as they were.
         send: to the doctor.
 
     Raises:
@@ -171,14 +171,13 @@ async def save(
     if not opened.may_change:
         raise InterviewClosed
     sheet = opened.sheet
-    sheet.origins |= dict.fromkeys(changed, Origin.RESIDENT.value)
+    answered = sheet.answers()
+    said = [*changed, *(path for path in confirmed if path in answered)]
+    sheet.origins |= dict.fromkeys(said, Origin.RESIDENT.value)
     sheets.fill_told(sheet, cx.now)
     problems: tuple[forms.Problem, ...] = ()
     if send:
         problems = tuple(p for p in sheet.filling.problems(complete=True) if not p.warning)
-        answered = sheet.answers()
-        told = [path for path in confirmed if path in answered]
-        sheet.origins |= dict.fromkeys(told, Origin.RESIDENT.value)
     after = await _kept(cx, opened, shown_at, send=send and not problems)
     return after, problems
 
