@@ -135,6 +135,25 @@ async def test_with_script_only_what_changes_comes_back(house: House) -> None:
     assert 'name="q" value="g-medicine/medicine[0]/medicine-name"' in answer.text
 
 
+async def test_rows_are_added_emptied_and_moved_up_without_losing_any(house: House) -> None:
+    made = await prepared_city(house, record=False)
+    browser = await house.signed_in(made.person)
+    await sent(browser, made.prepare, go="save", **{"q.g-medicine/medicine-any": "true"})
+    first, second = (f"q.g-medicine/medicine[{n}]/medicine-name" for n in (0, 1))
+    add = {"do": "add g-medicine/medicine[0]", first: "阿司匹林"}
+    added = await sent(browser, made.prepare, **add)
+    assert added.status_code == 200
+    both = fields(added.text) | {second: "缬沙坦", "go": "save"}
+    await browser.post(made.prepare, made.prepare, **both)
+    token = added.text.split('name="csrf" value="')[1].split('"')[0]
+    page = fields(await browser.page(made.prepare)) | {first: [""], "csrf": [token]}
+    part = await browser.client.post(made.prepare, data=page, headers={"hx-request": "true"})
+    assert f'name="{first}"' in part.text  # drawn anew: the second one has moved up
+    assert f'name="{second}"' not in part.text
+    now = fields(await browser.page(made.prepare))
+    assert now[first] == ["缬沙坦"]
+
+
 async def test_what_must_not_wait_stands_on_every_page(house: House) -> None:
     made, browser = await answered(house, crushing_chest_pain=True, cold_sweat=True)
     page = await browser.page(made.prepare)
@@ -190,8 +209,8 @@ async def test_elders_are_asked_one_thing_at_a_time(house: House) -> None:
         assert seen < 40
     assert seen > 5
     assert "上一题" in page
-    one = page.split("?at=")[1].split('"')[0]
-    assert 'name="q"' in await browser.page(f"{made.prepare}?at={one}")
+    one = page.split("?at=slot")[1].split('"')[0]
+    assert 'name="q"' in await browser.page(f"{made.prepare}?at=slot{one}")
     done = await sent(browser, made.prepare, at, go="send")
     assert done.status_code == 303, done.text
     assert "发给医生了" in await browser.page(made.prepare)

@@ -16,6 +16,7 @@ from citycare.web.i18n import mark
 from citycare.web.manner import Words, manner_of
 from citycare.web.rendering import local_day
 
+ALARMS_MAX = 3
 FROM = {
     Origin.TRIAGE: mark("导诊时说的"),
     Origin.RECORD: mark("病历里的"),
@@ -33,7 +34,9 @@ def papers_of(request: Request) -> Papers:
 def alarms_of(request: Request, findings: Collection[str], patient: Patient) -> tuple[Alarm, ...]:
     """Return what of these findings must not wait, in the language of the page."""
     ask: Alarms = request.app.state.preconsult_alarms
-    return tuple(ask(findings, patient.age, patient.sex, manner_of(request).lang))
+    found = ask(findings, patient.age, patient.sex, manner_of(request).lang)
+    once = {say or name: (name, say) for name, say in reversed(found)}  # the first of those alike
+    return tuple(reversed(once.values()))[:ALARMS_MAX]
 
 
 def who_of(patient: Patient, words: Words) -> str:

@@ -139,7 +139,9 @@ async def answer(request: Request, cx: WriteContext, appointment_id: UUID) -> Re
         confirmed=[place for place in drawn if place not in known] if _is_onward(go, step) else (),
         send=send,
     )
-    if sent.values.get("do"):
+    wish = sent.values.get("do", "")
+    if wish:
+        sheets.add_row(opened.sheet.filling, wish)
         return await _show(request, cx, opened, posted=posted)
     if is_partial(request) and not go:
         return await _settled(request, cx, opened, sent, posted)

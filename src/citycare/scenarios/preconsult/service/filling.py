@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from citycare.kernel.fhir import forms
@@ -107,8 +107,11 @@ def make_room(filling: forms.Filling, places: Iterable[str]) -> None:
                 filling.add(f"{group}[0]")
 
 
-def settled(sheet: Sheet, now: datetime, sources: forms.Sources) -> tuple[Json, dict[str, str]]:
-    """Return response and origins as they are kept: empty repetitions are not counted."""
+def settled(sheet: Sheet, now: datetime, sources: forms.Sources) -> tuple[Json, Sheet]:
+    """Return the response as it is kept, and the sheet as it is taken up from there.
+
+    Empty repetitions are not kept, so those after them move up, and who said what with them.
+    """
     response = sheet.filling.response("in-progress", authored=now)
     again = forms.resume(sheet.form, response, now=now, sources=sources)
     before, after = list(sheet.answers()), list(again.answers())
@@ -118,7 +121,19 @@ def settled(sheet: Sheet, now: datetime, sources: forms.Sources) -> tuple[Json, 
         for path, origin in sheet.origins.items()
         if path in moved or "[" not in path
     }
-    return response, origins
+    return response, replace(sheet, filling=again, origins=origins)
+
+
+def add_row(filling: forms.Filling, wish: str) -> None:
+    """Add an empty repetition after the last one of a group, as the button `add <place>` asks."""
+    verb, _, place = wish.partition(" ")
+    groups = [
+        one
+        for one in forms.flat(filling.shown())
+        if one.path.startswith(place.rpartition("[")[0] + "[") and one.type == "group"
+    ]
+    if verb == "add" and groups and groups[-1].may_add:
+        filling.add(groups[-1].path)
 
 
 def _read(

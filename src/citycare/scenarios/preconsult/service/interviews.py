@@ -105,13 +105,13 @@ async def _begun(
     told = await visits.told(cx, visit.person_id)
     case = Case(visit.department, patient.age, patient.sex, told.yes, told.intents)
     sheet = sheets.begin(papers, papers.choose(case), told, sources, cx.now)
-    response, origins = sheets.settled(sheet, cx.now, sources)
+    response, kept = sheets.settled(sheet, cx.now, sources)
     return Interview(
         appointment_id=visit.id,
         person_id=visit.person_id,
         questionnaire=sheet.form.canonical(),
         response=response,
-        provenance=origins,
+        provenance=kept.origins,
         told=told_as_json(told),
         state=State.DRAFT,
         revision=1,
@@ -183,22 +183,22 @@ async def save(
 
 
 async def _kept(cx: Context, opened: Opened, shown_at: datetime | None, *, send: bool) -> Opened:
-    one, sheet = opened.interview, opened.sheet
-    response, origins = sheets.settled(sheet, cx.now, opened.sources)
+    one = opened.interview
+    response, sheet = sheets.settled(opened.sheet, cx.now, opened.sources)
     one = replace(
         one,
         questionnaire=sheet.form.canonical(),
         response=response,
-        provenance=origins,
+        provenance=sheet.origins,
         seconds=one.seconds + _stretch(one, shown_at, cx.now),
         answered_by=_by(cx, opened.visit.person_id),
         updated_at=max(cx.now, one.updated_at),
     )
     was = (_plainly(one.sent or {}), one.sent_provenance)
-    if send and was != (_plainly(response), origins):
+    if send and was != (_plainly(response), sheet.origins):
         one = await _send(cx, opened.visit, one, sheet)
     await store.keep(cx.db, one)
-    return replace(opened, interview=one)
+    return replace(opened, interview=one, sheet=sheet)
 
 
 async def _send(cx: Context, visit: Visit, one: Interview, sheet: Sheet) -> Interview:

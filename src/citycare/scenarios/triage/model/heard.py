@@ -51,13 +51,16 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """Who is ill. Age in years; empty or None: not known. `maybe_child`: somebody's son, grown?"""
+    """Who is ill. Age in years; empty or None: not known.
+
+    `grown` is how likely a child whose age nobody said is 14 or older, 0 to 1.
+    """
 
     age: float | None = None
     sex: str = ""
     pregnant: bool | None = None
     who: str = "self"
-    maybe_child: bool = False
+    grown: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

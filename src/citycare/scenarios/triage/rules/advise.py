@@ -18,7 +18,7 @@ from citycare.scenarios.triage.rules.reason import ADULT_FROM, Belief, believe
 from citycare.scenarios.triage.rules.understand import understand, with_answers
 
 SHOWN = 3
-SHARPNESS = 0.7
+SHARPNESS = 0.65
 NOT_SURE = 0.4
 CALIBRATION = (1.65, 0.75)
 URGENT_SHARE = {Urgency.TODAY: 0.5, Urgency.WEEK: 0.4, Urgency.ROUTINE: 0.35}

@@ -10,7 +10,7 @@ from citycare.scenarios.triage.model.entries import BANDS, URGENCIES, Condition,
 from citycare.scenarios.triage.model.knowledge import SEXES, Floats, Knowledge, Tables
 
 LEAK = 0.15  # a condition that does not list a finding has it this much as often as anybody
-KIND_OF_PARENT = 0.4  # how much of a general finding is its special form, if nobody says
+KIND_OF_PARENT = 0.4  # at most so much of a general finding is its special form, if nobody says
 KIND_MAX = 0.3  # but no more than this
 NAMED_ONLY = 0.05  # what a condition without findings weighs until it is named
 COURSE = {"acute": (0.85, 0.12, 0.03), "subacute": (0.25, 0.6, 0.15), "chronic": (0.08, 0.2, 0.72),
@@ -118,7 +118,8 @@ def _shares(
     for f, above in enumerate(ancestors):
         for up in above:
             heirs = said[up] & ~said[f]
-            given = np.minimum(share[up, heirs] * KIND_OF_PARENT, KIND_MAX)
+            kind = min(KIND_OF_PARENT, float(base[f] / base[up]))
+            given = np.minimum(share[up, heirs] * kind, KIND_MAX)
             share[f, heirs] = np.maximum(share[f, heirs], given)
             listed[f] |= heirs
             listed[up] |= said[f]

@@ -117,7 +117,7 @@ class Lexicon:
             for pattern in self._patterns.get(number, ())
             for at in _follow(places, pattern.rest, parts, every=pattern.target is None)
         ]
-        kept = self._outermost(whole)
+        kept, nested = self._outermost(whole)
         cover = [(start, end, EVERYBODY) for start, end, word in kept if word in self._except]
         cover += [
             (at[0][0], at[-1][1], pattern.not_for) for pattern, at in found if pattern.not_for
@@ -125,7 +125,7 @@ class Lexicon:
         hits = [
             Hit(kind, index, start, end, ((start, end),))
             for start, end, word in kept
-            for kind, index in self._whole.get(word, ())
+            for kind, index in self._targets(word, inside=(start, end) in nested)
             if word in self._except or not _covered(kind, index, start, end, cover)
         ]
         hits.extend(
@@ -135,10 +135,17 @@ class Lexicon:
         )
         return sorted(hits, key=lambda hit: (hit.start, hit.end, hit.kind, hit.index))
 
-    def _outermost(self, found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    def _targets(self, word: str, *, inside: bool) -> list[Target]:
+        targets = self._whole.get(word, [])
+        return [one for one in targets if one[0] is Kind.FINDING] if inside else targets
+
+    def _outermost(
+        self, found: list[tuple[int, int, str]]
+    ) -> tuple[list[tuple[int, int, str]], set[tuple[int, int]]]:
         """Leave out what lies inside a longer word, and 没有呼吸 where 没有呼吸困难 is written.
 
-        The name of a disease swallows no finding: who has 咳嗽变异性哮喘 coughs.
+        The name of a disease swallows no finding: who has 咳嗽变异性哮喘 coughs. Where such
+        findings lie comes back too.
         """
         kept: list[tuple[int, int, str]] = []
         findings: list[tuple[int, int, str]] = []
@@ -151,7 +158,7 @@ class Lexicon:
             if around[0] < one[0] < around[1] and around[2][0] in DENYING:
                 kept.pop()
             kept.append(one)
-        return sorted(kept + findings)
+        return sorted(kept + findings), {(start, end) for start, end, _ in findings}
 
     def _is_name(self, word: str) -> bool:
         targets = self._whole.get(word, ())

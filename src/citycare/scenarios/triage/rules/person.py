@@ -51,9 +51,12 @@ NOT_A_CHILD = re.compile(
     r"(?:宝宝|小?孩子|小孩|婴幼儿|婴儿|幼儿|儿子|女儿|娃)(?!看|来|去)|"
     r"(?:以后|将来|未来|打算|计划|准备).{0,6}(?:小?孩子|小孩|宝宝|婴儿)"
 )
-SURELY_SMALL = re.compile(  # 儿子, 女儿, 闺女 may be of any age
-    r"宝宝|小?孩子|小孩|小朋友|婴儿|幼儿|小儿|娃|宝贝|孙子|孙女|外孙|毛毛|男孩|女孩|小学|幼儿园|儿童"
+SURELY_SMALL = re.compile(
+    r"宝宝|小朋友|婴儿|幼儿|小儿|娃|宝贝|孙子|孙女|外孙|毛毛|小学|幼儿园|儿童"
 )
+CHILD_WORD = re.compile(r"孩子|小孩|男孩|女孩")
+GROWN_CHILD = 0.15  # of those called a child without an age, 14 or older
+GROWN_SON = 0.5  # of sons and daughters
 MINE = r"(?:我|俺)(?:的|家)?"
 WHO = (
     ("mother", re.compile(MINE + r"(?:妈|母亲|老妈|娘|婆婆|岳母|丈母娘)|妈妈(?:今年|最近)")),
@@ -67,9 +70,15 @@ WHO = (
 )  # fmt: skip
 SEX_OF = {"mother": "female", "grandmother": "female", "wife": "female", "father": "male",
           "grandfather": "male", "husband": "male"}  # fmt: skip
+WRITES_FROM = 8.0  # years; whoever is younger is written about
 AGE_OF = {"grandmother": 75.0, "grandfather": 75.0}
 MYSELF = re.compile(
     r"我(?:自己|本人|最近|今年|现在|也|有点|这|是(?:一名|个)?(?:男|女)|的(?:头|手|腿|脚|胸|肚|腰))"
+)
+OWN = re.compile(  # the writer is ill, whoever else is named
+    r"我(?:的|经常|总|老|一直|最近|也)?(?:头|手|腿|脚|胸|肚|腰|胃|背|脖|眼|牙|嗓|心口|皮肤|身上|下面|月经|例假)"
+    r"|我(?:是|有|得了|患有|患)(?!(?:个|一个|两个|孩子|她|他).{0,4}|.{0,4}(?:妈|爸|家长|朋友|亲戚))"
+    r"|我.{0,4}怀(?:孕|了|上|着)"
 )
 FEMALE = re.compile(
     r"女(?:性|的|生|士|孩|宝|儿|,|，|\s|\d)|^女|，女|闺女|孙女|孕妇|月经|例假|大姨妈|白带|怀孕|阴道|子宫|卵巢|"
@@ -158,6 +167,12 @@ def _sex_in(text: str) -> str:
     return "" if female == male else "female" if female else "male"
 
 
+def _grown(text: str) -> float:
+    if SURELY_SMALL.search(text):
+        return 0.0
+    return GROWN_CHILD if CHILD_WORD.search(text) else GROWN_SON
+
+
 def patient_of(text: str, *, age: float | None = None, sex: str = "") -> Patient:
     """Work out who is ill. Given age and sex win over what the text says.
 
@@ -170,21 +185,24 @@ def patient_of(text: str, *, age: float | None = None, sex: str = "") -> Patient
         if pattern.search(text):
             who = name
             break
-    if who != "self" and MYSELF.search(text):
+    own = bool(OWN.search(text))
+    if who != "self" and (own or MYSELF.search(text)):
         who = "self"
-    if child and who in ("self", "other"):
+    if child and who in ("self", "other") and not own:
         who = "child"
     years = age if age is not None else age_of(text)
     if age == 0:  # whole years were asked for; the text may tell the months
         told = age_of(text)
         years = told if told is not None and told < 1 else age
-    maybe_child = years is None and who == "child" and not SURELY_SMALL.search(left)
-    if years is None and not maybe_child:
+    grown = _grown(left) if years is None and who == "child" else 0.0
+    if years is None and grown < GROWN_SON:
         years = AGE_OF.get(who, 4.0 if who == "child" else None)
+    if age is not None and 0 < age < WRITES_FROM and who == "self":
+        who = "child"
     if who == "child" and years is not None and years >= 18:  # noqa: PLR2004
         who = "other"
     found = sex or SEX_OF.get(who, "") or _sex_in(text)
     pregnant = True if PREGNANT.search(NOT_PREGNANT.sub("", text)) else None
     if found == "male" or (years is not None and not 10 <= years <= 58):  # noqa: PLR2004
         pregnant = None
-    return Patient(age=years, sex=found, pregnant=pregnant, who=who, maybe_child=maybe_child)
+    return Patient(age=years, sex=found, pregnant=pregnant, who=who, grown=grown)

@@ -82,8 +82,9 @@ def believe(knowledge: Knowledge, evidence: Evidence, sharpness: float = 1.0) ->
             logs[condition] += 12.0  # said all the same: age or sex may be wrong
     child = evidence.patient.age is not None and evidence.patient.age < ADULT_FROM
     treats = tables.child if child else tables.adult
-    if evidence.patient.maybe_child:
-        treats = np.asarray((tables.child + tables.adult) / 2, dtype=np.float32)
+    if grown := evidence.patient.grown:
+        mixed = grown * tables.adult + (1 - grown) * tables.child
+        treats = np.asarray(mixed, dtype=np.float32)
     for place in evidence.departments:
         code = knowledge.entries.departments[place].code
         inside = [
