@@ -67,7 +67,7 @@ def test_a_patient_answers_and_the_doctor_takes_it_over(new_hand: NewHand, stage
     hand.sees("走快了胸闷三周了，不发烧")
     sound(hand)
     pick(hand, "还有下面这些吗", "出冷汗")
-    hand.sees("先别填了，这个不能等")
+    hand.sees("先停一停，这个不能等")
     pick(hand, "还有下面这些吗", "出冷汗")
     hand.page.locator("#alarms .stop").wait_for(state="detached")
     pick(hand, "心跳怎么样", "没觉得不对")

@@ -157,7 +157,7 @@ async def test_rows_are_added_emptied_and_moved_up_without_losing_any(house: Hou
 async def test_what_must_not_wait_stands_on_every_page(house: House) -> None:
     made, browser = await answered(house, crushing_chest_pain=True, cold_sweat=True)
     page = await browser.page(made.prepare)
-    assert "先别填了" in page
+    assert "先停一停" in page
     assert "tel:120" in page
     client = await doctor(house)
     assert "请先看" in (await client.get(made.prepared)).text

@@ -184,5 +184,11 @@ def test_the_freshest_trouble_counts_not_the_oldest() -> None:
     assert stops(heard)
 
 
+def test_days_counted_from_an_operation_are_not_days_of_trouble() -> None:
+    heard = triage().hear("痔疮手术第七天，马桶里全是血，眼冒金星")
+    assert flags.acute_days(heard) is None
+    assert stops(heard)
+
+
 def test_a_relative_ill_this_minute_counts() -> None:
     assert stops(triage().hear("我现在在家，我老公刚才突然倒地叫不醒"))

@@ -43,6 +43,8 @@ def whens(text: str) -> dict[str, When]:
         ("ＦＥＶＥＲ　发　热", set(), set()),
         ("干咳", {"dry_cough"}, set()),
         ("冇咳嗽", set(), {"cough"}),
+        ("没有咳嗽也没有发烧", set(), {"cough", "fever"}),
+        ("没发烧也不停咳嗽", {"cough"}, {"fever"}),
         ("勿发烧", set(), {"fever"}),
         ("没抱稳咳嗽", {"cough"}, set()),
         ("没几分钟就咳嗽", {"cough"}, set()),

@@ -13,10 +13,16 @@ from citycare.scenarios.triage.rules import person
 from citycare.scenarios.triage.rules.reason import Belief
 
 ACUTE = re.compile(
-    r"突然|忽然|一下子|刚才|刚刚|正在|救命|快救|怎么办|咋办|咋整|现在(?!没|好|正常)|今天|今早|今晚|今儿|今朝|这会"
+    r"突然|忽然|一下子|刚才|刚刚|正在|救命|快救|怎么(?:办|做|弄|救|处理|急救)|咋[办整弄救]|今[天早晚儿朝个日晨]|"
+    r"现在(?!没|好|正常)|这会|这阵|打120|帮帮|快来|快点|晌午|半夜|清早|还在|没停"
 )
 PASSING = re.compile(r"(?:左右|不到)?(?:就|自己|又|一次|一回|一趟|一片|一阵)")  # 歇三五分钟就好
-OF_THE_DEAD = re.compile(r"去世|过世|走的|走了|没了|没救|遗传|得过|病史|年前")
+SINCE_THEN = re.compile(  # counted from an operation or the like, not from when the trouble began
+    r"(?:手术|术后|化疗|放疗|产后|出院|生完|剖完|石膏|夹板|拔牙|骨折|流产|移植|支架)[^，,。;；]{0,4}$"
+)
+OF_THE_DEAD = re.compile(
+    r"去世|过世|走的|走了|没了(?![呼心意反脉知气力劲动声])|没救|遗传|得过|病史|年前"
+)
 LIKELIER = 1.5  # times as often as in anybody, to be worth a question
 ASKED_MAX = 5
 CHANCE_MIN = 0.008
@@ -68,14 +74,18 @@ def acute_days(heard: Heard) -> float | None:
     """
     found = [days for pattern, days in person.VAGUE_DAYS if pattern.search(heard.text)]
     text = heard.text
+    since_then = False
     for pattern in (person.AGE_DAYS, person.AGE_MONTHS, person.AGE_YEARS):
         text = pattern.sub("", text)
     for match in person.LASTING.finditer(text):
         if PASSING.match(text, match.end()):
             continue
+        if SINCE_THEN.search(text, 0, match.start()):
+            since_then = True
+            continue
         unit = "晚" if match.group(4).startswith("晚") else match.group(4)
         found.append(person.number(match.group(1)) * person.UNIT_DAYS[unit])
-    return min(found, default=heard.days)
+    return min(found, default=None if since_then else heard.days)
 
 
 def fits(flag: RedFlag, patient: Patient, days: float | None) -> bool:

@@ -14,7 +14,7 @@ from citycare.scenarios.triage.rules.compiling import NAMED_ONLY, band_of
 ADULT_FROM = 14
 LOG_DEPARTMENT = float(np.log(60.0))
 FLOOR = 1e-6
-HEARD = 0.6  # how often who has something says so when asked: questions are misunderstood
+HEARD = 0.35  # how often who has something ticks it: lists are skimmed, questions misunderstood
 NAMES_TOGETHER = 0.35  # named beside a stronger one, a disease may be the background
 COURSE_EDGES = (14, 84)
 
