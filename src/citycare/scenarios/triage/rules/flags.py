@@ -14,12 +14,18 @@ from citycare.scenarios.triage.rules.reason import Belief
 
 ACUTE = re.compile(
     r"突然|忽然|一下子|刚才|刚刚|正在|救命|快救|怎么(?:办|做|弄|救|处理|急救)|咋[办整弄救]|今[天早晚儿朝个日晨]|"
-    r"现在(?!没|好|正常)|这会|这阵|打120|帮帮|快来|快点|晌午|半夜|清早|还在|没停"
+    r"现在(?!没|好|正常)|这会|这阵|打120|帮帮|快来|快点|晌午|半夜|清早|还在|没停|"
+    r"[没停止了有]{1,2}(?:呼吸|心跳|意识|反应|知觉)了?|叫不[醒应]|昏迷|不省人事|倒[地下]"
 )
 PASSING = re.compile(r"(?:左右|不到)?(?:就|自己|又|一次|一回|一趟|一片|一阵)")  # 歇三五分钟就好
 SINCE_THEN = re.compile(  # counted from an operation or the like, not from when the trouble began
     r"(?:手术|术后|化疗|放疗|产后|出院|生完|剖完|石膏|夹板|拔牙|骨折|流产|移植|支架)[^，,。;；]{0,4}$"
 )
+WITH_CHILD = re.compile(r"孕|怀|胎|羊水|破水|宫缩")
+GONE_WITH = re.compile(r"(?:孕|怀)[^，,。;；]{0,6}$")
+WEEKS_OF_CHILD = (12, 42)  # 34周: how far, not how long
+SMALL = 3.0  # years
+NEAR = 0.12  # a baby's age told again, of its days
 OF_THE_DEAD = re.compile(
     r"去世|过世|走的|走了|没了(?![呼心意反脉知气力劲动声])|没救|遗传|得过|病史|年前"
 )
@@ -74,18 +80,31 @@ def acute_days(heard: Heard) -> float | None:
     """
     found = [days for pattern, days in person.VAGUE_DAYS if pattern.search(heard.text)]
     text = heard.text
-    since_then = False
+    elsewise = False  # what is counted is no trouble
     for pattern in (person.AGE_DAYS, person.AGE_MONTHS, person.AGE_YEARS):
         text = pattern.sub("", text)
     for match in person.LASTING.finditer(text):
         if PASSING.match(text, match.end()):
             continue
-        if SINCE_THEN.search(text, 0, match.start()):
-            since_then = True
-            continue
         unit = "晚" if match.group(4).startswith("晚") else match.group(4)
-        found.append(person.number(match.group(1)) * person.UNIT_DAYS[unit])
-    return min(found, default=None if since_then else heard.days)
+        days = person.number(match.group(1)) * person.UNIT_DAYS[unit]
+        before = text[: match.start()]
+        if SINCE_THEN.search(before) or _of_a_child(heard, days, unit, before):
+            elsewise = True
+            continue
+        found.append(days)
+    return min(found, default=None if elsewise else heard.days)
+
+
+def _of_a_child(heard: Heard, days: float, unit: str, before: str) -> bool:
+    """Tell whether a stretch is how far a pregnancy is, or a baby's age told again."""
+    age = heard.patient.age
+    if age is not None and age < SMALL and abs(days - age * 365) <= max(3.0, NEAR * age * 365):
+        return True
+    if unit not in ("周", "月") or not WITH_CHILD.search(heard.text):
+        return False
+    low, high = WEEKS_OF_CHILD
+    return bool(GONE_WITH.search(before)) or (unit == "周" and low <= days / 7 <= high)
 
 
 def fits(flag: RedFlag, patient: Patient, days: float | None) -> bool:

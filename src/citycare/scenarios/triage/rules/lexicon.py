@@ -152,7 +152,9 @@ class Lexicon:
         for one in sorted(found, key=lambda hit: (hit[0], -hit[1])):
             around = kept[-1] if kept else (0, 0, "")
             if around[0] <= one[0] and one[1] <= around[1]:
-                if self._is_name(around[2]) and self._is_finding(one[2]):
+                last = findings[-1] if findings else (0, 0, "")
+                inner = last[0] <= one[0] and one[1] <= last[1]
+                if self._is_name(around[2]) and self._is_finding(one[2]) and not inner:
                     findings.append(one)
                 continue
             if around[0] < one[0] < around[1] and around[2][0] in DENYING:

@@ -13,8 +13,8 @@ TEXT_MAX = 20_000
 CLAUSE_END = re.compile(r"[，,。.!！?？;；:：\n~～…]+|(?<=[^\x00-\x7f]) +(?=[^\x00-\x7f])")
 SENTENCE_END = re.compile(r"[。!！?？\n]")
 DIALECT = (  # as long as what they replace, so that places stay the same
-    ("唔", "不"), ("勿", "不"), ("弗", "不"), ("呒没", "没有"), ("呒", "没"), ("冇", "没"), ("咗", "了"), ("嘅", "的"), ("喺", "在"),
-    ("佢", "他"),
+    ("唔", "不"), ("勿", "不"), ("弗", "不"), ("呒没", "没有"), ("呒", "没"), ("冇", "没"),
+    ("咗", "了"), ("嘅", "的"), ("喺", "在"), ("佢", "他"),
     ("莫得", "没有"), ("讲嘢", "讲话"), ("系咪", "是否"), ("企不", "站不"), ("遭不住", "受不了"),
 )  # fmt: skip
 DECIMAL = re.compile(r"(?<=\d)[.．。](?=\d)")
@@ -45,7 +45,7 @@ SCOPE_END = re.compile(  # the last: 没大便也没放屁 denies twice, 没发�
 )
 AFTER_NO = re.compile(
     r"^(?:也|都|已经|现在|基本)?(?:没有了|没了|不明显|消失|不见了|好了|缓解了|退了)|"
-    r"^[气吸]?(?:也|都|还|很|基本)?(?:正常|顺畅|平稳)"
+    r"^[气吸]?(?:也|都|还|很|基本)?(?:正常|顺畅|平稳)(?![吗么嘛不])"
 )
 ASKED = re.compile(  # the whole clause is a question of knowledge
     r"前兆|先兆|怎么预防|如何预防|能预防|会引起|会导致|(?:什么|哪些|啥)症状|"
@@ -71,9 +71,10 @@ DATED = re.compile(r"(?<!\d)(?:19|20)\d\d年|[一二][九〇零○][〇零○一
 NOW = re.compile(  # ends what was once, within a clause
     r"现在|今天|今早|今晚|今儿|今朝|刚才|刚刚|这次|这回|这两天|这几天|昨天|昨晚|突然|忽然|最近|这会|如今|眼下|又"
 )
-FAMILY = re.compile(
-    r"(?:爷爷|奶奶|外公|外婆|姥姥|姥爷|爸爸|妈妈|父亲|母亲|爸|妈|叔叔|舅舅|姑姑|小姨|阿姨|哥哥|姐姐|弟弟|妹妹|"
+FAMILY = re.compile(  # who is ill; not 跟妈妈吵架, 奶奶的药
+    r"(?<![跟和与被让给对替陪])(?<![跟和与被让给对替陪][爸妈])(?:爷爷|奶奶|外公|外婆|姥姥|姥爷|爸爸|妈妈|父亲|母亲|爸|妈|叔叔|舅舅|姑姑|小姨|阿姨|哥哥|姐姐|弟弟|妹妹|"
     r"家里人|家人|家族|亲戚|邻居|同事|朋友|同学|舍友|室友|老公|老婆)"
+    r"(?!的.{0,5}(?:药|片|胰岛素|狗|猫|车|刀))"
 )
 PERSON = re.compile(FAMILY.pattern + r"|[我俺咱]|自己")
 
@@ -114,7 +115,7 @@ def when_of(words: str, start: int, who: str) -> When:
     if ASKED.search(words) or (asked and asked[-1] > told):
         return When.ASKED
     if who == "self":
-        named = [one.group() for one in PERSON.finditer(before)]
+        named = [one.group() for one in PERSON.finditer(words) if one.end() <= start]
         if named and FAMILY.fullmatch(named[-1]):
             return When.FAMILY
     last = max((one.end() for one in NOW.finditer(before)), default=-1)
