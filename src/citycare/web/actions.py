@@ -47,6 +47,7 @@ POLICY_WORDS: dict[str, str] = {
     "operator.accounts": mark("管理账号和角色"),
 }
 OTHER_WORDS: dict[str, str] = {
+    "triage.outcome": mark("核对导诊对不对"),
     "account.closed": mark("停用账号"),
     "account.grant_ended": mark("收回角色"),
     "account.granted": mark("授予角色"),

@@ -190,5 +190,24 @@ def test_days_counted_from_an_operation_are_not_days_of_trouble() -> None:
     assert stops(heard)
 
 
+def test_how_far_a_pregnancy_is_and_how_old_a_baby_are_no_days_of_trouble() -> None:
+    heard = triage().hear("怀孕34周，头痛得厉害，看东西一块黑一块亮", age=30, sex="female")
+    assert flags.acute_days(heard) is None
+    assert stops(heard)
+    heard = triage().hear("九个月，抓了桌上奶奶的心脏药往嘴里塞，药板上缺了两颗", age=0.75)
+    assert flags.acute_days(heard) is None
+    assert stops(heard)
+
+
+def test_the_years_of_a_known_illness_are_not_those_of_the_trouble() -> None:
+    assert stops(triage().hear("支扩老毛病，咯出来的都是鲜血，已经小半盆了"))
+    assert not stops(triage().hear("去年被蛇咬住过院，现在脚偶尔麻"))
+
+
+def test_a_relative_who_is_the_only_one_spoken_of_is_the_patient() -> None:
+    assert stops(triage().hear("妈妈摔跤后大腿根痛得不能站，脚歪着", age=81))
+    assert not stops(triage().hear("爸爸心梗走的，会遗传吗"))
+
+
 def test_a_relative_ill_this_minute_counts() -> None:
     assert stops(triage().hear("我现在在家，我老公刚才突然倒地叫不醒"))

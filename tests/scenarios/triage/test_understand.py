@@ -36,6 +36,8 @@ def whens(text: str) -> dict[str, When]:
         ("肚子左边有点疼", {"belly_pain"}, set()),
         ("肚子不疼", set(), {"belly_pain"}),
         ("咳嗽不停", {"cough"}, set()),
+        ("没疼没痒的一觉醒来咳嗽", {"cough"}, set()),
+        ("不哭不闹咳嗽", {"cough"}, set()),
         ("一直不舒服还咳嗽", {"cough"}, set()),
         ("发烧已经好了", set(), {"fever"}),
         ("38.5度", {"fever"}, set()),
@@ -68,6 +70,10 @@ def test_what_is_there_and_what_is_denied(text: str, there: set[str], gone: set[
         ("心绞痛和胸口疼有什么不一样", When.ASKED),
         ("电视剧里那人胸口疼", When.ASKED),
         ("看电影时胸口疼", When.NOW),
+        ("跟妈妈吵完架胸口疼", When.NOW),
+        ("吃了奶奶的降压药胸口疼", When.NOW),
+        ("我睡不好妈妈胸口疼", When.FAMILY),
+        ("三岁的时候胸口疼过一次", When.PAST),
         ("胸口疼是不是心梗", When.NOW),
         ("是不是胸口疼", When.ASKED),
         ("我怕得胸口疼然后今天胸口疼", When.NOW),
@@ -171,6 +177,11 @@ def test_only_red_flags_own_findings_mean_others() -> None:
     wrong = {**small.FINDINGS, "odd": small.finding("怪", "怪", means=["fever"])}
     _, problems = read(small.documents(findings=wrong))
     assert [one.entry for one in problems] == ["odd"]
+
+
+def test_whoever_is_too_small_to_write_is_written_about() -> None:
+    assert person.patient_of("把妈妈的药片当糖吃了", age=3).who == "child"
+    assert person.patient_of("咳嗽", age=9).who == "self"
 
 
 def test_a_baby_whose_age_was_asked_in_whole_years_has_the_months_it_tells() -> None:

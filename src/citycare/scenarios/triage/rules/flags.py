@@ -10,6 +10,7 @@ from citycare.scenarios.triage.model.entries import Finding, RedFlag
 from citycare.scenarios.triage.model.heard import Heard, Kind, Mention, Patient, Said, When
 from citycare.scenarios.triage.model.knowledge import Floats, Knowledge
 from citycare.scenarios.triage.rules import person
+from citycare.scenarios.triage.rules import text as texts
 from citycare.scenarios.triage.rules.reason import Belief
 
 ACUTE = re.compile(
@@ -29,8 +30,10 @@ NEAR = 0.12  # a baby's age told again, of its days
 OF_THE_DEAD = re.compile(
     r"去世|过世|走的|走了|没了(?![呼心意反脉知气力劲动声])|没救|遗传|得过|病史|年前"
 )
+FIRST_PERSON = re.compile(r"[我俺咱]|自己|本人")  # without: the relative is the patient
 LIKELIER = 1.5  # times as often as in anybody, to be worth a question
 ASKED_MAX = 5
+KNOWN_LONG = re.compile(r"半年|大半年|多年|好几年|从小|老毛病|长期|常年|一直以来")
 CHANCE_MIN = 0.008
 EXPOSURES = ("trauma", "poisoning")
 
@@ -39,7 +42,8 @@ def present_of(knowledge: Knowledge, heard: Heard) -> tuple[set[str], set[str]]:
     """Return the ids of findings that are there now, and of those that are not.
 
     What was, what is only asked about and what a relative had raises no alarm; what somebody had
-    once still counts as history, and what a relative has this minute counts at once.
+    once still counts as history, and what a relative has this minute, or has where nobody else is
+    spoken of, counts at once.
 
     Source: ours.
     """
@@ -47,7 +51,8 @@ def present_of(knowledge: Knowledge, heard: Heard) -> tuple[set[str], set[str]]:
     no: set[str] = set()
     findings = knowledge.entries.findings
     whens = {When.NOW}
-    if ACUTE.search(heard.text) and not OF_THE_DEAD.search(heard.text):
+    about_now = ACUTE.search(heard.text) or not FIRST_PERSON.search(heard.text)
+    if about_now and not OF_THE_DEAD.search(heard.text):
         whens.add(When.FAMILY)
     for one in heard.mentions:
         if one.kind is not Kind.FINDING or not _counts(findings[one.index], one, whens):
@@ -78,9 +83,16 @@ def acute_days(heard: Heard) -> float | None:
 
     Source: ours.
     """
-    found = [days for pattern, days in person.VAGUE_DAYS if pattern.search(heard.text)]
-    text = heard.text
+    named = _clauses_naming_an_illness(heard)
     elsewise = False  # what is counted is no trouble
+    found: list[float] = []
+    for pattern, vague in person.VAGUE_DAYS:
+        match = pattern.search(heard.text)
+        if match and KNOWN_LONG.match(match.group()) and _within(match.start(), named):
+            elsewise = True
+        elif match:
+            found.append(vague)
+    text = heard.text
     for pattern in (person.AGE_DAYS, person.AGE_MONTHS, person.AGE_YEARS):
         text = pattern.sub("", text)
     for match in person.LASTING.finditer(text):
@@ -105,6 +117,17 @@ def _of_a_child(heard: Heard, days: float, unit: str, before: str) -> bool:
         return False
     low, high = WEEKS_OF_CHILD
     return bool(GONE_WITH.search(before)) or (unit == "周" and low <= days / 7 <= high)
+
+
+def _clauses_naming_an_illness(heard: Heard) -> list[tuple[int, int]]:
+    """支扩老毛病: tells since when the illness is known, not since when there is blood."""
+    places = [one.start for one in heard.mentions if one.kind is Kind.NAME]
+    spans = [(one.start, one.start + len(one.words)) for one in texts.clauses(heard.text)]
+    return [(a, b) for a, b in spans if any(a <= place < b for place in places)]
+
+
+def _within(place: int, spans: Sequence[tuple[int, int]]) -> bool:
+    return any(begin <= place < end for begin, end in spans)
 
 
 def fits(flag: RedFlag, patient: Patient, days: float | None) -> bool:

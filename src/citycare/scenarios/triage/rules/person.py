@@ -32,11 +32,11 @@ NOW_AGED = re.compile(
 )
 AGE_MONTHS = re.compile(
     rf"({NUMBER})\s*个?多?月(?:大|的?(?:宝宝|婴儿|孩子|小孩|娃|女儿|儿子|闺女|小宝|宝贝|男宝|女宝))"
-    rf"|(?:宝宝|孩子|娃|婴儿|女儿|儿子|宝贝)(?:才|现在|刚)?(?:满)?({NUMBER})"
+    rf"|(?<!生完)(?<!生了)(?<!怀着)(?:宝宝|孩子|娃|婴儿|女儿|儿子|宝贝)(?:才|现在|刚)?(?:满)?({NUMBER})"
     r"\s*个?多?月(?!前|了.{0,2}(?:咳|发))"
 )
 AGE_DAYS = re.compile(
-    rf"出生(?:才|刚|后)?({NUMBER})\s*天|({NUMBER})\s*天(?:大|的?(?:宝宝|新生儿|婴儿))"
+    rf"出生(?:才|刚|后)?({NUMBER})\s*天|(?<!第)({NUMBER})\s*天(?:大(?![便小概约出])|的?(?:宝宝|新生儿|婴儿))"
 )
 NEWBORN = re.compile(r"新生儿|刚出生|刚满月|满月的|月子里的宝宝")
 CHILD = re.compile(
@@ -72,6 +72,12 @@ SEX_OF = {"mother": "female", "grandmother": "female", "wife": "female", "father
           "grandfather": "male", "husband": "male"}  # fmt: skip
 WRITES_FROM = 8.0  # years; whoever is younger is written about
 AGE_OF = {"grandmother": 75.0, "grandfather": 75.0}
+FIRST = re.compile(  # somebody who is named first is the one who is ill
+    r"^(?:医生|大夫|你好|您好|请问|问一下|问下|[,，。.!！?？ ])*(?:家里|俺)?"
+    r"(?:(?P<grandmother>奶奶|外婆|姥姥)|(?P<grandfather>爷爷|外公|姥爷)|(?P<mother>老?妈妈?|母亲|老娘)"
+    r"|(?P<father>老?爸爸?|父亲|老爹)|(?P<wife>老婆|媳妇|妻子)|(?P<husband>老公|丈夫))"
+    r"(?![和跟说让叫给都是们]|以前|得过|去世|有.{0,6}史)"
+)
 MYSELF = re.compile(
     r"我(?:自己|本人|最近|今年|现在|也|有点|这|是(?:一名|个)?(?:男|女)|的(?:头|手|腿|脚|胸|肚|腰))"
 )
@@ -82,12 +88,14 @@ OWN = re.compile(  # the writer is ill, whoever else is named
 )
 FEMALE = re.compile(
     r"女(?:性|的|生|士|孩|宝|儿|,|，|\s|\d)|^女|，女|闺女|孙女|孕妇|月经|例假|大姨妈|白带|怀孕|阴道|子宫|卵巢|"
-    r"老婆|妻子|宫颈|人流|哺乳|姨妈|经期|备孕女|产后|剖腹产|顺产|胎动|孕"
+    r"宫颈|人流|哺乳|姨妈|经期|备孕女|产后|剖腹产|顺产|胎动|孕"
 )
 MALE = re.compile(
     r"男(?:性|的|生|士|孩|宝|,|，|\s|\d)|^男|，男|儿子|孙子|前列腺|阴茎|龟头|睾丸|阴囊|包皮|早泄|阳痿|勃起|"
-    r"老公|丈夫|鸡鸡|射精|精液|遗精"
+    r"鸡鸡|射精|精液|遗精"
 )
+HUSBAND = re.compile(r"老公|丈夫|男朋友|男友")
+WIFE = re.compile(r"老婆|妻子|媳妇|女朋友|女友")
 PREGNANT = re.compile(
     r"(?:我|现在|已经|目前|她|老婆)?(?:怀孕|怀了|有了身孕|孕)(?:了)?\s*(?:\d+|[一二三四五六七八九十]+|快|早期|中期|晚期|初期|期)|"
     r"孕妇|孕(?:早|中|晚)期|孕期|怀着(?:孕|孩子|宝宝)|怀孕(?:了|期间|的)|\d+周孕|身孕|预产期|胎动|"
@@ -163,7 +171,10 @@ def age_of(text: str) -> float | None:
 
 
 def _sex_in(text: str) -> str:
+    """Woman or man, by what is said of the body, else by whom the writer is married to."""
     female, male = bool(FEMALE.search(text)), bool(MALE.search(text))
+    if female == male:
+        female, male = bool(HUSBAND.search(text)), bool(WIFE.search(text))
     return "" if female == male else "female" if female else "male"
 
 
@@ -173,23 +184,23 @@ def _grown(text: str) -> float:
     return GROWN_CHILD if CHILD_WORD.search(text) else GROWN_SON
 
 
+def _who(text: str, *, child: bool) -> str:
+    who = next((name for name, pattern in WHO if pattern.search(text)), "self")
+    if who == "self" and (first := FIRST.search(text)):
+        who = first.lastgroup or who
+    own = bool(OWN.search(text))
+    if who != "self" and (own or MYSELF.search(text)):
+        who = "self"
+    return "child" if child and who in ("self", "other") and not own else who
+
+
 def patient_of(text: str, *, age: float | None = None, sex: str = "") -> Patient:
     """Work out who is ill. Given age and sex win over what the text says.
 
     Source: ours.
     """
     left = NOT_A_CHILD.sub("", text)
-    child = bool(CHILD.search(left))
-    who = "self"
-    for name, pattern in WHO:
-        if pattern.search(text):
-            who = name
-            break
-    own = bool(OWN.search(text))
-    if who != "self" and (own or MYSELF.search(text)):
-        who = "self"
-    if child and who in ("self", "other") and not own:
-        who = "child"
+    who = _who(text, child=bool(CHILD.search(left)))
     years = age if age is not None else age_of(text)
     if age == 0:  # whole years were asked for; the text may tell the months
         told = age_of(text)

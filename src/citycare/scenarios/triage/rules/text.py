@@ -40,6 +40,7 @@ CANNOT = re.compile(  # 喘不上气, 叫不醒: what cannot be done is there, i
     r"|没(?=[抱抓端拿扶坐站踩看拉接按握刹]好?[稳住])"
     r"|(?<=[月岁天周年])不(?=到)|不(?=到(?:\d|[一二两三四五六七八九十百半]))"
 )
+PAIR = re.compile(r"([没不])[^没不\x02]\1[^没不\x02]")  # 没疼没痒 denies these two alone
 SCOPE_END = re.compile(  # the last: 没大便也没放屁 denies twice, 没发烧也不舒服 once
     r"但|就是|只是|只有|不过|可是|却|而是|反而|除了|然后|后来|现在|[也又还更且](?=[不没无未\x02])"
 )
@@ -72,7 +73,8 @@ NOW = re.compile(  # ends what was once, within a clause
     r"现在|今天|今早|今晚|今儿|今朝|刚才|刚刚|这次|这回|这两天|这几天|昨天|昨晚|突然|忽然|最近|这会|如今|眼下|又"
 )
 FAMILY = re.compile(  # who is ill; not 跟妈妈吵架, 奶奶的药
-    r"(?<![跟和与被让给对替陪])(?<![跟和与被让给对替陪][爸妈])(?:爷爷|奶奶|外公|外婆|姥姥|姥爷|爸爸|妈妈|父亲|母亲|爸|妈|叔叔|舅舅|姑姑|小姨|阿姨|哥哥|姐姐|弟弟|妹妹|"
+    r"(?<![跟和与被让给对替陪])(?<![跟和与被让给对替陪][爸妈])(?:爷爷|奶奶|外公|外婆|姥姥|姥爷|"
+    r"爸爸|妈妈|父亲|母亲|爸|妈|叔叔|舅舅|姑姑|小姨|阿姨|哥哥|姐姐|弟弟|妹妹|"
     r"家里人|家人|家族|亲戚|邻居|同事|朋友|同学|舍友|室友|老公|老婆)"
     r"(?!的.{0,5}(?:药|片|胰岛素|狗|猫|车|刀))"
 )
@@ -158,11 +160,13 @@ def denials(words: str, own: Sequence[tuple[int, int]] = ()) -> list[tuple[int, 
     for word in NO_NOT:
         shadow = shadow.replace(word, "\x02" * len(word))
     found: list[tuple[int, int]] = []
+    pairs = {at: one.end() for one in PAIR.finditer(shadow) for at in (one.start(), one.end() - 2)}
     for match in re.finditer("|".join(NO), shadow):
         if any(begin <= match.start() < end for begin, end in own):
             continue
         stop = SCOPE_END.search(shadow, match.end())
-        found.append((match.start(), stop.start() if stop else len(words)))
+        end = pairs.get(match.start(), stop.start() if stop else len(words))
+        found.append((match.start(), end))
     return found
 
 
