@@ -65,10 +65,14 @@ async def race(
 
     async def stopping() -> int:
         await inside.wait()
-        async with database.transaction() as db:
-            cx = Context(db, SYSTEM, NOW, "stop", Channel.HOSPITAL, "test")
-            period = clock.at(MONDAY, time(8)), clock.at(MONDAY, time(9))
-            return (await stop.stop_clinic(cx, CHEN.id, *period, "停电")).affected
+        while True:
+            try:
+                async with database.transaction() as db:
+                    cx = Context(db, SYSTEM, NOW, "stop", Channel.HOSPITAL, "test")
+                    period = clock.at(MONDAY, time(8)), clock.at(MONDAY, time(9))
+                    return (await stop.stop_clinic(cx, CHEN.id, *period, "停电")).affected
+            except SlotHeld:  # somebody is just being booked for: again at once, as it says
+                continue
 
     crowd = [one(number, slots[number % 2]) for number in range(CROWD)]
     affected, *booked = await asyncio.gather(stopping(), *crowd)
