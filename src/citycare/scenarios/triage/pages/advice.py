@@ -29,7 +29,7 @@ from citycare.web.respond import respond
 
 FEVER = "fever"
 OFFERS_FIRST, OFFERS_MORE, OFFERS_ELDER = 3, 2, 2
-WORTH_SHOWING = 0.05  # a department less likely than this only confuses
+WORTH_SHOWING = 0.1  # a department less likely than this only confuses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

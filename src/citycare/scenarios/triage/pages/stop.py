@@ -14,10 +14,12 @@ from citycare.scenarios.triage.model.dialogue import Dialogue
 from citycare.scenarios.triage.model.entries import Urgency
 from citycare.scenarios.triage.model.places import Emergency, Position
 from citycare.scenarios.triage.pages import offers
-from citycare.scenarios.triage.pages.base import speech_of
+from citycare.scenarios.triage.pages.base import Speech, speech_of
 from citycare.scenarios.triage.pages.words import SOON
 from citycare.scenarios.triage.service import looking
 from citycare.web.respond import respond
+
+ALARMS_MAX = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +69,19 @@ async def show(
         id=made.id,
         title=speech.words(title),
         words=speech.words(sentence),
-        alarms=tuple(speech.alarm(one) for one in told.alarms if one.urgency is Urgency.NOW),
+        alarms=_alarms(told, speech),
         emergencies=nearest,
         measured=near is not None,
         may_go_back=bool(made.answers),
     )
     return await respond(request, cx, "triage/stop.html", page)
+
+
+def _alarms(told: Advice, speech: Speech) -> tuple[tuple[str, str], ...]:
+    """Say each thing to do once, under the first of what calls for it; few fit in a fright."""
+    found: dict[str, str] = {}
+    for one in told.alarms:
+        if one.urgency is Urgency.NOW:
+            name, say = speech.alarm(one)
+            found.setdefault(say, name)
+    return tuple((name, say) for say, name in list(found.items())[:ALARMS_MAX])
