@@ -23,9 +23,10 @@ from citycare.kernel.context import Context
 from citycare.kit import clock
 from citycare.kit.errors import AppError
 from citycare.scenarios.triage.model.answer import Advice
+from citycare.scenarios.triage.model.dialogue import Answer
 from citycare.scenarios.triage.model.heard import Kind
 from citycare.scenarios.triage.rules import simulate
-from citycare.scenarios.triage.rules.advise import Answered, Triage
+from citycare.scenarios.triage.rules.advise import Triage
 from citycare.scenarios.triage.rules.reading import read
 from citycare.scenarios.triage.rules.telling import plain
 from citycare.scenarios.triage.service import outcomes
@@ -58,10 +59,10 @@ def _sex(value: str) -> str:
     return value
 
 
-def answers_of(entry: Any) -> tuple[Answered, ...]:
+def answers_of(entry: Any) -> tuple[Answer, ...]:
     """Read answers: findings by id to yes, no or unsure."""
     return tuple(
-        Answered(name, (name,), (name,) if said == "yes" else (), unsure=said == "unsure")
+        Answer(name, (name,), (name,) if said == "yes" else (), unsure=said == "unsure")
         for name, said in (entry or {}).items()
     )
 

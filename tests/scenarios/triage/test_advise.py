@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from citycare.scenarios.triage.model.dialogue import Answer
 from citycare.scenarios.triage.model.entries import Urgency
 from citycare.scenarios.triage.rules import simulate
-from citycare.scenarios.triage.rules.advise import Answered
 from citycare.scenarios.triage.rules.ask import QUESTIONS_MAX
 from citycare.scenarios.triage.rules.reading import read
 from tests.scenarios.triage import small
@@ -66,7 +66,7 @@ def test_the_last_missing_sign_of_danger_is_asked_first() -> None:
 
 def test_an_answered_sign_of_danger_stops_everything() -> None:
     heard = TRIAGE.hear("胸口疼", age=60)
-    advice = TRIAGE.advise(heard, (Answered("danger", ("cold_sweat",), ("cold_sweat",)),))
+    advice = TRIAGE.advise(heard, (Answer("danger", ("cold_sweat",), ("cold_sweat",)),))
     assert advice.urgency is Urgency.NOW
 
 
@@ -78,7 +78,7 @@ def test_thoughts_of_dying_are_a_crisis() -> None:
 
 def test_answers_about_findings_that_are_gone_are_passed_over() -> None:
     heard = TRIAGE.hear("咳嗽")
-    odd = TRIAGE.advise(heard, (Answered("gone", ("gone",), ("gone",)),))
+    odd = TRIAGE.advise(heard, (Answer("gone", ("gone",), ("gone",)),))
     assert odd.departments == TRIAGE.advise(heard).departments
 
 

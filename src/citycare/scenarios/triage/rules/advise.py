@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from citycare.scenarios.triage.model.answer import Advice, Alarm, Evidence, Question, Suggested
+from citycare.scenarios.triage.model.dialogue import Answer, Dialogue
 from citycare.scenarios.triage.model.entries import URGENCIES, Urgency
 from citycare.scenarios.triage.model.heard import Heard, Kind, Mention, Patient, Said, When
 from citycare.scenarios.triage.model.knowledge import Floats, Knowledge
@@ -33,16 +34,6 @@ MENTAL = "mental"
 PROPOSED = "proposed"
 TICK = "下面这些，有吗？有的都点上。"
 ALSO = "also-"  # several findings at once; the number tells the questions apart
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A question's answer: the findings it was about and which of them are there."""
-
-    question: str
-    findings: tuple[str, ...]
-    yes: tuple[str, ...] = ()
-    unsure: bool = False
 
 
 class Triage:
@@ -79,8 +70,16 @@ class Triage:
                     found[one.kind, one.index] = replace(one, when=When.RECORD, words=line)
         return list(found.values())
 
+    def hear_again(self, one: Dialogue) -> Heard:
+        """Understand the first message of a dialogue, as it was when it began."""
+        return self.hear(one.text, age=one.age_years, sex=one.sex, history=one.history)
+
+    def with_answers(self, heard: Heard, answers: tuple[Answer, ...]) -> Heard:
+        """Add what was answered since; findings this knowledge does not know are passed over."""
+        return with_answers(heard, tuple(_mentions(self.knowledge, answers)))
+
     def advise(
-        self, heard: Heard, answers: tuple[Answered, ...] = (), proposed: tuple[str, ...] = ()
+        self, heard: Heard, answers: tuple[Answer, ...] = (), proposed: tuple[str, ...] = ()
     ) -> Advice:
         """Answer one turn: what was said first and what was answered since.
 
@@ -88,14 +87,13 @@ class Triage:
         in between). Findings `proposed` by somebody else, as a language model, are only asked for.
         """
         knowledge = self.knowledge
-        mentions = tuple(_mentions(knowledge, answers))
-        heard = with_answers(heard, mentions)
+        heard = self.with_answers(heard, answers)
         told = frozenset(
             knowledge.finding[name]
             for one in answers for name in one.findings if name in knowledge.finding
         )  # fmt: skip
         alarms = flags.alarms(knowledge, heard)
-        evidence = evidence_of(knowledge, heard, frozenset(one.index for one in mentions))
+        evidence = evidence_of(knowledge, heard, told)
         belief = believe(knowledge, evidence, SHARPNESS)
         urgent = [one for one in alarms if one.urgency is Urgency.NOW]
         if urgent:
@@ -197,7 +195,7 @@ class Triage:
         return tuple(because[:REASONS]), tuple(without[:2])
 
     def _proposed(
-        self, heard: Heard, answers: tuple[Answered, ...], proposed: tuple[str, ...]
+        self, heard: Heard, answers: tuple[Answer, ...], proposed: tuple[str, ...]
     ) -> Question | None:
         """Ask, before all else, for what was proposed and is not known yet."""
         if any(one.question == PROPOSED for one in answers):
@@ -213,7 +211,7 @@ class Triage:
 
     def _question(
         self, heard: Heard, evidence: Evidence, belief: Belief, told: frozenset[int],
-        answers: tuple[Answered, ...],
+        answers: tuple[Answer, ...],
     ) -> Question | None:  # fmt: skip
         findings = self.knowledge.entries.findings
         names = tuple(findings[n].id for n in told)
@@ -261,7 +259,7 @@ class Triage:
         return tuple(dict.fromkeys(found))
 
 
-def _in_vain(answers: tuple[Answered, ...]) -> bool:
+def _in_vain(answers: tuple[Answer, ...]) -> bool:
     """Tell whether the last lists to tick brought nothing: who has no more to say is let go."""
     last = answers[-ask.IN_VAIN_MAX :]
     return len(last) == ask.IN_VAIN_MAX and not any(one.yes or one.unsure for one in last)
@@ -284,7 +282,7 @@ def calibrated(share: Floats) -> Floats:
     return np.asarray(made, dtype=np.float32)
 
 
-def _mentions(knowledge: Knowledge, answers: tuple[Answered, ...]) -> list[Mention]:
+def _mentions(knowledge: Knowledge, answers: tuple[Answer, ...]) -> list[Mention]:
     made: list[Mention] = []
     for one in answers:
         for name in one.findings:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from citycare.scenarios.triage.model.answer import Alarm
-from citycare.scenarios.triage.model.entries import Finding, RedFlag
+from citycare.scenarios.triage.model.entries import URGENCIES, Finding, RedFlag
 from citycare.scenarios.triage.model.heard import Heard, Kind, Mention, Patient, Said, When
 from citycare.scenarios.triage.model.knowledge import Floats, Knowledge
 from citycare.scenarios.triage.rules import person
@@ -157,8 +157,7 @@ def alarms(knowledge: Knowledge, heard: Heard) -> tuple[Alarm, ...]:
         for flag in knowledge.entries.red_flags
         if _holds(flag, yes) and fits(flag, heard.patient, days)
     ]
-    order = ("now", "today", "week", "routine", "self_care")
-    return tuple(sorted(found, key=lambda one: order.index(one.urgency)))
+    return tuple(sorted(found, key=lambda one: URGENCIES.index(one.urgency)))
 
 
 def _holds(flag: RedFlag, yes: set[str]) -> bool:

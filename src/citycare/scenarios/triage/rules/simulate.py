@@ -9,9 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from citycare.scenarios.triage.model.answer import Advice, Question
+from citycare.scenarios.triage.model.dialogue import Answer
 from citycare.scenarios.triage.model.heard import Kind, Said
 from citycare.scenarios.triage.model.knowledge import Knowledge
-from citycare.scenarios.triage.rules.advise import Answered, Triage
+from citycare.scenarios.triage.rules.advise import Triage
 from citycare.scenarios.triage.rules.compiling import band_of
 
 FIRST_WORDS_MAX = 3
@@ -99,7 +100,7 @@ def play(triage: Triage, case: Case, noise: float = 0.0, dice: Dice | None = Non
     """
     truth = truth_of(triage, case)
     heard = triage.hear(case.says, age=case.age, sex=case.sex)
-    answers: list[Answered] = []
+    answers: list[Answer] = []
     first = advice = triage.advise(heard)
     while advice.question is not None:
         answers.append(_answer(advice.question, truth, noise, dice))
@@ -109,14 +110,14 @@ def play(triage: Triage, case: Case, noise: float = 0.0, dice: Dice | None = Non
 
 def _answer(
     question: Question, truth: Mapping[str, bool], noise: float, dice: Dice | None
-) -> Answered:
+) -> Answer:
     told = {name: truth.get(name, False) for name in question.findings}
     if dice is None or question.danger:
-        return Answered(question.id, question.findings, tuple(n for n in told if told[n]))
+        return Answer(question.id, question.findings, tuple(n for n in told if told[n]))
     if not question.several and dice.random() < noise / 2:
-        return Answered(question.id, question.findings, (), unsure=True)
+        return Answer(question.id, question.findings, (), unsure=True)
     yes = tuple(name for name in told if told[name] is not (dice.random() < noise / 2))
-    return Answered(question.id, question.findings, yes)
+    return Answer(question.id, question.findings, yes)
 
 
 def draw(knowledge: Knowledge, number: int, dice: Dice) -> Case:

@@ -12,7 +12,6 @@ from citycare.scenarios.triage.model.knowledge import Knowledge
 KNOWLEDGE_URL = "urn:citycare:triage:knowledge"
 URGENCY_URL = "urn:citycare:triage:urgency"
 SPECIALTY_URL = "urn:citycare:specialty"  # 《医疗机构诊疗科目名录》
-FINDING_URL = "urn:citycare:triage:finding"
 
 
 def plain(knowledge: Knowledge, advice: Advice) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from citycare.scenarios.triage.model.dialogue import (
     TextMissing,
 )
 from citycare.scenarios.triage.model.entries import Urgency
-from citycare.scenarios.triage.rules.advise import Answered, Triage
+from citycare.scenarios.triage.rules.advise import Triage
 from citycare.scenarios.triage.rules.telling import plain
 from citycare.scenarios.triage.rules.text import TEXT_MAX
 from citycare.scenarios.triage.service import records
@@ -181,12 +181,7 @@ async def forget_old(cx: Context) -> int:
 
 def advise(triage: Triage, one: Dialogue) -> Advice:
     """Work the advice out anew from what was said and answered."""
-    heard = triage.hear(one.text, age=one.age_years, sex=one.sex, history=one.history)
-    return triage.advise(
-        heard,
-        tuple(Answered(a.question, a.findings, a.yes, a.unsure) for a in one.answers),
-        one.proposed,
-    )
+    return triage.advise(triage.hear_again(one), one.answers, one.proposed)
 
 
 async def _get(cx: Context, dialogue_id: UUID, *, lock: bool) -> Dialogue:

@@ -8,14 +8,13 @@ from uuid import UUID
 
 from citycare.kernel import audit, consent, identity
 from citycare.kernel.context import Context, policy
-from citycare.scenarios.triage.model.dialogue import Answer, Dialogue, DialogueUnknown
+from citycare.scenarios.triage.model.dialogue import Dialogue, DialogueUnknown
 from citycare.scenarios.triage.model.entries import Finding
-from citycare.scenarios.triage.model.heard import Heard, Kind, Mention, Said, When
+from citycare.scenarios.triage.model.heard import Heard, Kind
 from citycare.scenarios.triage.rules import flags
 from citycare.scenarios.triage.rules.advise import SHARPNESS, Triage
 from citycare.scenarios.triage.rules.evidence import evidence_of
 from citycare.scenarios.triage.rules.reason import believe
-from citycare.scenarios.triage.rules.understand import with_answers
 from citycare.scenarios.triage.store import dialogues as store
 
 READ = "record.read"
@@ -56,24 +55,7 @@ def complaints(triage: Triage, site: str, count: int = COMPLAINTS_MAX) -> tuple[
 
 def understood(triage: Triage, one: Dialogue) -> Heard:
     """Return what was heard in the first message and in the answers."""
-    heard = triage.hear(one.text, age=one.age_years, sex=one.sex, history=one.history)
-    return with_answers(heard, tuple(_mentions(triage, one.answers)))
-
-
-def _mentions(triage: Triage, answers: tuple[Answer, ...]) -> list[Mention]:
-    places = triage.knowledge.finding
-    return [
-        Mention(Kind.FINDING, places[name], _said(one, name), When.NOW, "", 0)
-        for one in answers
-        for name in one.findings
-        if name in places
-    ]
-
-
-def _said(answer: Answer, name: str) -> Said:
-    if name in answer.yes:
-        return Said.YES
-    return Said.UNSURE if answer.unsure else Said.NO
+    return triage.with_answers(triage.hear_again(one), one.answers)
 
 
 def watch_for(triage: Triage, heard: Heard) -> tuple[str, ...]:

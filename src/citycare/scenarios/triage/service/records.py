@@ -11,5 +11,5 @@ from citycare.scenarios.triage.rules.telling import response_as_fhir
 
 async def publish(cx: Context, triage: Triage, one: Dialogue) -> None:
     """Put the dialogue into the record as a QuestionnaireResponse, in the same transaction."""
-    heard = triage.hear(one.text, age=one.age_years, sex=one.sex, history=one.history)
+    heard = triage.hear_again(one)
     await fhir.put(cx, [response_as_fhir(triage.knowledge, one, heard)])
