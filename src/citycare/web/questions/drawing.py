@@ -26,7 +26,6 @@ from citycare.web.questions.parts import (
 )
 from citycare.web.shell import Lang
 
-OTHER_LABEL = mark("其他（自己写）")
 NO_ANSWER = mark("不回答这一项")
 CHOOSE = mark("请选择")
 SEVERAL = mark("可以选几个。")
