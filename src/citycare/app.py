@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -172,7 +173,7 @@ def create(settings: Settings, database: Database, parts: Parts = PARTS) -> Fast
         generate_unique_id_function=apidocs.operation_id,
     )
     assembly.install(app, _site(settings), database, parts)
-    app.state.triage = knowledge.load(settings.knowledge)
+    app.state.triage = partial(knowledge.load, settings.knowledge)  # read when first asked for
     app.state.preconsult = papers.load(settings.knowledge)
     app.state.preconsult_alarms = alarms.alarms_of(app.state.triage)
     app.state.triage_proposer = _proposer(settings)

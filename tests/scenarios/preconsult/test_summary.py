@@ -78,6 +78,12 @@ def test_a_medicine_and_how_it_is_taken_belong_together() -> None:
     assert [each.path for each in section.fragments[0].said] == list(answers)[:2]
 
 
+def test_blanks_and_stops_alone_say_nothing() -> None:
+    _, paper = READ["chronic-follow-up"]
+    answers = {"g/medicine[0]/medicine-name": [{"valueString": " 。"}]}
+    assert sections_of(paper, answers, {}) == ()
+
+
 # --- property: never more than was answered
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -33,7 +34,7 @@ NAMES = ("周平", "主任医师", "呼吸内科", "示例一院", "示例第一
 async def house(database: Database, tmp_path: Path) -> House:
     """The application with a small knowledge, so that rules decide what is asked, not data."""
     made = House(database, tmp_path)
-    made.app.state.triage = small.triage()
+    made.app.state.triage = cache(small.triage)
     return made
 
 

@@ -221,3 +221,21 @@ def test_a_word_written_as_it_sounds_is_understood() -> None:
     assert list(sounds.find("查了血红蛋白")) == []
     assert list(sounds.find("用别的法子")) == [], "sounds like 憋得发紫, shares nothing with it"
     assert list(sounds.find("克嗽")) == [], "two signs sound like too much else"
+    signs = {"fei": "肺", "pao": "泡", "dan": "蛋旦", "bai": "白", "chen": "沉", "ji": "积"}
+    heard = small.triage(sounds=signs).hear("医生说是肺泡旦白沉积")
+    assert [one.kind for one in heard.mentions] == [Kind.NAME], "the lexicon uses it"
+
+
+@pytest.mark.parametrize(
+    ("text", "who", "age"),
+    [
+        ("老人小孩要不要查", "self", None),
+        ("怀孕32周了宝宝还是臀位", "self", None),
+        ("奶水不够宝宝吃怎么办", "self", None),
+        ("宝宝3个月了，我奶水不够", "child", 0.25),
+        ("孩子咳嗽", "child", 4.0),
+    ],
+)
+def test_a_child_that_is_meant_and_one_that_is_not(text: str, who: str, age: float | None) -> None:
+    patient = person.patient_of(text)
+    assert (patient.who, patient.age) == (who, age)

@@ -61,7 +61,8 @@ def sections_of(
             continue
         origin = Origin(origins.get(path, Origin.RESIDENT))
         into = found[question.section]
-        told_now = _fragments(question, path, given, origin, units.get(question.link_id))
+        said = [one for one in given if str(one.get("valueString", "-")).strip(STOPS)]
+        told_now = _fragments(question, path, said, origin, units.get(question.link_id))
         group = group_of(path)
         for one in told_now:
             at = repetition.get(group) if group else None

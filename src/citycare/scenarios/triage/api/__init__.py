@@ -127,8 +127,8 @@ class TurnOut(BaseModel):
 
 
 def triage_of(request: Request) -> Triage:
-    """Return the triage this process runs."""
-    made: Triage = request.app.state.triage
+    """Return the triage this process runs; the first to ask waits while it is read."""
+    made: Triage = request.app.state.triage()
     return made
 
 

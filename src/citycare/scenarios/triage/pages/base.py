@@ -24,8 +24,8 @@ SEXES = (("", mark("不说")), ("female", mark("女")), ("male", mark("男")))
 
 
 def triage_of(request: Request) -> Triage:
-    """Return the triage this process runs."""
-    made: Triage = request.app.state.triage
+    """Return the triage this process runs; the first to ask waits while it is read."""
+    made: Triage = request.app.state.triage()
     return made
 
 

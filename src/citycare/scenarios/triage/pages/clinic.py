@@ -16,7 +16,7 @@ from citycare.scenarios.triage.model.heard import Heard, Kind, Mention, Said, Wh
 from citycare.scenarios.triage.pages.base import Speech, speech_of, triage_of
 from citycare.scenarios.triage.pages.card import answers_of, who_of
 from citycare.scenarios.triage.pages.words import SOON
-from citycare.scenarios.triage.service import dialogues, looking
+from citycare.scenarios.triage.service import looking
 from citycare.web.edge.contexts import WriteContext, gate
 from citycare.web.i18n import mark
 from citycare.web.parts import Cell, Column, Fact, Row, Tag, Tone
@@ -79,7 +79,7 @@ async def why(request: Request, cx: WriteContext, dialogue_id: UUID) -> Response
     speech = speech_of(request)
     words = speech.words
     made = behind.dialogue
-    told = dialogues.advise(triage, made)
+    told = triage.advise(behind.heard, made.answers, made.proposed)
     page = WhyPage(
         name=behind.person.name,
         who=who_of(made, speech),

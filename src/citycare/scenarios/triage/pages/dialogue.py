@@ -69,11 +69,11 @@ async def one(
     """Show the question being asked, or the advice; a red flag stops everything."""
     made = await dialogues.get(cx, dialogue_id)
     triage = triage_of(request)
-    told = dialogues.advise(triage, made)
+    heard = looking.understood(triage, made)
+    told = triage.advise(heard, made.answers, made.proposed)
     near = position_of(here)
     if told.urgency is Urgency.NOW:
         return await stop.show(request, cx, made, told, near)
-    heard = looking.understood(triage, made)
     if told.odd:
         return await advice_pages.show_odd(request, cx, made, told)
     if told.question is None or advice or looking.is_wish_only(heard):

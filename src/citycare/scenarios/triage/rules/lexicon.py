@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import ahocorasick
 
@@ -15,6 +16,8 @@ from citycare.scenarios.triage.rules.sounds import Sounds
 GAP_MAX = 6
 DENYING = frozenset("不没无未")
 Target = tuple[Kind, int]
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +43,85 @@ class _Pattern:
 
 EVERYBODY: frozenset[int] = frozenset({-1})
 ALARM = "alarm"
+ALONE = -1  # in place of the second part of a pattern that is one class only
+_ALONE = frozenset({ALONE})
+
+
+def _even(word: str) -> str:
+    even = word.lower().replace(" ", "")
+    return word if even == word else even  # tens of thousands of words: no copy without need
+
+
+def _shared(made: Mapping[K, Sequence[V]]) -> dict[K, tuple[V, ...]]:
+    """Freeze the lists; equal ones become one, for most words stand for one thing only."""
+    known: dict[tuple[V, ...], tuple[V, ...]] = {}
+    frozen = ((key, tuple(values)) for key, values in made.items())
+    return {key: known.setdefault(one, one) for key, one in frozen}
+
+
+class _Made:
+    """The words while they are gathered."""
+
+    def __init__(self, classes: Mapping[str, Sequence[str]]) -> None:
+        self._classes = classes
+        self._parts: dict[str, int] = {}
+        self.whole: dict[str, list[Target]] = defaultdict(list)
+        self.excepted: set[str] = set()
+        self.literals: dict[str, list[int]] = defaultdict(list)
+        self.patterns: dict[tuple[int, int], list[_Pattern]] = defaultdict(list)
+
+    def add(self, target: Target, word: str) -> None:
+        if "~" in word or word.startswith("<"):
+            self.add_pattern(target, word)
+        else:
+            self.whole[word].append(target)
+
+    def add_exception(self, word: str) -> None:
+        if "~" in word or word.startswith("<"):
+            self.add_pattern(None, word, EVERYBODY)
+        else:
+            self.excepted.add(word)
+
+    def add_pattern(
+        self, target: Target | None, word: str, not_for: frozenset[int] | None = None
+    ) -> None:
+        first, *rest = (self._part(one) for one in word.split("~"))
+        self.patterns[first, rest[0] if rest else ALONE].append(
+            _Pattern(target, tuple(rest), not_for)
+        )
+
+    def _part(self, part: str) -> int:
+        if part not in self._parts:
+            number = self._parts[part] = len(self._parts)
+            words = self._classes.get(part[1:-1], ()) if part.startswith("<") else (part,)
+            for word in words:
+                self.literals[word.lower()].append(number)
+        return self._parts[part]
 
 
 class Lexicon:
     """Finds all words at once, in time that grows with the text alone."""
 
     def __init__(self, entries: Entries) -> None:
-        self._classes = entries.classes
-        self._whole: dict[str, list[Target]] = defaultdict(list)
-        self._except: set[str] = set()
-        self._parts: dict[str, int] = {}
-        self._literals: dict[str, list[int]] = defaultdict(list)
-        self._patterns: dict[int, list[_Pattern]] = defaultdict(list)
+        made = _Made(entries.classes)
         for target, words in _all(entries):
-            for word in words:
-                self._add(target, word.lower().replace(" ", ""))
+            for word in map(_even, words):
+                made.add(target, word)
         for target, words in _alarms(entries):
-            for word in words:
-                self._add_pattern(target, word.lower().replace(" ", ""))
+            for word in map(_even, words):
+                made.add_pattern(target, word)
         above = _above(entries)
         for n, finding in enumerate(entries.findings):
-            for word in finding.excepted:
-                self._add_exception(word.lower().replace(" ", ""))
-            for word in finding.unless:
-                self._add_pattern(None, word.lower().replace(" ", ""), above[n])
+            for word in map(_even, finding.excepted):
+                made.add_exception(word)
+            for word in map(_even, finding.unless):
+                made.add_pattern(None, word, above[n])
+        self._whole = _shared(made.whole)
+        self._literals = _shared(made.literals)
+        self._patterns: dict[int, dict[int, tuple[_Pattern, ...]]] = defaultdict(dict)
+        for (first, second), patterns in _shared(made.patterns).items():
+            self._patterns[first][second] = patterns
+        self._except = frozenset(made.excepted)
         self._automaton = ahocorasick.Automaton()
         for word in {*self._whole, *self._literals, *self._except}:
             self._automaton.add_word(word, word)
@@ -73,33 +131,6 @@ class Lexicon:
     def __len__(self) -> int:
         """Return how many different strings are looked for."""
         return len(self._automaton)
-
-    def _add(self, target: Target, word: str) -> None:
-        if "~" in word or word.startswith("<"):
-            self._add_pattern(target, word)
-        else:
-            self._whole[word].append(target)
-
-    def _add_exception(self, word: str) -> None:
-        if "~" in word or word.startswith("<"):
-            self._add_pattern(None, word, EVERYBODY)
-        else:
-            self._except.add(word)
-
-    def _add_pattern(
-        self, target: Target | None, word: str, not_for: frozenset[int] | None = None
-    ) -> None:
-        numbers = [self._part(one) for one in word.split("~")]
-        pattern = _Pattern(target, tuple(numbers[1:]), not_for)
-        self._patterns[numbers[0]].append(pattern)
-
-    def _part(self, part: str) -> int:
-        if part not in self._parts:
-            number = self._parts[part] = len(self._parts)
-            words = self._classes.get(part[1:-1], ()) if part.startswith("<") else (part,)
-            for word in words:
-                self._literals[word.lower()].append(number)
-        return self._parts[part]
 
     def find(self, words: str) -> list[Hit]:
         """Find all that one clause (even, without blanks) says; longer words swallow shorter."""
@@ -111,10 +142,12 @@ class Lexicon:
                 whole.append((start, last + 1, word))
             for number in self._literals.get(word, ()):
                 parts[number].append((start, last + 1))
+        whole.extend(self._sounds.find(words))
         found = [
             (pattern, at)
             for number, places in list(parts.items())
-            for pattern in self._patterns.get(number, ())
+            for second in self._seconds(number, parts)
+            for pattern in self._patterns[number][second]
             for at in _follow(places, pattern.rest, parts, every=pattern.target is None)
         ]
         kept, nested = self._outermost(whole)
@@ -135,9 +168,16 @@ class Lexicon:
         )
         return sorted(hits, key=lambda hit: (hit.start, hit.end, hit.kind, hit.index))
 
-    def _targets(self, word: str, *, inside: bool) -> list[Target]:
-        targets = self._whole.get(word, [])
-        return [one for one in targets if one[0] is Kind.FINDING] if inside else targets
+    def _seconds(self, first: int, parts: Mapping[int, object]) -> set[int]:
+        """Which second parts of patterns that begin so are there: most patterns are not."""
+        if first not in self._patterns:
+            return set()
+        seconds = self._patterns[first].keys()
+        return (seconds & parts.keys()) | (seconds & _ALONE)
+
+    def _targets(self, word: str, *, inside: bool) -> tuple[Target, ...]:
+        targets = self._whole.get(word, ())
+        return tuple(one for one in targets if one[0] is Kind.FINDING) if inside else targets
 
     def _outermost(
         self, found: list[tuple[int, int, str]]

@@ -49,7 +49,12 @@ NOT_A_CHILD = re.compile(
     r"(?:传染|遗传|影响|感染|传|对|给|喂|抱|带着?|管|接触|照顾|害|为了|陪|辅导|哄)"
     r"(?:给|到|了|不到)?(?:我|自己|家里|家|新生|刚出生|下一代)?(?:的)?"
     r"(?:宝宝|小?孩子|小孩|婴幼儿|婴儿|幼儿|儿子|女儿|娃)(?!看|来|去)|"
-    r"(?:以后|将来|未来|打算|计划|准备).{0,6}(?:小?孩子|小孩|宝宝|婴儿)"
+    r"(?:以后|将来|未来|打算|计划|准备).{0,6}(?:小?孩子|小孩|宝宝|婴儿)|"
+    r"(?:老人|大人)(?:和|与|及|跟|、)?(?:小孩|孩子)|(?:小孩|孩子)(?:和|与|及|跟|、)?(?:老人|大人)"
+)
+EXPECTED = re.compile(  # the child is not born yet, or the mother is meant
+    r"臀位|头位|横位|四维|胎心|胎动|胎盘|脐带|入盆|双顶径|孕\d+周|怀孕\d+|试管|胚胎|羊水|产检|"
+    r"奶水|催奶|[涨胀堵回]奶"
 )
 SURELY_SMALL = re.compile(
     r"宝宝|小朋友|婴儿|幼儿|小儿|娃|宝贝|孙子|孙女|外孙|毛毛|小学|幼儿园|儿童"
@@ -200,11 +205,12 @@ def patient_of(text: str, *, age: float | None = None, sex: str = "") -> Patient
     Source: ours.
     """
     left = NOT_A_CHILD.sub("", text)
-    who = _who(text, child=bool(CHILD.search(left)))
-    years = age if age is not None else age_of(text)
+    named = age_of(text)
+    unborn = named is None and EXPECTED.search(text)
+    who = _who(text, child=not unborn and bool(CHILD.search(left)))
+    years = age if age is not None else named
     if age == 0:  # whole years were asked for; the text may tell the months
-        told = age_of(text)
-        years = told if told is not None and told < 1 else age
+        years = named if named is not None and named < 1 else age
     grown = _grown(left) if years is None and who == "child" else 0.0
     if years is None and grown < GROWN_SON:
         years = AGE_OF.get(who, 4.0 if who == "child" else None)

@@ -24,23 +24,22 @@ class Sounds:
 
     def __init__(self, words: Iterable[str], sounds: Mapping[str, str]) -> None:
         self._signs = _signs(sounds)
-        self._words: dict[str, list[str]] = {}
+        words_of: dict[str, tuple[str, ...]] = {}
         for word in words:
             if self._signs and len(word) >= SIGNS_MIN and CHINESE.fullmatch(word):
-                self._words.setdefault(word.translate(self._signs), []).append(word)
-        self._automaton = ahocorasick.Automaton(ahocorasick.STORE_LENGTH)
-        for sound in self._words:
-            self._automaton.add_word(sound)
+                sound = word.translate(self._signs)
+                words_of[sound] = (*words_of.get(sound, ()), word)
+        self._automaton = ahocorasick.Automaton()
+        for sound, meant in words_of.items():
+            self._automaton.add_word(sound, meant)
         self._automaton.make_automaton()
 
     def find(self, words: str) -> Iterator[tuple[int, int, str]]:
         """Yield (from, to, the word meant) for what is written otherwise than the lexicon does."""
-        if not self._words:
+        if not self._automaton:
             return
-        sound = words.translate(self._signs)
-        for last, length in self._automaton.iter(sound):
-            start, end = last + 1 - length, last + 1
-            meant = self._words[sound[start:end]]
+        for last, meant in self._automaton.iter(words.translate(self._signs)):
+            start, end = last + 1 - len(meant[0]), last + 1
             written = words[start:end]
             if written in meant:
                 continue

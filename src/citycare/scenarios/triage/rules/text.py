@@ -102,8 +102,8 @@ def even(text: str) -> str:
     return re.sub(r"[ \t\u3000]+", " ", made).strip()
 
 
-def when_of(words: str, start: int, who: str) -> When:
-    """Tell when, or of whom, what stands at `start` of a clause is said.
+class Times:
+    """When, or of whom, what stands in one clause is said.
 
     Words that ask (是不是) or look back (以前) reach to the end of the clause; 现在, 突然 and the
     like end what was once. `who` is ill: somebody else's illness is told only of relatives of the
@@ -111,22 +111,42 @@ def when_of(words: str, start: int, who: str) -> When:
 
     Source: ours, after ConText (Harkema et al., J Biomed Inform 2009;42:839).
     """
-    before = words[:start]
-    asked = [one.start() for one in ASKED_AFTER.finditer(before)]
-    told = max((one.end() for one in TOLD.finditer(before)), default=-1)
-    if ASKED.search(words) or (asked and asked[-1] > told):
-        return When.ASKED
-    if who == "self":
-        named = [one.group() for one in PERSON.finditer(words) if one.end() <= start]
-        if named and FAMILY.fullmatch(named[-1]):
+
+    def __init__(self, words: str, who: str) -> None:
+        self._all_asked = bool(ASKED.search(words))
+        self._asked = [one.span() for one in ASKED_AFTER.finditer(words)]
+        self._told = [one.span() for one in TOLD.finditer(words)]
+        self._people = (
+            [(one.span(), bool(FAMILY.fullmatch(one.group()))) for one in PERSON.finditer(words)]
+            if who == "self" else []
+        )  # fmt: skip
+        self._now = [one.span() for one in NOW.finditer(words)]
+        self._earlier = [one.span() for one in PAST_AFTER.finditer(words)]
+        self._past = bool(PAST.search(words))
+
+    def at(self, start: int) -> When:
+        """Tell it of what begins at `start`."""
+        asked = _last_begin(self._asked, start)
+        if self._all_asked or (asked >= 0 and asked > _last_end(self._told, start)):
+            return When.ASKED
+        named = [family for (_, end), family in self._people if end <= start]
+        if named and named[-1]:
             return When.FAMILY
-    last = max((one.end() for one in NOW.finditer(before)), default=-1)
-    earlier = [one.start() for one in PAST_AFTER.finditer(before)]
-    if earlier and earlier[-1] > last:
-        return When.PAST
-    if last < 0 and PAST.search(words):
-        return When.PAST
-    return When.NOW
+        now = _last_end(self._now, start)
+        earlier = _last_begin(self._earlier, start)
+        if earlier >= 0 and earlier > now:
+            return When.PAST
+        if now < 0 and self._past:
+            return When.PAST
+        return When.NOW
+
+
+def _last_begin(spans: Sequence[tuple[int, int]], before: int) -> int:
+    return max((begin for begin, end in spans if end <= before), default=-1)
+
+
+def _last_end(spans: Sequence[tuple[int, int]], before: int) -> int:
+    return max((end for _, end in spans if end <= before), default=-1)
 
 
 def clauses(text: str) -> Iterator[Clause]:
@@ -156,6 +176,8 @@ def denials(words: str, own: Sequence[tuple[int, int]] = ()) -> list[tuple[int, 
 
     Source: the idea of NegEx (Chapman et al., J Biomed Inform 2001;34:301), words ours.
     """
+    if not any(word in words for word in NO):
+        return []
     shadow = CANNOT.sub("\x02", words)
     for word in NO_NOT:
         shadow = shadow.replace(word, "\x02" * len(word))

@@ -75,13 +75,14 @@ def _mentions(
     if not hits:
         return []
     denied = texts.denials(words, _sayings_of_no(hits))
+    times = texts.Times(words, who)
     found: dict[tuple[Kind, int], Mention] = {}
     for hit in hits:
         name = words[hit.start : hit.end]
         no = hit.kind is Kind.FINDING and texts.is_denied(words, hit.parts, denied)
         mention = Mention(
             hit.kind, hit.index, Said.NO if no else Said.YES,
-            texts.when_of(words, hit.start, who), name,
+            times.at(hit.start), name,
             clause.start + hit.start, focus or clause.question,
         )  # fmt: skip
         before = found.get((hit.kind, hit.index))

@@ -22,6 +22,7 @@ from citycare.scenarios.triage.model.dialogue import (
     TextMissing,
 )
 from citycare.scenarios.triage.model.entries import Urgency
+from citycare.scenarios.triage.model.heard import Heard
 from citycare.scenarios.triage.rules.advise import Triage
 from citycare.scenarios.triage.rules.telling import plain
 from citycare.scenarios.triage.rules.text import TEXT_MAX
@@ -116,15 +117,17 @@ async def answer(
         QuestionNotAsked: another question is being asked now.
     """
     before = await _get(cx, dialogue_id, lock=True)
-    asked = advise(triage, before).question
+    heard = triage.hear_again(before)
+    now = triage.advise(heard, before.answers, before.proposed)
     given = next((one for one in before.answers if one.question == question), None)
     if given is not None:
         if given.yes == yes and given.unsure == unsure:
-            return before, advise(triage, before)
+            return before, now
         raise QuestionNotAsked(question=question)
-    if asked is None or asked.id != question:
+    if now.question is None or now.question.id != question:
         raise QuestionNotAsked(question=question)
-    return await _keep(cx, triage, before, (*before.answers, _answer(asked, yes, unsure=unsure)))
+    answered = (*before.answers, _answer(now.question, yes, unsure=unsure))
+    return await _keep(cx, triage, before, heard, answered)
 
 
 async def back(cx: Context, triage: Triage, dialogue_id: UUID) -> tuple[Dialogue, Advice]:
@@ -136,14 +139,14 @@ async def back(cx: Context, triage: Triage, dialogue_id: UUID) -> tuple[Dialogue
     before = await _get(cx, dialogue_id, lock=True)
     if not before.answers:
         return before, advise(triage, before)
-    return await _keep(cx, triage, before, before.answers[:-1])
+    return await _keep(cx, triage, before, triage.hear_again(before), before.answers[:-1])
 
 
 async def _keep(
-    cx: Context, triage: Triage, before: Dialogue, answers: tuple[Answer, ...]
+    cx: Context, triage: Triage, before: Dialogue, heard: Heard, answers: tuple[Answer, ...]
 ) -> tuple[Dialogue, Advice]:
     told = replace(before, answers=answers)
-    advice = advise(triage, told)
+    advice = triage.advise(heard, answers, before.proposed)
     after = replace(
         told,
         advice=plain(triage.knowledge, advice),
