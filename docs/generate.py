@@ -150,7 +150,9 @@ def event_names() -> tuple[set[str], set[str]]:
 
 
 def _is_event(made: ast.expr) -> bool:
-    return ast.unparse(made) in ("Event", "events.Event")
+    if isinstance(made, ast.Attribute):
+        return made.attr == "Event" and isinstance(made.value, ast.Name)
+    return isinstance(made, ast.Name) and made.id == "Event"
 
 
 def events() -> str:

@@ -7,9 +7,10 @@ import json
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 
-from tests.arch.sources import ROOT, package
+from tests.arch.sources import ROOT, nodes, package
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 SAID = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
@@ -28,10 +29,11 @@ def declared() -> set[str]:
     return {name_of(one) for one in PROJECT["project"]["dependencies"]}
 
 
+@cache
 def imported() -> set[str]:
     tops = set()
     for one in package():
-        for node in ast.walk(one.tree):
+        for node in nodes(one.tree):
             if isinstance(node, ast.Import):
                 tops |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -11,7 +11,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.arch.sources import Finding, Source, dotted, functions, package, source, suite
+from tests.arch.sources import (
+    Finding,
+    Source,
+    dotted,
+    functions,
+    nodes,
+    package,
+    source,
+    suite,
+)
 
 FUNCTION_LINES_MAX = 70
 TEST_LINES_MAX = 50
@@ -131,7 +140,7 @@ def banned(one: Source, ban: Ban) -> list[Finding]:
         return []
     return [
         Finding(f"{one.name}:{node.lineno}", f"{dotted(node.func)}(): {ban.instead}")
-        for node in ast.walk(one.tree)
+        for node in nodes(one.tree)
         if isinstance(node, ast.Call)
         and any(_is_call(dotted(node.func), call) for call in ban.calls)
     ]
@@ -148,7 +157,7 @@ def floats_near_money(one: Source) -> list[Finding]:
     """Return `float` used on what is named or typed as money."""
     return [
         Finding(f"{one.name}:{node.lineno}", "money is an int of fen (kit.money), never a float")
-        for node in ast.walk(one.tree)
+        for node in nodes(one.tree)
         if (
             isinstance(node, ast.Call)
             and dotted(node.func) == "float"
@@ -167,7 +176,7 @@ def silent(one: Source) -> list[Finding]:
     """Return `except` blocks that do nothing and do not say why (a comment within them)."""
     lines = one.text.splitlines()
     found = []
-    for node in ast.walk(one.tree):
+    for node in nodes(one.tree):
         if not isinstance(node, ast.ExceptHandler):
             continue
         idle = all(isinstance(part, ast.Pass) or _is_dots(part) for part in node.body)
@@ -185,7 +194,7 @@ def openers(one: Source) -> list[Finding]:
     """Return where a file takes a connection or begins a transaction of its own."""
     return [
         Finding(f"{one.name}:{node.lineno}", "begins a transaction; take cx, which has one")
-        for node in ast.walk(one.tree)
+        for node in nodes(one.tree)
         if isinstance(node, ast.Call)
         and dotted(node.func).endswith((".transaction", ".autocommit"))
         and not dotted(node.func).endswith(("cx.db.transaction", "connection.transaction"))
@@ -199,7 +208,7 @@ def skips(one: Source) -> list[Finding]:
         Finding(
             f"{one.name}:{node.lineno}", "a test runs or does not exist; only outside_data skips"
         )
-        for node in ast.walk(one.tree)
+        for node in nodes(one.tree)
         if isinstance(node, ast.Attribute)
         and node.attr in ("skip", "skipif", "xfail", "importorskip")
         and dotted(node).startswith("pytest.")
