@@ -99,7 +99,16 @@ def test_there_are_at_least_600_doctors_each_with_a_clinic(city: Institutions) -
     assert len(city.doctors) >= 600
     clinics = Counter(one.clinic.practitioner_id for one in city.desks)
     assert all(clinics[doctor.id] == 1 for doctor in city.doctors)
-    assert clinics[None] == len(city.departments)
+    assert clinics[None] == sum(not one.specialty.walk_in for one in city.departments)
+
+
+def test_general_and_childrens_hospitals_see_emergencies_and_fever_without_booking(
+    city: Institutions,
+) -> None:
+    for code in ("20", "16.02"):
+        wards = [one for one in city.departments if one.specialty.code == code]
+        assert {one.organisation.profile for one in wards} == {"general", "children"}
+        assert not {one.id for one in wards} & {one.clinic.department_id for one in city.desks}
 
 
 def test_templates_pass_the_rules_of_booking(city: Institutions) -> None:

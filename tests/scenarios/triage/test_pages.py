@@ -191,6 +191,30 @@ async def test_what_is_not_soon_enough_is_said_so(house: House) -> None:
     assert "这一周没有号了" in page
 
 
+async def test_who_is_seen_without_booking_is_told_where(house: House) -> None:
+    kind = identity.OrganisationKind.HOSPITAL
+    houses = [
+        identity.Organisation(ids.new(), name, name, kind, "310106")
+        for name in ("甲医院", "乙医院")
+    ]
+
+    async def run(cx: Context) -> None:
+        for one, code in zip(houses, ("16.02", "20"), strict=True):
+            await identity.register_organisation(cx, one)
+            await identity.register_department(
+                cx, identity.Department(ids.new(), one.id, code, "不用约")
+            )
+
+    await house.within(run)
+    browser = house.stranger()
+    page = await browser.page(f"{await asked(browser, '发烧咳嗽', age='30')}?advice=1")
+    assert "甲医院" in page
+    assert "乙医院" not in page
+    page = await browser.page(await asked(browser, "胸口疼出冷汗", age="60"))
+    assert "乙医院" in page
+    assert "甲医院" not in page
+
+
 async def test_a_red_flag_stops_at_once_with_120_first(house: House) -> None:
     browser = house.stranger()
     at = await asked(browser, "胸口疼出冷汗", age="60")

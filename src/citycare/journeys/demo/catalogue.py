@@ -81,7 +81,13 @@ def specialties() -> dict[str, tuple[Specialty, ...]]:
     found = document("departments.json")
     known = {
         key: Specialty(
-            key, row["code"], row["name"], row["audience"], row["pull"], tuple(row["good_at"])
+            key,
+            row["code"],
+            row["name"],
+            row["audience"],
+            row["pull"],
+            tuple(row["good_at"]),
+            row.get("walk_in", False),
         )
         for key, row in found["departments"].items()
     }

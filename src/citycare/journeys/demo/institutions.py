@@ -281,9 +281,10 @@ def build(scale: Scale) -> Institutions:
     """Make the whole fixed side of the city."""
     houses = organisations(whole_city=scale.whole_city)
     wards = [ward for house in houses for ward in departments(house)]
-    staff = [list(doctors(ward)) for ward in wards]
+    booked = [ward for ward in wards if not ward.specialty.walk_in]
+    staff = [list(doctors(ward)) for ward in booked]
     desks = []
-    for ward, own in zip(wards, staff, strict=True):
+    for ward, own in zip(booked, staff, strict=True):
         desks.append(desk_of_department(ward, scale))
         desks += [desk_of_doctor(one, number + 1, scale) for number, one in enumerate(own)]
     return Institutions(

@@ -61,6 +61,7 @@ class Specialty:
     audience: str
     pull: int
     good_at: tuple[str, ...]
+    walk_in: bool = False  # nothing to book: whoever comes is seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ SECONDS_AN_HOUR = 3600
 ROUND_M = 100
 METRES_A_DEGREE = 111_320
 GENERAL_PRACTICE = "02"
-EMERGENCY, INTERNAL, SURGERY, CHILDREN = "20", "03", "04", "07"
+EMERGENCY, FEVER_CLINIC, INTERNAL, SURGERY, CHILDREN = "20", "16.02", "03", "04", "07"
 
 
 async def places_for(
@@ -118,20 +118,26 @@ def _offer(one: Found, family: frozenset[UUID]) -> Offer:
 
 
 async def emergencies_for(
-    cx: Context, limit: int, *, near: Position | None = None, child: bool = False
+    cx: Context,
+    limit: int,
+    *,
+    near: Position | None = None,
+    child: bool = False,
+    fever: bool = False,
 ) -> tuple[Emergency, ...]:
-    """Return hospitals with an emergency department, the nearest first.
+    """Return hospitals with an emergency department, or a fever clinic, the nearest first.
 
     Where the city's list names no emergency department (code 20) at all, general hospitals stand
-    in: those with internal medicine and surgery. For a child, those that treat children too.
+    in: those with internal medicine and surgery; for a fever clinic none does. For a child, those
+    that treat children too.
     """
     codes: dict[UUID, set[str]] = {}
     for one in await identity.list_departments(cx):
-        codes.setdefault(one.organisation_id, set()).add(one.code.partition(".")[0])
-    named = {house for house, have in codes.items() if EMERGENCY in have}
-    general = {house for house, have in codes.items() if have >= {INTERNAL, SURGERY}}
-    houses = named or general
-    if child:
+        codes.setdefault(one.organisation_id, set()).update((one.code, one.code.partition(".")[0]))
+    wanted, instead = (FEVER_CLINIC, None) if fever else (EMERGENCY, {INTERNAL, SURGERY})
+    named = {house for house, have in codes.items() if wanted in have}
+    houses = named or {house for house, have in codes.items() if instead and have >= instead}
+    if child and houses:
         houses = {house for house in named or codes if CHILDREN in codes[house]} or houses
     point = point_of(near.latitude, near.longitude) if near is not None else None
     found = [

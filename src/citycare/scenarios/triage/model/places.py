@@ -47,7 +47,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emergency:
-    """An emergency department one can go to; metres are as the crow flies."""
+    """An emergency department or fever clinic one can go to; metres are as the crow flies."""
 
     name: str
     address: str
@@ -84,12 +84,18 @@ class PlacesFor(Protocol):
 
 
 class EmergenciesFor(Protocol):
-    """Finds emergency departments."""
+    """Finds where one is seen without booking: emergency departments and fever clinics."""
 
     async def __call__(
-        self, cx: Context, limit: int, *, near: Position | None = None, child: bool = False
+        self,
+        cx: Context,
+        limit: int,
+        *,
+        near: Position | None = None,
+        child: bool = False,
+        fever: bool = False,
     ) -> tuple[Emergency, ...]:
-        """Return at most `limit` emergency departments, the nearest first.
+        """Return at most `limit` emergency departments, or fever clinics, the nearest first.
 
         With `child` those of hospitals that treat children.
         """

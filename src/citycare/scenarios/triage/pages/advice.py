@@ -60,6 +60,7 @@ class AdvicePage:
     emergencies: tuple[Emergency, ...]
     wishes: tuple[str, ...]
     fever: bool
+    fever_clinics: tuple[Emergency, ...]
     unsure: bool
     watch: tuple[str, ...]
     youth: str
@@ -101,6 +102,7 @@ async def show(
             )  # fmt: skip
             first_day = first_day or found.first_day
         parts.append(_part(one, found, speech, told, said_no))
+    fever = _is_feverish(speech, heard) and first_day != clock.day_of(cx.now)
     page = AdvicePage(
         id=made.id,
         title=speech.words(title),
@@ -112,7 +114,10 @@ async def show(
         if any(one.code == EMERGENCY for one in chosen) or _is_too_late(cx, told, first_day)
         else (),
         wishes=wishes_of(told.intents, tuple(said), speech),
-        fever=_is_feverish(speech, heard) and first_day != clock.day_of(cx.now),
+        fever=fever,
+        fever_clinics=await offers.emergencies(request, cx, made, near, fever=True)
+        if fever
+        else (),
         unsure=not told.sure,
         watch=tuple(speech.finding(one) for one in looking.watch_for(speech.triage, heard)),
         youth=await _youth(request, cx, made, heard),

@@ -85,8 +85,8 @@ def _tag(one: Offer, words: Words) -> Tag | None:
 
 
 async def emergencies(
-    request: Request, cx: Context, made: Dialogue, near: Position | None
+    request: Request, cx: Context, made: Dialogue, near: Position | None, *, fever: bool = False
 ) -> tuple[Emergency, ...]:
-    """Find emergency departments; for a child those of hospitals that treat children."""
+    """Find emergency departments or fever clinics; for a child where children are treated."""
     child = made.age_years is not None and made.age_years < CHILD_UNDER
-    return await emergencies_of(request)(cx, EMERGENCIES, near=near, child=child)
+    return await emergencies_of(request)(cx, EMERGENCIES, near=near, child=child, fever=fever)
