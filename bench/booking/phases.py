@@ -29,6 +29,7 @@ CAPACITY = 5
 LIST_CALLS = 2_000
 LIST_CONNECTIONS = 20
 IDLE_AFTER_S = 20
+IDLE_SLOTS = 10_000
 
 
 def rush_phase(embedded: Embedded) -> Figures:
@@ -181,6 +182,7 @@ def idle_phase(embedded: Embedded) -> Figures:
 
     Proportional set size, summed: memory shared between processes counts once.
     """
+    city.fill(city.fresh(embedded), people=1, slots=IDLE_SLOTS, capacity=CAPACITY)
     with supervised(rush.PORT) as supervisor:
         time.sleep(IDLE_AFTER_S)
         pid = embedded.pid()
