@@ -50,6 +50,8 @@ def whens(text: str) -> dict[str, When]:
         ("勿发烧", set(), {"fever"}),
         ("没抱稳咳嗽", {"cough"}, set()),
         ("没几分钟就咳嗽", {"cough"}, set()),
+        ("十分钟不到就咳嗽", {"cough"}, set()),
+        ("差不多天天咳嗽", {"cough"}, set()),
         ("两个月不到就发烧", {"fever"}, set()),
         ("尿不湿上没有，咳嗽正常", set(), {"cough"}),
     ],
@@ -98,6 +100,8 @@ def test_when_it_was(text: str, when: When) -> None:
         ("三十二岁男性", 32, "male", "self"),
         ("咳嗽三天", None, "", "self"),
         ("我爸心慌", None, "male", "father"),
+        ("老公不在家，我羊水破了", None, "female", "self"),
+        ("老公早泄", None, "male", "husband"),
         ("生了孩子以后咳嗽", None, "", "self"),
     ],
 )

@@ -26,6 +26,7 @@ WITH_CHILD = re.compile(r"孕|怀|胎|羊水|破水|宫缩")
 GONE_WITH = re.compile(r"(?:孕|怀)[^，,。;；]{0,6}$")
 WEEKS_OF_CHILD = (12, 42)  # 34周: how far, not how long
 SMALL = 3.0  # years
+LONG = 180.0  # days; what an illness has lasted so long is not how long the trouble has
 NEAR = 0.12  # a baby's age told again, of its days
 OF_THE_DEAD = re.compile(
     r"去世|过世|走的|走了|没了(?![呼心意反脉知气力劲动声])|没救|遗传|得过|病史|年前"
@@ -94,14 +95,15 @@ def acute_days(heard: Heard) -> float | None:
             found.append(vague)
     text = heard.text
     for pattern in (person.AGE_DAYS, person.AGE_MONTHS, person.AGE_YEARS):
-        text = pattern.sub("", text)
+        text = pattern.sub(lambda match: " " * len(match.group()), text)
     for match in person.LASTING.finditer(text):
         if PASSING.match(text, match.end()):
             continue
         unit = "晚" if match.group(4).startswith("晚") else match.group(4)
         days = person.number(match.group(1)) * person.UNIT_DAYS[unit]
         before = text[: match.start()]
-        if SINCE_THEN.search(before) or _of_a_child(heard, days, unit, before):
+        long_known = days >= LONG and _within(match.start(), named)  # 糖尿病十几年
+        if long_known or SINCE_THEN.search(before) or _of_a_child(heard, days, unit, before):
             elsewise = True
             continue
         found.append(days)

@@ -159,7 +159,7 @@ class Lexicon:
             Hit(kind, index, start, end, ((start, end),))
             for start, end, word in kept
             for kind, index in self._targets(word, inside=(start, end) in nested)
-            if word in self._except or not _covered(kind, index, start, end, cover)
+            if not _covered(kind, index, start, end, cover)
         ]
         hits.extend(
             Hit(*pattern.target, at[0][0], at[-1][1], at)
@@ -254,9 +254,13 @@ def _covered(
     kind: Kind, index: int, start: int, end: int,
     cover: Iterable[tuple[int, int, frozenset[int]]],
 ) -> bool:  # fmt: skip
+    """Tell whether an exception hides a hit; the very word that it is hides nothing but parts."""
     return any(
         a <= start and end <= b
-        and (not_for is EVERYBODY or (kind is Kind.FINDING and index in not_for))
+        and (
+            (a, b) != (start, end) if not_for is EVERYBODY
+            else kind is Kind.FINDING and index in not_for
+        )
         for a, b, not_for in cover
     )  # fmt: skip
 

@@ -79,8 +79,8 @@ WRITES_FROM = 8.0  # years; whoever is younger is written about
 AGE_OF = {"grandmother": 75.0, "grandfather": 75.0}
 FIRST = re.compile(  # somebody who is named first is the one who is ill
     r"^(?:医生|大夫|你好|您好|请问|问一下|问下|[,，。.!！?？ ])*(?:家里|俺)?"
-    r"(?:(?P<grandmother>奶奶|外婆|姥姥)|(?P<grandfather>爷爷|外公|姥爷)|(?P<mother>老?妈妈?|母亲|老娘)"
-    r"|(?P<father>老?爸爸?|父亲|老爹)|(?P<wife>老婆|媳妇|妻子)|(?P<husband>老公|丈夫))"
+    r"(?:(?P<grandmother>奶奶|外婆|姥姥)|(?P<grandfather>爷爷|外公|姥爷)|(?P<mother>老?妈妈?|老?母亲|老娘)"
+    r"|(?P<father>老?爸爸?|老?父亲|老爹)|(?P<wife>老婆|媳妇|妻子)|(?P<husband>老公|丈夫))"
     r"(?![和跟说让叫给都是们]|以前|得过|去世|有.{0,6}史)"
 )
 MYSELF = re.compile(
@@ -93,7 +93,7 @@ OWN = re.compile(  # the writer is ill, whoever else is named
 )
 FEMALE = re.compile(
     r"女(?:性|的|生|士|孩|宝|儿|,|，|\s|\d)|^女|，女|闺女|孙女|孕妇|月经|例假|大姨妈|白带|怀孕|阴道|子宫|卵巢|"
-    r"宫颈|人流|哺乳|姨妈|经期|备孕女|产后|剖腹产|顺产|胎动|孕"
+    r"宫颈|人流|哺乳|姨妈|经期|备孕女|产后|剖腹产|顺产|胎动|孕|羊水|破水|宫缩|奶水"
 )
 MALE = re.compile(
     r"男(?:性|的|生|士|孩|宝|,|，|\s|\d)|^男|，男|儿子|孙子|前列腺|阴茎|龟头|睾丸|阴囊|包皮|早泄|阳痿|勃起|"
@@ -194,8 +194,9 @@ def _who(text: str, *, child: bool) -> str:
     if who == "self" and (first := FIRST.search(text)):
         who = first.lastgroup or who
     own = bool(OWN.search(text))
-    if who != "self" and (own or MYSELF.search(text)):
-        who = "self"
+    married = {"husband": FEMALE, "wife": MALE}.get(who)
+    if who != "self" and (own or MYSELF.search(text) or (married and married.search(text))):
+        who = "self"  # 老公不在家，羊水破了
     return "child" if child and who in ("self", "other") and not own else who
 
 

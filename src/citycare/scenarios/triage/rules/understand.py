@@ -16,6 +16,9 @@ SEVERE = re.compile(
     r"疼得?(?:不行|要命|受不了|厉害|打滚|直不起)|痛得?(?:不行|要命|受不了|厉害|打滚)|剧痛|剧烈|特别疼|特别痛|"
     r"非常疼|非常痛|难以忍受|忍不了|要死"
 )
+SEEN_THERE = re.compile(  # 骨科看了说没事: where one has been is not where one is to go
+    r"(?:那边|医生|大夫|专家)?(?:都|也|先)?(?:(?:看|查|跑|去|挂)(?:了|过|遍)|说(?:没|不|正常|好|查不))"
+)
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 LATIN = re.compile(r"[a-z]{2,}")
 ABUSE = re.compile(r"傻逼|傻b|煞笔|操你|草泥马|妈的|去死吧|滚蛋|垃圾医院|王八蛋|狗屁")
@@ -78,6 +81,8 @@ def _mentions(
     times = texts.Times(words, who)
     found: dict[tuple[Kind, int], Mention] = {}
     for hit in hits:
+        if hit.kind is Kind.DEPARTMENT and SEEN_THERE.match(words, hit.end):
+            continue
         name = words[hit.start : hit.end]
         no = hit.kind is Kind.FINDING and texts.is_denied(words, hit.parts, denied)
         mention = Mention(
