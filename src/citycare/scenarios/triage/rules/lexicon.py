@@ -39,6 +39,7 @@ class _Pattern:
     target: Target | None
     rest: tuple[int, ...]  # numbers of the parts after the first
     not_for: frozenset[int] | None = None  # exception: for these findings; None: no exception
+    of: int | None = None  # the red flag's own finding that says it; None: the target's own words
 
 
 EVERYBODY: frozenset[int] = frozenset({-1})
@@ -83,11 +84,15 @@ class _Made:
             self.excepted.add(word)
 
     def add_pattern(
-        self, target: Target | None, word: str, not_for: frozenset[int] | None = None
+        self,
+        target: Target | None,
+        word: str,
+        not_for: frozenset[int] | None = None,
+        of: int | None = None,
     ) -> None:
         first, *rest = (self._part(one) for one in word.split("~"))
         self.patterns[first, rest[0] if rest else ALONE].append(
-            _Pattern(target, tuple(rest), not_for)
+            _Pattern(target, tuple(rest), not_for, of)
         )
 
     def _part(self, part: str) -> int:
@@ -107,9 +112,9 @@ class Lexicon:
         for target, words in _all(entries):
             for word in map(_even, words):
                 made.add(target, word)
-        for target, words in _alarms(entries):
+        for of, target, words in _alarms(entries):
             for word in map(_even, words):
-                made.add_pattern(target, word)
+                made.add_pattern(target, word, of=of)
         above = _above(entries)
         for n, finding in enumerate(entries.findings):
             for word in map(_even, finding.excepted):
@@ -164,7 +169,7 @@ class Lexicon:
         hits.extend(
             Hit(*pattern.target, at[0][0], at[-1][1], at)
             for pattern, at in found
-            if pattern.target and not _covered(*pattern.target, at[0][0], at[-1][1], cover)
+            if pattern.target and not _covered(*_hidden_as(pattern), at[0][0], at[-1][1], cover)
         )
         return sorted(hits, key=lambda hit: (hit.start, hit.end, hit.kind, hit.index))
 
@@ -210,13 +215,19 @@ class Lexicon:
         return any(kind is Kind.FINDING for kind, _ in self._whole.get(word, ()))
 
 
-def _alarms(entries: Entries) -> Iterable[tuple[Target, Sequence[str]]]:
+def _hidden_as(pattern: _Pattern) -> Target:
+    """Exceptions of a red flag's finding hide what it says, not what the plain finding says."""
+    assert pattern.target is not None
+    return pattern.target if pattern.of is None else (Kind.FINDING, pattern.of)
+
+
+def _alarms(entries: Entries) -> Iterable[tuple[int, Target, Sequence[str]]]:
     """Yield the words of red flags' own findings, for these and for what they mean."""
     place = {one.id: n for n, one in enumerate(entries.findings)}
     for n, finding in enumerate(entries.findings):
         if finding.kind == ALARM:
             for index in (n, *(place[name] for name in finding.means)):
-                yield (Kind.FINDING, index), finding.words
+                yield n, (Kind.FINDING, index), finding.words
 
 
 def _all(entries: Entries) -> Iterable[tuple[Target, Sequence[str]]]:
@@ -234,12 +245,14 @@ def _all(entries: Entries) -> Iterable[tuple[Target, Sequence[str]]]:
 
 
 def _above(entries: Entries) -> list[frozenset[int]]:
-    """Each finding and all that it implies or means, by place."""
+    """Each finding and all that it implies or means, by place; of red flags' own only itself."""
     place = {one.id: n for n, one in enumerate(entries.findings)}
     found = []
     for n in range(len(entries.findings)):
         seen: set[int] = set()
         todo = [n]
+        if entries.findings[n].kind == ALARM:
+            seen, todo = {n}, []
         while todo:
             one = todo.pop()
             if one not in seen:

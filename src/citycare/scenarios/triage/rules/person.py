@@ -40,11 +40,13 @@ AGE_DAYS = re.compile(
 )
 NEWBORN = re.compile(r"新生儿|刚出生|刚满月|满月的|月子里的宝宝")
 CHILD = re.compile(
-    r"宝宝|孩子|小孩|小朋友|婴儿|幼儿|小儿|娃(?!娃鱼)|宝贝|儿子|女儿|闺女|孙子|孙女|外孙|毛毛|"
+    r"宝宝|孩子|小孩|小朋友|婴儿|幼儿|小儿|娃(?!娃鱼)|宝贝|儿子|女儿|闺女|孙子|孙女|外孙|"
+    r"(?<!下面)(?<!身上)毛毛(?![那虫雨躁])|"
     r"男孩|女孩|小学生|幼儿园"
 )
 NOT_A_CHILD = re.compile(
-    r"(?:怀|生|要|想要|打|有过|没有|备孕.{0,4})(?:了|个|过|上|二|出|下|出来|育)?(?:的|健康)?(?:的)?"
+    r"生(?:男孩|女孩)|"
+    r"(?:怀|生|要|想要|打|有过|没有|备孕.{0,4})(?:了|个|过|上|二|出|下|出来|育|完)?(?:的|健康)?(?:的)?"
     r"(?:小?孩子|小孩|宝宝|婴儿)|孩子(?:他|她)?(?:爸|妈)|是孩子|母婴|"
     r"(?:传染|遗传|影响|感染|传|对|给|喂|抱|带着?|管|接触|照顾|害|为了|陪|辅导|哄)"
     r"(?:给|到|了|不到)?(?:我|自己|家里|家|新生|刚出生|下一代)?(?:的)?"
@@ -54,7 +56,7 @@ NOT_A_CHILD = re.compile(
 )
 EXPECTED = re.compile(  # the child is not born yet, or the mother is meant
     r"臀位|头位|横位|四维|胎心|胎动|胎盘|脐带|入盆|双顶径|孕\d+周|怀孕\d+|试管|胚胎|羊水|产检|"
-    r"奶水|催奶|[涨胀堵回]奶"
+    r"奶水|催奶|[涨胀堵回]奶|孕妇.{0,20}(?:宝宝|孩子)(?:出生|生下)"
 )
 SURELY_SMALL = re.compile(
     r"宝宝|小朋友|婴儿|幼儿|小儿|娃|宝贝|孙子|孙女|外孙|毛毛|小学|幼儿园|儿童"
@@ -97,7 +99,7 @@ FEMALE = re.compile(
 )
 MALE = re.compile(
     r"男(?:性|的|生|士|孩|宝|,|，|\s|\d)|^男|，男|儿子|孙子|前列腺|阴茎|龟头|睾丸|阴囊|包皮|早泄|阳痿|勃起|"
-    r"鸡鸡|射精|精液|遗精"
+    r"鸡鸡|射精|精液|遗精|射(?:不出|了)"
 )
 HUSBAND = re.compile(r"老公|丈夫|男朋友|男友")
 WIFE = re.compile(r"老婆|妻子|媳妇|女朋友|女友")
@@ -175,11 +177,15 @@ def age_of(text: str) -> float | None:
     return None
 
 
-def _sex_in(text: str) -> str:
-    """Woman or man, by what is said of the body, else by whom the writer is married to."""
-    female, male = bool(FEMALE.search(text)), bool(MALE.search(text))
-    if female == male:
-        female, male = bool(HUSBAND.search(text)), bool(WIFE.search(text))
+def _sex_in(text: str, who: str) -> str:
+    """Woman or man, by what is said of the body, else by whom the writer is married to.
+
+    Who speaks of the husband's semen is a woman: for the writer the partner comes first.
+    """
+    body = bool(FEMALE.search(text)), bool(MALE.search(text))
+    partner = bool(HUSBAND.search(text)), bool(WIFE.search(text))
+    first, second = (partner, body) if who == "self" and not body[0] else (body, partner)
+    female, male = second if first[0] == first[1] else first
     return "" if female == male else "female" if female else "male"
 
 
@@ -219,7 +225,7 @@ def patient_of(text: str, *, age: float | None = None, sex: str = "") -> Patient
         who = "child"
     if who == "child" and years is not None and years >= 18:  # noqa: PLR2004
         who = "other"
-    found = sex or SEX_OF.get(who, "") or _sex_in(text)
+    found = sex or SEX_OF.get(who, "") or _sex_in(text, who)
     pregnant = True if PREGNANT.search(NOT_PREGNANT.sub("", text)) else None
     if found == "male" or (years is not None and not 10 <= years <= 58):  # noqa: PLR2004
         pregnant = None
