@@ -108,21 +108,31 @@ def _simulated(name: str, triage: Triage, cases: list[simulate.Case], noise: flo
 
 
 def alarms(triage: Triage) -> Figures:
-    """Emergencies and their harmless look-alikes, from the first message alone."""
+    """Emergencies and their harmless look-alikes, from the first message alone.
+
+    Those held back were never mended on: what to expect of the next person's words.
+    """
     figures: Figures = {}
     for key, name, wanted in (
         ("red_flag_recall", "emergencies", True),
         ("false_alarm", "lookalikes", False),
+        ("red_flag_recall_held", "held_emergencies", True),
+        ("false_alarm_held", "held_lookalikes", False),
     ):
         missed, stopped = [], []
+        plain = []
         for entry in truth.lines_of(truth.CASES / f"{name}.jsonl"):
             case = simulate.case_of(entry)
             advice = triage.advise(triage.hear(case.says, age=case.age, sex=case.sex))
             now = advice.urgency is Urgency.NOW
             stopped.append(now)
+            if entry.get("manner") == "plain":
+                plain.append(now)
             if now is not wanted:
                 missed.append({**entry, "alarms": [one.id for one in advice.alarms]})
         figures[key] = truth.share(stopped)
+        if plain:
+            figures[f"{key}_plain"] = truth.share(plain)
         truth.REPORT.mkdir(parents=True, exist_ok=True)
         text = "\n".join(json.dumps(one, ensure_ascii=False) for one in missed)
         (truth.REPORT / f"{name}-failed.jsonl").write_text(text + "\n", encoding="utf8")

@@ -39,7 +39,15 @@ def test_every_file_names_its_sources_and_its_review() -> None:
     ] == []  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "least"), [("emergencies", 150), ("lookalikes", 150)])
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("emergencies", 150),
+        ("lookalikes", 150),
+        ("held_emergencies", 150),
+        ("held_lookalikes", 100),
+    ],
+)
 def test_written_cases_are_many_and_their_ids_unique(name: str, least: int) -> None:
     lines = (KNOWLEDGE / "cases" / f"{name}.jsonl").read_text(encoding="utf8").splitlines()
     ids = [json.loads(line)["id"] for line in lines if line]
