@@ -21,7 +21,7 @@ from citycare.scenarios.triage.rules.understand import understand, with_answers
 SHOWN = 3
 SHARPNESS = 0.65
 NOT_SURE = 0.4
-CALIBRATION = (1.65, 0.75)
+CALIBRATION = (1.8, 0.85)
 URGENT_SHARE = {Urgency.TODAY: 0.5, Urgency.WEEK: 0.4, Urgency.ROUTINE: 0.35}
 GP_SHARE = 0.6
 REASONS = 4
