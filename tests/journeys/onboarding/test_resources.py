@@ -234,7 +234,7 @@ BROKEN: list[tuple[int, dict[str, Any], tuple[str, str, str]]] = [
     ),
     (
         5,
-        {"extension": [{"url": FEE_URL, "valueMoney": {"value": "1.234"}}]},
+        {"extension": [{"url": FEE_URL, "valueMoney": {"value": 1.234}}]},
         ("line 6", "Schedule.extension[clinic-fee]", "money"),
     ),
     (6, {"schedule": ref("Schedule/k-9")}, ("line 7", "schedule", "reference_missing")),

@@ -22,8 +22,13 @@ APPOINTMENT: Json = {
     "status": "booked",
     "start": "2026-11-23T08:00:00Z",
     "end": "2026-11-23T08:30:00Z",
-    "participant": [{"status": "accepted"}, {"status": "accepted"}],
+    "participant": [
+        {"status": "accepted", "actor": {"reference": "Patient/p"}},
+        {"status": "accepted", "actor": {"reference": "Practitioner/d"}},
+    ],
 }
+
+PATIENT: Json = APPOINTMENT["participant"][0]
 
 
 def without(resource: Json, *names: str) -> Json:
@@ -36,18 +41,18 @@ CASES: list[tuple[Json, list[tuple[str, str]]]] = [
     ({}, [("resourceType", "type")]),
     ({"resourceType": "slot"}, [("resourceType", "type")]),
     (without(SLOT, "id"), [("Slot.id", "id")]),
-    (SLOT | {"id": "room 17"}, [("Slot.id", "id")]),
-    (SLOT | {"id": "x" * 65}, [("Slot.id", "id")]),
-    (SLOT | {"id": 17}, [("Slot.id", "id")]),
+    (SLOT | {"id": "room 17"}, [("Slot.id", "value")]),
+    (SLOT | {"id": "x" * 65}, [("Slot.id", "value")]),
+    (SLOT | {"id": 17}, [("Slot.id", "value")]),
     (without(SLOT, "schedule", "end"), [("Slot.schedule", "required"), ("Slot.end", "required")]),
     (SLOT | {"status": "open"}, [("Slot.status", "code")]),
     (SLOT | {"status": ["free"]}, [("Slot.status", "single")]),
-    (SLOT | {"start": "2026-11-23"}, [("Slot.start", "date")]),
-    (SLOT | {"start": "2026-11-23T08:00:00"}, [("Slot.start", "date")]),
-    (SLOT | {"start": "2026-02-30T08:00:00Z"}, [("Slot.start", "date")]),
-    (SLOT | {"start": 20261123}, [("Slot.start", "date")]),
+    (SLOT | {"start": "2026-11-23"}, [("Slot.start", "value")]),
+    (SLOT | {"start": "2026-11-23T08:00:00"}, [("Slot.start", "value")]),
+    (SLOT | {"start": "2026-02-30T08:00:00Z"}, [("Slot.start", "value")]),
+    (SLOT | {"start": 20261123}, [("Slot.start", "value")]),
     (SLOT | {"specialty": {"text": "内科"}}, [("Slot.specialty", "array")]),
-    (SLOT | {"specialty": []}, [("Slot.specialty", "required")]),
+    (SLOT | {"specialty": []}, [("Slot.specialty", "empty")]),
     (
         SLOT | {"schedule": {"reference": "k-1"}},
         [("Slot.schedule.reference", "reference")],
@@ -64,7 +69,9 @@ CASES: list[tuple[Json, list[tuple[str, str]]]] = [
         SLOT
         | {
             "schedule": {"reference": "#inside"},
-            "contained": [{"resourceType": "Schedule", "id": "inside"}],
+            "contained": [
+                {"resourceType": "Schedule", "id": "inside", "actor": [{"reference": "Location/l"}]}
+            ],
         },
         [],
     ),
@@ -72,25 +79,25 @@ CASES: list[tuple[Json, list[tuple[str, str]]]] = [
     (SLOT | {"schedule": {"reference": "https://h.example/fhir/Schedule/9/_history/2"}}, []),
     (SLOT | {"schedule": {"display": "only shown"}}, []),
     (
-        APPOINTMENT | {"participant": [{"status": "accepted"}, {"required": "required"}]},
+        APPOINTMENT | {"participant": [PATIENT, {"type": [{"text": "医生"}]}]},
         [("Appointment.participant[1].status", "required")],
     ),
     (
-        APPOINTMENT | {"participant": [{"status": "coming"}]},
-        [("Appointment.participant.status", "code")],
+        APPOINTMENT | {"participant": [PATIENT | {"status": "coming"}]},
+        [("Appointment.participant[0].status", "code")],
     ),
     (
         APPOINTMENT
         | {"participant": [{"status": "accepted", "actor": {"reference": "Patient/a b"}}]},
         [("Appointment.participant[0].actor.reference", "reference")],
     ),
-    (without(APPOINTMENT, "end"), [("Appointment.end", "required")]),
-    (without(APPOINTMENT, "start", "end"), [("Appointment.start", "required")]),
+    (without(APPOINTMENT, "end"), [("Appointment", "app-2"), ("Appointment", "app-3")]),
+    (without(APPOINTMENT, "start", "end"), [("Appointment", "app-3")]),
     (without(APPOINTMENT, "start", "end") | {"status": "proposed"}, []),
-    ({"resourceType": "Organization", "id": "o"}, [("Organization.name", "required")]),
+    ({"resourceType": "Organization", "id": "o"}, [("Organization", "org-1")]),
     (
         {"resourceType": "Patient", "id": "p", "gender": "男", "birthDate": "1990/01/01"},
-        [("Patient.gender", "code"), ("Patient.birthDate", "date")],
+        [("Patient.gender", "code"), ("Patient.birthDate", "value")],
     ),
     (
         {
@@ -99,11 +106,11 @@ CASES: list[tuple[Json, list[tuple[str, str]]]] = [
             "actor": [{"reference": "Practitioner/d"}],
             "planningHorizon": {"start": "2026-12-01", "end": "2026-11-01"},
         },
-        [("Schedule.planningHorizon", "date")],
+        [("Schedule.planningHorizon", "per-1")],
     ),
     (
         {"resourceType": "Invoice", "id": "i", "subject": {"reference": "nobody"}},
-        [("Invoice.subject.reference", "reference")],
+        [("Invoice.subject.reference", "reference"), ("Invoice.status", "required")],
     ),
 ]
 
@@ -114,9 +121,9 @@ def test_each_fault_names_its_element(resource: Json, expected: list[tuple[str, 
 
 
 def test_a_bottomless_resource_is_refused() -> None:
-    bottom: Json = {}
-    for _ in range(60):
-        bottom = {"extension": [bottom]}
+    bottom: Json = {"url": "urn:x", "valueString": "x"}
+    for _ in range(80):
+        bottom = {"url": "urn:x", "extension": [bottom]}
     found = fhir.violations(SLOT | {"extension": [bottom]})
     assert {each.code for each in found} == {"depth"}
 

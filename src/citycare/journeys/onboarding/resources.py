@@ -82,7 +82,7 @@ class Mapper:
         """Take one resource: check its structure, then keep it or make its row."""
         kind = resource.get("resourceType")
         if kind not in self.late and kind not in ("Practitioner", "Slot"):
-            if any(each.code == "type" for each in fhir.violations(resource)):
+            if any(each.element == "resourceType" for each in fhir.violations(resource)):
                 self._invalid(origin, resource)
             else:
                 self.faults.note("resource_unused", origin, str(kind))

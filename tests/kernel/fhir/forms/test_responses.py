@@ -41,7 +41,7 @@ def answered() -> forms.Filling:
             "g[0]/n": [{"valueInteger": 1}],
             "g[1]/n": [{"valueInteger": 2}],
             "g[1]/t": [{"valueString": "两行\n字"}],
-            "q": [{"valueQuantity": {"value": 37.5, "unit": "°C"}}],
+            "q": [{"valueQuantity": {"value": 37, "unit": "°C"}}],
         }
     )
     return filling
@@ -104,7 +104,7 @@ def test_another_version_takes_over_what_still_fits() -> None:
     )
     filling, lost = forms.carry(forms.read(newer), answered().response("in-progress"), now=NOW)
     assert filling.answers() == {
-        "moved/q": ({"valueQuantity": {"value": 37.5, "unit": "°C"}},),
+        "moved/q": ({"valueQuantity": {"value": 37, "unit": "°C"}},),
         "a": (coding("y"),),
         "g[1]/t": ({"valueString": "两行\n字"},),
     }

@@ -1,0 +1,313 @@
+"""The check of one resource against the definitions: one walk, then the invariants.
+
+Source: HL7 FHIR R4 4.0.1 §2.6 Resource Validation; §2.6.2 JSON representation (arrays, `_name`,
+nulls); §2.3 References; §2.28 contained resources (dom-2 to dom-5, ref-1).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from citycare.kernel.fhir.path import PathError
+from citycare.kernel.fhir.r4.shapes import ANY_RESOURCE, Field, Invariant, Shape, shape
+from citycare.kernel.fhir.r4.tables import RESOURCES
+
+Json = dict[str, Any]
+Place = tuple[Any, str, int] | None  # (place above, name, index or -1); None: not yet anywhere
+
+DEPTH_MAX = 60
+FAULTS_MAX = 100
+REFERENCE = re.compile(
+    r"(?:(?P<base>https?://[^\s?]+?)/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})"
+    r"(?:/_history/[A-Za-z0-9\-.]{1,64})?(?:#[A-Za-z0-9\-.]{1,64})?",
+    re.ASCII,
+)
+ABSOLUTE = re.compile(r"(?:https?://|urn:(?:uuid|oid):)\S+", re.ASCII)
+CONDITIONAL = re.compile(r"(?P<type>[A-Z][A-Za-z]+)\?\S+", re.ASCII)
+
+CONTAINED = "contained"
+ADDRESSES = ("uri", "url", "canonical")
+NOT_CONTAINED = {  # what a contained resource may not have, and the rule that says so
+    CONTAINED: "dom-2", "versionId": "dom-4", "lastUpdated": "dom-4", "security": "dom-5",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong at one place.
+
+    Attributes:
+        place: FHIRPath of the element, as `Observation.component[1].valueQuantity`.
+        code: type, unknown, required, single, array, value, code, choice, reference, target,
+            contained, empty, depth, or the key of an invariant.
+        told: what makes it so, in English: a value, the words of the invariant.
+        warning: it breaks good practice, not a rule.
+    """
+
+    place: str
+    code: str
+    told: str = ""
+    warning: bool = False
+
+
+@dataclass(slots=True)
+class _Own:
+    """The resource that an element belongs to, and what it may call by `#`.
+
+    Attributes:
+        resource: `%resource`: a contained one is its own.
+        root: `%rootResource`: the one that contains it. What a Bundle carries is its own root.
+        inside: ids of the root's contained resources to their types.
+        used: what was called by `#` anywhere in the root.
+    """
+
+    resource: Json
+    root: Json
+    inside: Mapping[str, str]
+    used: set[str]
+
+
+class _At(NamedTuple):
+    """Where the walk is: an object, its place, how deep, and the resource it belongs to."""
+
+    object: Json
+    place: Place
+    depth: int
+    own: _Own
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One check: its faults, and the invariants to be tried once the structure holds."""
+
+    found: list[Fault] = field(default_factory=list)
+    held: list[tuple[Invariant, Any, Place, _Own]] = field(default_factory=list)
+
+    def fault(self, code: str, place: Place, told: str = "", *, warning: bool = False) -> None:
+        if len(self.found) < FAULTS_MAX:
+            self.found.append(Fault(_written(place), code, told[:200], warning))
+
+
+def faults(resource: Any) -> list[Fault]:
+    """Return every fault of a resource, at most 100, empty where it holds all rules of R4.
+
+    Args:
+        resource: JSON as `fhir.loads` gives it, so that decimals keep their digits.
+    """
+    name = resource.get("resourceType") if isinstance(resource, dict) else None
+    if not isinstance(name, str) or name not in RESOURCES:
+        return [Fault("resourceType", "type", str(name))]
+    walk = _Walk()
+    _resource(walk, resource, (None, name, -1), 0)
+    if not any(not one.warning for one in walk.found):
+        for invariant, value, place, own in walk.held:
+            _try(walk, invariant, value, place, own)
+    return walk.found
+
+
+def _resource(
+    walk: _Walk, value: Any, place: Place, depth: int, within: _Own | None = None
+) -> None:
+    """Check a resource; `within`: the one that contains it."""
+    name = value.get("resourceType") if isinstance(value, dict) else None
+    if not isinstance(name, str) or name not in RESOURCES:
+        walk.fault("type", place, str(name))
+        return
+    if within is not None:
+        own = _Own(value, within.root, within.inside, within.used)
+        for element, rule in NOT_CONTAINED.items():
+            if element in value or element in _dict(value.get("meta")):
+                walk.fault(rule, (place, element, -1))
+    else:
+        own = _Own(value, value, _contained(value), set())
+    _object(walk, shape(name), value, place, depth, own)
+    if within is None and own.inside:
+        for index, one in enumerate(value["contained"]):
+            if isinstance(one, dict) and one.get("id") not in own.used and "#" not in own.used:
+                walk.fault("dom-3", (place, "contained", index), f"nothing refers to #{one['id']}")
+
+
+def _dict(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _object(walk: _Walk, kind: Shape, value: Any, place: Place, depth: int, own: _Own) -> None:
+    if type(value) is not dict:
+        walk.fault("type", place, kind.name)
+        return
+    if not value:
+        walk.fault("empty", place)
+        return
+    if depth > DEPTH_MAX:
+        walk.fault("depth", place)
+        return
+    at = _At(value, place, depth, own)
+    fields = kind.fields
+    for name, item in value.items():
+        known = fields.get(name)
+        if known is not None:
+            _element(walk, known, name, item, at)
+        elif name[:1] == "_" and (known := fields.get(name[1:])) and known.check:
+            _extras(walk, known, name, item, at)
+        elif name != "resourceType" or not kind.resource:
+            walk.fault("unknown", (place, name, -1))
+    _whole(walk, kind, value, place)
+    walk.held.extend((one, value, place, own) for one in kind.held)
+
+
+def _whole(walk: _Walk, kind: Shape, value: Json, place: Place) -> None:
+    """Check what no element alone tells: what is missing, and what excludes each other."""
+    for element, names in kind.required:
+        if not any(name in value for name in names):
+            walk.fault("required", (place, element, -1))
+    for element, names in kind.choices:
+        if sum(name in value or f"_{name}" in value for name in names) > 1:
+            walk.fault("choice", (place, element, -1))
+    if kind.name == "Extension" and ("extension" in value) is any(
+        name.startswith(("value", "_value")) for name in value
+    ):
+        walk.fault("ext-1", place, "Must have either extensions or value[x], not both")
+
+
+def _element(walk: _Walk, known: Field, name: str, item: Any, at: _At) -> None:
+    place = at.place
+    if not known.many:
+        if type(item) is list:
+            walk.fault("single", (place, name, -1))
+        else:
+            _value(walk, known, item, (place, name, -1), at)
+        return
+    if type(item) is not list:
+        walk.fault("array", (place, name, -1))
+        return
+    if not item:
+        walk.fault("empty", (place, name, -1))
+    extras = at.object.get(f"_{name}")
+    for index, one in enumerate(item):
+        if one is None and type(extras) is list and index < len(extras) and extras[index]:
+            continue
+        _value(walk, known, one, (place, name, index), at)
+
+
+def _value(walk: _Walk, known: Field, value: Any, place: Place, at: _At) -> None:
+    if known.check is not None:
+        if not known.check(value):
+            walk.fault("value", place, f"{known.type}: {value!r}")
+            return
+        if known.allowed is not None and not _is_allowed(known.allowed, value):
+            walk.fault("code", place, str(value))
+        if value is not True and known.type in ADDRESSES and value[0] == "#":
+            at.own.used.add(value[1:] or "#")
+    elif known.type == ANY_RESOURCE:
+        _resource(walk, value, place, at.depth + 1, at.own if known.element == CONTAINED else None)
+        return
+    else:
+        _object(walk, shape(known.type), value, place, at.depth + 1, at.own)
+        if type(value) is not dict:
+            return
+        if known.type == "Reference":
+            _reference(walk, known, value, place, at.own)
+        elif known.allowed is not None:
+            _coded(walk, known, value, place)
+    walk.held.extend((one, value, place, at.own) for one in known.held)
+
+
+def _extras(walk: _Walk, known: Field, name: str, item: Any, at: _At) -> None:
+    """Check `_name`: ids and extensions of a primitive, or of each in an array."""
+    extra = shape("Element")
+    place, depth, own = at.place, at.depth + 1, at.own
+    if not known.many:
+        _object(walk, extra, item, (place, name, -1), depth, own)
+        return
+    beside = at.object.get(name[1:])
+    if type(item) is not list or (type(beside) is list and len(beside) != len(item)):
+        walk.fault("array", (place, name, -1))
+        return
+    for index, one in enumerate(item):
+        if one is not None:
+            _object(walk, extra, one, (place, name, index), depth, own)
+        elif type(beside) is not list or beside[index] is None:
+            walk.fault("empty", (place, name, index))
+
+
+def _is_allowed(allowed: Mapping[str, frozenset[str]], code: Any, system: str = "") -> bool:
+    if system:
+        return code in allowed.get(system, ())
+    return any(code in some for some in allowed.values())
+
+
+def _coded(walk: _Walk, known: Field, value: Json, place: Place) -> None:
+    """Check Coding, CodeableConcept and Quantity against a required binding."""
+    codings = value.get("coding", ()) if known.type == "CodeableConcept" else (value,)
+    if not isinstance(codings, list | tuple):
+        return
+    allowed = known.allowed
+    assert allowed is not None
+    if not any(
+        isinstance(one, dict)
+        and ("code" not in one or _is_allowed(allowed, one["code"], str(one.get("system", ""))))
+        for one in codings
+    ):
+        walk.fault("code", place, ", ".join(_told(codings)))
+
+
+def _told(codings: Sequence[Any]) -> Iterator[str]:
+    for one in codings:
+        if isinstance(one, dict):
+            yield f"{one.get('system', '')}|{one.get('code', '')}"
+
+
+def _reference(walk: _Walk, known: Field, value: Json, place: Place, own: _Own) -> None:
+    target = value.get("reference")
+    if not isinstance(target, str):
+        return
+    if target.startswith("#"):
+        inner = target[1:]
+        own.used.add(inner or "#")
+        if inner and inner not in own.inside:
+            walk.fault("contained", (place, "reference", -1), target)
+            return
+        kind = own.inside.get(inner, own.root["resourceType"])
+    else:
+        found = REFERENCE.fullmatch(target) or CONDITIONAL.fullmatch(target)
+        if found is None:
+            if ABSOLUTE.fullmatch(target) is None:
+                walk.fault("reference", (place, "reference", -1), target)
+            return
+        kind = found["type"]
+        if kind not in RESOURCES:
+            if ABSOLUTE.fullmatch(target) is None:
+                walk.fault("reference", (place, "reference", -1), target)
+            return
+    if known.targets and kind not in known.targets and ANY_RESOURCE not in known.targets:
+        walk.fault("target", (place, "reference", -1), kind)
+
+
+def _contained(resource: Json) -> Mapping[str, str]:
+    inside = resource.get("contained")
+    return {
+        one["id"]: str(one.get("resourceType"))
+        for one in (inside if isinstance(inside, list) else ())
+        if isinstance(one, dict) and isinstance(one.get("id"), str)
+    }
+
+
+def _try(walk: _Walk, invariant: Invariant, value: Any, place: Place, own: _Own) -> None:
+    try:
+        answer = invariant.path.evaluate(value, resource=own.resource, root=own.root)
+    except PathError as error:
+        walk.fault(invariant.key, place, f"cannot be tried: {error}")
+        return
+    if answer == [False]:  # empty: it does not apply (ras-2 where there is no probability)
+        walk.fault(invariant.key, place, invariant.words, warning=invariant.warning)
+
+
+def _written(place: Place) -> str:
+    parts = []
+    while place is not None:
+        place, name, index = place
+        parts.append(name if index < 0 else f"{name}[{index}]")
+    return ".".join(reversed(parts))
