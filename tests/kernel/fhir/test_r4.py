@@ -114,7 +114,7 @@ def test_a_primitive_may_be_there_by_its_extensions_alone() -> None:
 
 
 def test_what_a_bundle_carries_has_its_own_contained_resources() -> None:
-    bundle = {
+    bundle: Json = {
         "resourceType": "Bundle",
         "type": "collection",
         "entry": [{"resource": copy.deepcopy(OBSERVATION)} for _ in range(2)],
