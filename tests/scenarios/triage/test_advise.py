@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,3 +134,21 @@ def test_a_file_without_a_source_is_a_fault() -> None:
 def test_calibration_is_zero_when_right_as_often_as_said() -> None:
     assert simulate.calibration([(0.75, True)] * 3 + [(0.75, False)]) == pytest.approx(0)
     assert simulate.calibration([(0.95, False)] * 4) == pytest.approx(0.95)
+
+
+def test_the_whole_stands_in_for_parts_that_share_the_belief() -> None:
+    triage = small.triage(
+        departments=[*small.DEPARTMENTS, {"code": "03", "name": "内科", "en": "Internal medicine"}]
+    )
+    place = triage.knowledge.department
+
+    def shown(**share: float) -> list[str]:
+        made = np.zeros(len(place), dtype=np.float32)
+        for code, part in share.items():
+            made[place[code.removeprefix("d").replace("_", ".")]] = part
+        codes = list(place)
+        return [codes[n] for n, *_ in triage._shown(made)]
+
+    assert shown(d02=0.4, d05_01=0.3, d03_01=0.12, d03_04=0.1, d03=0.08) == ["02", "05.01", "03"]
+    assert shown(d02=0.4, d05_01=0.2, d03_01=0.3, d03_04=0.05) == ["02", "03.01", "05.01"]
+    assert shown(d03_01=0.6, d03_04=0.3, d02=0.1) == ["03.01", "03.04", "02"]

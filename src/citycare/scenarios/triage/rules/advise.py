@@ -19,6 +19,7 @@ from citycare.scenarios.triage.rules.reason import ADULT_FROM, Belief, believe
 from citycare.scenarios.triage.rules.understand import understand, with_answers
 
 SHOWN = 3
+WHOLE_LIKELIER = 2.0
 SHARPNESS = 0.65
 NOT_SURE = 0.4
 CALIBRATION = (1.8, 0.85)
@@ -42,6 +43,7 @@ class Triage:
     def __init__(self, knowledge: Knowledge) -> None:
         self.knowledge = knowledge
         self.lexicon = Lexicon(knowledge.entries)
+        self._parts = _parts(knowledge)
 
     def hear(
         self, text: str, *, age: float | None = None, sex: str = "", history: Sequence[str] = ()
@@ -158,11 +160,32 @@ class Triage:
             Suggested(
                 entries.departments[n].code,
                 entries.departments[n].name,
-                round(float(share[n]), 4),
-                *self._reasons(evidence, belief, int(n)),
+                round(likely, 4),
+                *self._reasons(evidence, belief, parts),
             )
-            for n in np.argsort(-share)[:SHOWN]
+            for n, likely, parts in self._shown(share)
         )
+
+    def _shown(self, share: Floats) -> list[tuple[int, float, list[int]]]:
+        """The likeliest departments, each with its share and the places of its parts.
+
+        In place of the last one its betters' whole, where that is much likelier: who has a trouble
+        of internal medicine that fits no one part of it is better off with 内科 than with a guess.
+        """
+        best = [int(n) for n in np.argsort(-share)[:SHOWN]]
+        shown = [(n, float(share[n]), [n]) for n in best]
+        if len(best) < SHOWN:
+            return shown
+        wholes = [
+            (float(share[rest].sum()), whole, rest)
+            for whole, parts in self._parts.items() if whole not in best
+            for rest in ([n for n in parts if n not in best[:-1] and share[n] > 0],)
+        ]  # fmt: skip
+        likely, whole, rest = max(wholes, default=(0.0, 0, []))
+        if likely > WHOLE_LIKELIER * shown[-1][1]:
+            shown[-1] = (whole, likely, rest)
+            shown[1:] = sorted(shown[1:], key=lambda one: -one[1])
+        return shown
 
     def _first_port_of_call(self, patient: Patient) -> int:
         """Where somebody goes of whom nothing is known: general practice, children to theirs."""
@@ -172,11 +195,11 @@ class Triage:
         return self.knowledge.department[child] if small and child else general
 
     def _reasons(
-        self, evidence: Evidence, belief: Belief, department: int
+        self, evidence: Evidence, belief: Belief, departments: list[int]
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """What of the findings makes the department likelier: those there and those not."""
+        """What of the findings makes the departments likelier: those there and those not."""
         tables = self.knowledge.tables
-        inside = belief.treats[:, department] * belief.conditions
+        inside = belief.treats[:, departments].sum(axis=1) * belief.conditions
         if inside.sum() <= 0:
             return (), ()
         inside = inside / inside.sum()
@@ -257,6 +280,16 @@ class Triage:
             if one.kind is Kind.CUE and cues[one.index].intent
         ]  # fmt: skip
         return tuple(dict.fromkeys(found))
+
+
+def _parts(knowledge: Knowledge) -> dict[int, list[int]]:
+    """Main departments that have parts (03 内科: 03.01 呼吸内科 …), each with itself and these."""
+    found: dict[int, list[int]] = {}
+    for code, place in knowledge.department.items():
+        inside = [n for other, n in knowledge.department.items() if other.startswith(f"{code}.")]
+        if len(inside) > 1:
+            found[place] = [place, *inside]
+    return found
 
 
 def _in_vain(answers: tuple[Answer, ...]) -> bool:
