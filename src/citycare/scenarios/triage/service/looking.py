@@ -20,6 +20,7 @@ from citycare.scenarios.triage.store import dialogues as store
 READ = "record.read"
 COMPLAINTS_MAX = 8
 WATCH_MAX = 5
+NOT_WATCHED = ("value", "history")  # nobody sees them coming: a count of white cells, an illness
 COMPLAINT_KINDS = ("symptom", "sign")
 DAYS_A_YEAR = 365.25
 
@@ -62,7 +63,10 @@ def watch_for(triage: Triage, heard: Heard) -> tuple[str, ...]:
     """Return the findings that would make an emergency of what is there: when to worry."""
     knowledge = triage.knowledge
     belief = believe(knowledge, evidence_of(knowledge, heard), SHARPNESS)
-    return flags.to_ask(knowledge, heard, (), belief)[:WATCH_MAX]
+    found = flags.to_ask(knowledge, heard, (), belief)
+    findings = knowledge.entries.findings
+    seen = [one for one in found if findings[knowledge.finding[one]].kind not in NOT_WATCHED]
+    return tuple(seen[:WATCH_MAX])
 
 
 def is_wish_only(heard: Heard) -> bool:
