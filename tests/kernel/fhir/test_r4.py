@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import random
 from decimal import Decimal
 from typing import Any
 
+import fhirkit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -249,3 +251,42 @@ def test_official_examples_are_right_but_for_what_is_known(
         if "resourceType" in resource and any(not one.warning for one in faults(resource)):
             wrong.add(name.rpartition("/")[2].removesuffix(".json"))
     assert wrong == set(KNOWN)
+
+
+# --- against another validator: what it refuses we refuse too
+
+
+def _holders(value: Any) -> list[Any]:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    found = [value] if isinstance(value, dict | list) and value else []
+    return found + [each for one in inner for each in _holders(one)]
+
+
+def _broken(resource: Json, dice: random.Random) -> Json:
+    """Change one thing somewhere; what comes out may be right or wrong."""
+    holder = dice.choice(_holders(resource))
+    key = dice.randrange(len(holder)) if isinstance(holder, list) else dice.choice(list(holder))
+    change: Any = dice.choice(("drop", "rename", None, "x y", 7, {}, [], {"a": 1}, "2026-02-30"))
+    if change == "drop":
+        del holder[key]
+    elif change == "rename" and isinstance(holder, dict):
+        holder["zz"] = holder.pop(key)
+    else:
+        holder[key] = change
+    return resource
+
+
+@pytest.mark.outside_data
+def test_what_another_validator_refuses_is_refused(examples: list[tuple[str, str]]) -> None:
+    dice = random.Random(4)
+    small = [text for _, text in examples if len(text) < 20_000 and '"resourceType"' in text]
+    refused = 0
+    for text in dice.sample(small, 1_500):
+        resource = _broken(fhir.loads(text), dice)
+        if not isinstance(resource.get("resourceType"), str):
+            continue
+        theirs = [one for one in fhirkit.validate(fhir.dumps(resource)) if one.severity == "error"]
+        refused += bool(theirs)
+        if theirs:
+            assert any(not one.warning for one in faults(resource)), (theirs[0], resource)
+    assert refused > 500
