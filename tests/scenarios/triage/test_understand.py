@@ -123,6 +123,8 @@ def test_who_is_ill(text: str, age: float | None, sex: str, who: str) -> None:
         ("咳嗽", None),
         ("疼了10年，这两天加重", 3650),
         ("每天3次", None),
+        ("一天七八回，断断续续半年", 182.5),
+        ("拉了两天十几次", 2),
     ],
 )
 def test_how_long_it_has_lasted(text: str, days: float | None) -> None:
