@@ -20,7 +20,8 @@ class Tables:
     """What the reasoning looks up. C conditions, F findings, D departments, U cues.
 
     `prior` [C] sums to 1; `ages` [5, C] and `sexes` [2, C] multiply it; `share` [F, C] is
-    P(finding | condition); `listed` [F, C] where a clinician said so, or it follows; `base` [F];
+    P(finding | condition); `listed` [F, C] where a clinician said so, or it follows, `told` [F]
+    where any condition does; `base` [F];
     `adult` and `child` [C, D] say who treats it; `cues` [U, C] are likelihood ratios;
     `asked` [3, F] says what one may ask whom (SEXES) and `of_mothers` [F] what only of women who
     may be pregnant; `named_only` [C]; `urgency` [C, 5]; `course` [3, C] for acute, subacute and
@@ -32,6 +33,7 @@ class Tables:
     sexes: Floats
     share: Floats
     listed: NDArray[np.bool_]
+    told: NDArray[np.bool_]
     base: Floats
     adult: Floats
     child: Floats
@@ -45,7 +47,10 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """Entries, tables and where each entry stands; `version` names exactly this state."""
+    """Entries, tables and where each entry stands; `version` names exactly this state.
+
+    `flagged`: for each finding the red flags it helps to meet, as (place, number of the group).
+    """
 
     version: str
     entries: Entries
@@ -55,3 +60,4 @@ class Knowledge:
     department: Mapping[str, int]
     ancestors: tuple[frozenset[int], ...]
     descendants: tuple[frozenset[int], ...]
+    flagged: Mapping[str, tuple[tuple[int, int], ...]]

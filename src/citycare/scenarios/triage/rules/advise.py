@@ -151,7 +151,7 @@ class Triage:
                 patient.age is not None and not one.age_min <= patient.age <= one.age_max
             ):
                 share[n] = 0
-        told = any(self.knowledge.tables.listed[f].any() for f, _ in evidence.present)
+        told = any(self.knowledge.tables.told[f] for f, _ in evidence.present)
         if not (told or evidence.names or evidence.cues or evidence.departments):
             share[self._first_port_of_call(patient)] += 1.0
         total = float(share.sum())

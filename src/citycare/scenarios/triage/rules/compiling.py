@@ -44,7 +44,17 @@ def compile_entries(entries: Entries, version: str) -> Knowledge:
         department=department,
         ancestors=ancestors,
         descendants=tuple(frozenset(one) for one in descendants),
+        flagged=_flagged(entries),
     )
+
+
+def _flagged(entries: Entries) -> dict[str, tuple[tuple[int, int], ...]]:
+    found: dict[str, list[tuple[int, int]]] = {}
+    for place, flag in enumerate(entries.red_flags):
+        for number, group in enumerate(flag.every):
+            for name in group:
+                found.setdefault(name, []).append((place, number))
+    return {name: tuple(pairs) for name, pairs in found.items()}
 
 
 def _closure(parents: Sequence[Sequence[int]]) -> tuple[frozenset[int], ...]:
@@ -81,6 +91,7 @@ def _tables(
         sexes=np.array([one.sex for one in conditions], dtype=np.float32).T,
         share=share,
         listed=listed,
+        told=np.asarray(listed.any(axis=1)),
         base=base,
         adult=adult,
         child=_for_children(adult, entries, department),

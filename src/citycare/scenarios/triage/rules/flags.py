@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from citycare.scenarios.triage.model.answer import Alarm
 from citycare.scenarios.triage.model.entries import URGENCIES, Finding, RedFlag
 from citycare.scenarios.triage.model.heard import Heard, Kind, Mention, Patient, Said, When
-from citycare.scenarios.triage.model.knowledge import Floats, Knowledge
+from citycare.scenarios.triage.model.knowledge import Knowledge
 from citycare.scenarios.triage.rules import person
 from citycare.scenarios.triage.rules import text as texts
 from citycare.scenarios.triage.rules.reason import Belief
@@ -156,14 +156,24 @@ def alarms(knowledge: Knowledge, heard: Heard) -> tuple[Alarm, ...]:
     days = acute_days(heard)
     found = [
         Alarm(flag.id, flag.name, flag.urgency, flag.say)
-        for flag in knowledge.entries.red_flags
-        if _holds(flag, yes) and fits(flag, heard.patient, days)
+        for flag, missing in _touched(knowledge, yes)
+        if not missing and fits(flag, heard.patient, days)
     ]
     return tuple(sorted(found, key=lambda one: URGENCIES.index(one.urgency)))
 
 
-def _holds(flag: RedFlag, yes: set[str]) -> bool:
-    return not yes.intersection(flag.none) and all(yes.intersection(group) for group in flag.every)
+def _touched(
+    knowledge: Knowledge, yes: set[str]
+) -> Iterator[tuple[RedFlag, list[tuple[str, ...]]]]:
+    """Yield each rule that something is there for and nothing against, with what is missing."""
+    met: dict[int, set[int]] = {}
+    for name in yes:
+        for place, number in knowledge.flagged.get(name, ()):
+            met.setdefault(place, set()).add(number)
+    for place, groups in sorted(met.items()):
+        flag = knowledge.entries.red_flags[place]
+        if yes.isdisjoint(flag.none):
+            yield flag, [group for n, group in enumerate(flag.every) if n not in groups]
 
 
 def to_ask(
@@ -179,15 +189,11 @@ def to_ask(
     yes, no = present_of(knowledge, heard)
     days = acute_days(heard)
     found: set[str] = set()
-    for flag in knowledge.entries.red_flags:
-        if not flag.ask or not fits(flag, heard.patient, days) or yes & set(flag.none):
-            continue
-        missing = [group for group in flag.every if not yes.intersection(group)]
-        if len(missing) == 1 and len(flag.every) > 1:
+    for flag, missing in _touched(knowledge, yes):
+        if len(missing) == 1 and flag.ask and fits(flag, heard.patient, days):
             found.update(name for name in missing[0] if _may_ask(knowledge, flag, name))
     found -= no | set(told)
-    chance = knowledge.tables.share @ belief.conditions
-    weighed = {name: _likelier(knowledge, chance, knowledge.finding[name]) for name in found}
+    weighed = {name: _likelier(knowledge, belief, knowledge.finding[name]) for name in found}
     likely = [name for name in weighed if weighed[name] >= LIKELIER]
     return tuple(sorted(likely, key=lambda name: (-weighed[name], name))[:ASKED_MAX])
 
@@ -197,16 +203,16 @@ def _may_ask(knowledge: Knowledge, flag: RedFlag, name: str) -> bool:
     place = knowledge.finding[name]
     if not knowledge.entries.findings[place].ask:
         return False
-    return flag.group not in EXPOSURES or bool(knowledge.tables.listed[place].any())
+    return flag.group not in EXPOSURES or bool(knowledge.tables.told[place])
 
 
-def _likelier(knowledge: Knowledge, chance: Floats, place: int) -> float:
+def _likelier(knowledge: Knowledge, belief: Belief, place: int) -> float:
     """How many times as often as in anybody; what no condition lists, as its general form.
 
     Nothing that fewer than CHANCE_MIN of such people have is worth a question.
     """
-    listed = knowledge.tables.listed[place].any()
-    forms = [place] if listed else list(knowledge.ancestors[place])
-    base = knowledge.tables.base
-    ratios = [float(chance[n] / base[n]) for n in forms if chance[n] >= CHANCE_MIN]
+    forms = [place] if knowledge.tables.told[place] else list(knowledge.ancestors[place])
+    tables = knowledge.tables
+    chances = [(float(tables.share[n] @ belief.conditions), n) for n in forms]
+    ratios = [chance / float(tables.base[n]) for chance, n in chances if chance >= CHANCE_MIN]
     return max(ratios, default=0.0)

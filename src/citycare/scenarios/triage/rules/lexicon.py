@@ -36,7 +36,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
-    target: Target | None
+    targets: tuple[Target, ...]  # none: an exception
     rest: tuple[int, ...]  # numbers of the parts after the first
     not_for: frozenset[int] | None = None  # exception: for these findings; None: no exception
     of: int | None = None  # the red flag's own finding that says it; None: the target's own words
@@ -45,7 +45,7 @@ class _Pattern:
 EVERYBODY: frozenset[int] = frozenset({-1})
 ALARM = "alarm"
 ALONE = -1  # in place of the second part of a pattern that is one class only
-_ALONE = frozenset({ALONE})
+PART_BITS = 24
 
 
 def _even(word: str) -> str:
@@ -69,31 +69,33 @@ class _Made:
         self.whole: dict[str, list[Target]] = defaultdict(list)
         self.excepted: set[str] = set()
         self.literals: dict[str, list[int]] = defaultdict(list)
-        self.patterns: dict[tuple[int, int], list[_Pattern]] = defaultdict(list)
+        self.patterns: dict[int, list[_Pattern]] = defaultdict(list)
+        self.seconds: dict[int, list[int]] = defaultdict(list)
 
     def add(self, target: Target, word: str) -> None:
         if "~" in word or word.startswith("<"):
-            self.add_pattern(target, word)
+            self.add_pattern((target,), word)
         else:
             self.whole[word].append(target)
 
     def add_exception(self, word: str) -> None:
         if "~" in word or word.startswith("<"):
-            self.add_pattern(None, word, EVERYBODY)
+            self.add_pattern((), word, EVERYBODY)
         else:
             self.excepted.add(word)
 
     def add_pattern(
         self,
-        target: Target | None,
+        targets: tuple[Target, ...],
         word: str,
         not_for: frozenset[int] | None = None,
         of: int | None = None,
     ) -> None:
         first, *rest = (self._part(one) for one in word.split("~"))
-        self.patterns[first, rest[0] if rest else ALONE].append(
-            _Pattern(target, tuple(rest), not_for, of)
-        )
+        second = rest[0] if rest else ALONE
+        if _key(first, second) not in self.patterns:
+            self.seconds[first].append(second)
+        self.patterns[_key(first, second)].append(_Pattern(targets, tuple(rest), not_for, of))
 
     def _part(self, part: str) -> int:
         if part not in self._parts:
@@ -112,20 +114,19 @@ class Lexicon:
         for target, words in _all(entries):
             for word in map(_even, words):
                 made.add(target, word)
-        for of, target, words in _alarms(entries):
+        for of, targets, words in _alarms(entries):
             for word in map(_even, words):
-                made.add_pattern(target, word, of=of)
+                made.add_pattern(targets, word, of=of)
         above = _above(entries)
         for n, finding in enumerate(entries.findings):
             for word in map(_even, finding.excepted):
                 made.add_exception(word)
             for word in map(_even, finding.unless):
-                made.add_pattern(None, word, above[n])
+                made.add_pattern((), word, above[n])
         self._whole = _shared(made.whole)
         self._literals = _shared(made.literals)
-        self._patterns: dict[int, dict[int, tuple[_Pattern, ...]]] = defaultdict(dict)
-        for (first, second), patterns in _shared(made.patterns).items():
-            self._patterns[first][second] = patterns
+        self._patterns = _shared(made.patterns)
+        self._seconds = _shared(made.seconds)
         self._except = frozenset(made.excepted)
         self._automaton = ahocorasick.Automaton()
         for word in {*self._whole, *self._literals, *self._except}:
@@ -151,9 +152,9 @@ class Lexicon:
         found = [
             (pattern, at)
             for number, places in list(parts.items())
-            for second in self._seconds(number, parts)
-            for pattern in self._patterns[number][second]
-            for at in _follow(places, pattern.rest, parts, every=pattern.target is None)
+            for key in self._keys(number, parts)
+            for pattern in self._patterns[key]
+            for at in _follow(places, pattern.rest, parts, every=not pattern.targets)
         ]
         kept, nested = self._outermost(whole)
         cover = [(start, end, EVERYBODY) for start, end, word in kept if word in self._except]
@@ -167,18 +168,22 @@ class Lexicon:
             if not _covered(kind, index, start, end, cover)
         ]
         hits.extend(
-            Hit(*pattern.target, at[0][0], at[-1][1], at)
+            Hit(*target, at[0][0], at[-1][1], at)
             for pattern, at in found
-            if pattern.target and not _covered(*_hidden_as(pattern), at[0][0], at[-1][1], cover)
+            for target in pattern.targets
+            if not _covered(*_hidden_as(pattern, target), at[0][0], at[-1][1], cover)
         )
         return sorted(hits, key=lambda hit: (hit.start, hit.end, hit.kind, hit.index))
 
-    def _seconds(self, first: int, parts: Mapping[int, object]) -> set[int]:
-        """Which second parts of patterns that begin so are there: most patterns are not."""
-        if first not in self._patterns:
-            return set()
-        seconds = self._patterns[first].keys()
-        return (seconds & parts.keys()) | (seconds & _ALONE)
+    def _keys(self, first: int, parts: Mapping[int, object]) -> list[int]:
+        """Keys of the patterns whose first two parts are there: most patterns' are not."""
+        seconds = self._seconds.get(first, ())
+        if len(seconds) <= len(parts):
+            there = [_key(first, one) for one in seconds if one in parts or one == ALONE]
+        else:
+            keys = [_key(first, one) for one in (ALONE, *parts)]
+            there = [key for key in keys if key in self._patterns]
+        return there
 
     def _targets(self, word: str, *, inside: bool) -> tuple[Target, ...]:
         targets = self._whole.get(word, ())
@@ -215,19 +220,22 @@ class Lexicon:
         return any(kind is Kind.FINDING for kind, _ in self._whole.get(word, ()))
 
 
-def _hidden_as(pattern: _Pattern) -> Target:
+def _hidden_as(pattern: _Pattern, target: Target) -> Target:
     """Exceptions of a red flag's finding hide what it says, not what the plain finding says."""
-    assert pattern.target is not None
-    return pattern.target if pattern.of is None else (Kind.FINDING, pattern.of)
+    return target if pattern.of is None else (Kind.FINDING, pattern.of)
 
 
-def _alarms(entries: Entries) -> Iterable[tuple[int, Target, Sequence[str]]]:
+def _key(first: int, second: int) -> int:
+    return first << PART_BITS | second + 1
+
+
+def _alarms(entries: Entries) -> Iterable[tuple[int, tuple[Target, ...], Sequence[str]]]:
     """Yield the words of red flags' own findings, for these and for what they mean."""
     place = {one.id: n for n, one in enumerate(entries.findings)}
     for n, finding in enumerate(entries.findings):
         if finding.kind == ALARM:
-            for index in (n, *(place[name] for name in finding.means)):
-                yield n, (Kind.FINDING, index), finding.words
+            means = (n, *(place[name] for name in finding.means))
+            yield n, tuple((Kind.FINDING, one) for one in means), finding.words
 
 
 def _all(entries: Entries) -> Iterable[tuple[Target, Sequence[str]]]:
