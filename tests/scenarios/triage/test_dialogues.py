@@ -93,6 +93,18 @@ async def test_age_and_sex_come_from_the_record_and_the_record_gets_the_answer(
     assert kept["item"][0]["answer"] == [{"valueString": "胸口疼出冷汗"}]
 
 
+async def test_minutes_and_odd_signs_keep_nobody_from_a_stop(cx: Context) -> None:
+    who = await person(cx)
+    mine = as_person(cx, who)
+    words = "胸口疼\x0b\x00出冷汗\x1b，二十分钟了"
+    made, _ = await dialogues.begin(mine, TRIAGE, words, age=60, person_id=who)
+    assert made.state is State.STOPPED
+    assert made.text == "胸口疼出冷汗，二十分钟了"
+    kept = await fhir.get(cx, "QuestionnaireResponse", str(made.id))
+    days = next(one for one in kept["item"] if one["linkId"] == "days")
+    assert str(days["answer"][0]["valueDecimal"]) == "0.014"
+
+
 async def test_a_strangers_dialogue_is_not_there(cx: Context) -> None:
     who, other = await person(cx), await person(cx, "赵四海")
     made, _ = await dialogues.begin(as_person(cx, who), TRIAGE, "咳嗽", person_id=who)

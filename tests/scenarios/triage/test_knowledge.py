@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
+from citycare.kernel import fhir
+from citycare.scenarios.triage.model.dialogue import Dialogue, State
+from citycare.scenarios.triage.rules import simulate
 from citycare.scenarios.triage.rules.reading import read
+from citycare.scenarios.triage.rules.telling import plain, response_as_fhir
 from citycare.scenarios.triage.service.knowledge import documents_of, load
 from citycare.settings import ROOT
 
@@ -16,6 +23,7 @@ GROUPS = {
     "trauma", "poisoning",
 }  # fmt: skip
 MAIN_CODES_MIN = 70
+NOW = datetime(2026, 11, 29, 8, tzinfo=UTC)
 
 
 def test_it_has_no_fault_and_as_much_as_was_promised() -> None:
@@ -63,3 +71,21 @@ def test_a_sentence_of_each_kind_is_answered_kindly() -> None:
     assert triage.advise(triage.hear("我不想活了")).crisis
     man = triage.advise(triage.hear("男，怀孕三个月了", sex="male"))
     assert all(not one.code.startswith("05") for one in man.departments)
+
+
+def test_whatever_is_said_can_be_put_into_the_record() -> None:
+    """A stop must not fail because its record is refused."""
+    triage = load(KNOWLEDGE)
+    dice = random.Random(7)
+    for name in ("emergencies", "lookalikes", "patients_a"):
+        lines = (KNOWLEDGE / "cases" / f"{name}.jsonl").read_text(encoding="utf8").splitlines()
+        for line in dice.sample(lines, 150):
+            case = simulate.case_of(json.loads(line))
+            heard = triage.hear(case.says, age=case.age, sex=case.sex)
+            advice = triage.advise(heard)
+            one = Dialogue(
+                UUID(int=7), UUID(int=8), None, case.says, case.age, case.sex, (),
+                plain(triage.knowledge, advice), triage.knowledge.version, advice.urgency, "20",
+                State.STOPPED, "phone", NOW, NOW,
+            )  # fmt: skip
+            assert fhir.violations(response_as_fhir(triage.knowledge, one, heard)) == [], case.says

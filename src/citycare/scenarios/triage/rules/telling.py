@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from citycare.scenarios.triage.model.answer import Advice
@@ -74,8 +75,8 @@ def response_as_fhir(knowledge: Knowledge, one: Dialogue, heard: Heard) -> dict[
         for name, value in said.items()
     ]
     if heard.days is not None:
-        days = {"linkId": "days", "text": "几天了", "answer": [{"valueDecimal": heard.days}]}
-        answers.append(days)
+        lasted = {"valueDecimal": Decimal(f"{heard.days:.3f}")}  # minutes are told, seconds not
+        answers.append({"linkId": "days", "text": "几天了", "answer": [lasted]})
     if one.advice["intents"]:
         wishes = [{"valueString": wish} for wish in one.advice["intents"]]
         answers.append({"linkId": "intents", "text": "想要什么", "answer": wishes})

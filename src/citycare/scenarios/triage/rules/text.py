@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from citycare.scenarios.triage.model.heard import When
 
 TEXT_MAX = 20_000
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # no words, and no record takes them
 CLAUSE_END = re.compile(r"[，,。.!！?？;；:：\n~～…]+|(?<=[^\x00-\x7f]) +(?=[^\x00-\x7f])")
 SENTENCE_END = re.compile(r"[。!！?？\n]")
 DIALECT = (  # as long as what they replace, so that places stay the same

@@ -25,7 +25,7 @@ from citycare.scenarios.triage.model.entries import Urgency
 from citycare.scenarios.triage.model.heard import Heard
 from citycare.scenarios.triage.rules.advise import Triage
 from citycare.scenarios.triage.rules.telling import plain
-from citycare.scenarios.triage.rules.text import TEXT_MAX
+from citycare.scenarios.triage.rules.text import CONTROL, TEXT_MAX
 from citycare.scenarios.triage.service import records
 from citycare.scenarios.triage.service.proposing import Proposer
 from citycare.scenarios.triage.store import dialogues as store
@@ -61,7 +61,7 @@ async def begin(
         TextMissing: nothing but blanks.
         Forbidden: not allowed for this person.
     """
-    said = text.strip()[:TEXT_MAX]
+    said = CONTROL.sub("", text).strip()[:TEXT_MAX]
     if not said:
         raise TextMissing
     if person_id is not None:
