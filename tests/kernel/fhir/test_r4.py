@@ -131,7 +131,11 @@ def test_what_a_bundle_carries_has_its_own_contained_resources() -> None:
 @pytest.mark.parametrize(
     ("kind", "good", "bad"),
     [
-        ("decimal", [0, Decimal("1.00"), Decimal("-1E-9")], [1.5, "1", True, Decimal("NaN")]),
+        (
+            "decimal",
+            [0, Decimal("1.00"), Decimal("-1E-9")],
+            ["1", True, Decimal("NaN"), float("inf")],
+        ),
         ("date", ["2026", "2026-02", "2024-02-29"], ["2026-2", "2026-02-29", "0000", "26", 2026]),
         ("dateTime", ["2026", "2026-01-01T00:00:00Z"], ["2026-01-01T00:00Z", "2026-01-01T00:00"]),
         ("instant", ["2026-01-01T00:00:00.123+08:00"], ["2026-01-01", "2026-01-01T25:00:00Z"]),

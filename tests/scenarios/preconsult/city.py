@@ -22,6 +22,7 @@ from tests.scenarios.booking.conftest import HOSPITAL, PORTAL, clinic_of, make_p
 from tests.scenarios.booking.resident import HTML, Browser, House
 
 SOON = NOW + timedelta(minutes=30)
+TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 Json = dict[str, Any]
 FIELD = re.compile(r'<input type="hidden" name="(q|was|shown_at)" value="([^"]*)">')
 
@@ -103,6 +104,11 @@ def held(person: UUID) -> list[Json]:
         {
             "resourceType": "AllergyIntolerance",
             "id": str(ids.new()),
+            "clinicalStatus": {
+                "coding": [
+                    {"system": f"{TERMINOLOGY}/allergyintolerance-clinical", "code": "active"}
+                ]
+            },
             "patient": subject,
             "code": {"text": "青霉素"},
         },

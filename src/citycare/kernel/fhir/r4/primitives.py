@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 TEXT_MAX = 1_048_576  # characters
@@ -65,8 +66,11 @@ def _whole(least: int) -> Check:
 
 
 def _decimal(value: Any) -> bool:
+    """Numbers read from JSON are Decimals; a float is what our own code measured (degrees)."""
     if isinstance(value, Decimal):
         return value.is_finite() and len(value.as_tuple().digits) <= DIGITS_MAX
+    if isinstance(value, float):
+        return isfinite(value)
     return type(value) is int and abs(value) < 10**DIGITS_MAX
 
 

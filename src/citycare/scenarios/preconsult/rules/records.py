@@ -23,6 +23,7 @@ APPOINTMENT = "urn:citycare:preconsult:appointment"
 SUGGESTION = "urn:citycare:preconsult:suggestion"
 XHTML = "http://www.w3.org/1999/xhtml"
 TITLE = "预问诊病史"
+UNNAMED = "医生"  # an account without a practitioner's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Doctor:
 
         Source: HL7 FHIR R4 Reference.
         """
-        found: Json = {"display": self.name}
+        found: Json = {"display": self.name or UNNAMED}
         if self.practitioner_id is not None:
             found["reference"] = f"Practitioner/{self.practitioner_id}"
         return found
