@@ -1,13 +1,14 @@
 """The values of each search parameter in a resource: R4's expressions as functions over JSON.
 
 The expressions of the definitions use a small part of FHIRPath. That part is compiled here, with
-the types R4 gives each element, into functions some fifty times faster than FHIRPath itself; an
+the types R4 gives each element, into functions some ten times as fast as FHIRPath itself; an
 expression beyond it is an error when its type is first asked for, never a parameter left out.
 
 Differences from FHIRPath, each meant:
     `as` takes every value of the type, as `ofType` does: the definitions apply it to elements that
     repeat. `DateTime` means `dateTime`. A union may give equal values twice. `resolve() is T` looks
-    at nothing but the reference: its text, or its `type` where that does not tell. Contained resources are not searched: they have no identity of their own.
+    at nothing but the reference: its text, or its `type` where that does not tell. Contained
+    resources are not searched: they have no identity of their own.
 
 Source: HL7 FHIR R4 4.0.1 §3.1.1.4 (search parameters), §2.1.9 FHIRPath; SearchParameter resources.
 """
