@@ -19,7 +19,7 @@ from citycare.cli import triage
 from citycare.cli.running import Json, Tell, bars, console, in_transaction, opened, run, say
 from citycare.kernel import audit, events, identity
 from citycare.kernel.context import SYSTEM, Context, Role
-from citycare.kit import clock, ids, keyring, migrate
+from citycare.kit import clock, ids, keyring, migrate, supervise
 from citycare.kit.embedded import ServerNotReady
 from citycare.kit.pages import PAGE_MAX
 from citycare.settings import DATABASE, Settings, SettingsWrong
@@ -67,7 +67,7 @@ def demo(
     settings = knobs.read()
     _prepare(settings, reset=reset)
     run(_build_city(settings, scale))
-    _sign_in_lines(base)
+    os.environ[supervise.GREETING] = _sign_in_lines(base)
     _serve(settings, port)
 
 
@@ -88,13 +88,15 @@ async def _build_city(settings: Settings, scale: str) -> None:
         console.print(f"There is a city of scale {built.scale} already; --reset makes a new one.")
 
 
-def _sign_in_lines(base: str) -> None:
+def _sign_in_lines(base: str) -> str:
     from citycare.journeys import demo as city  # noqa: PLC0415
 
-    console.print(f"\n[bold]城医通 CityCare[/bold]  {base}\n")
-    for one in city.demo_logins():
-        console.print(f"  {one.role:<14} {one.name:<8} {base}/login/demo?as={one.hint}")
-    console.print("\n  Ctrl-C 停止 to stop\n")
+    with console.capture() as captured:
+        console.print(f"\n[bold]城医通 CityCare[/bold]  {base}\n")
+        for one in city.demo_logins():
+            console.print(f"  {one.role:<14} {one.name:<8} {base}/login/demo?as={one.hint}")
+        console.print("\n  Ctrl-C 停止 to stop\n")
+    return captured.get()
 
 
 def _serve(settings: Settings, port: int) -> None:

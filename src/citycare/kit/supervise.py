@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -26,6 +27,8 @@ STOP_WAIT_S = 8.0
 RESTART_PAUSE_S = 0.5
 HURRY = 5  # deaths in a minute after which restarts slow down
 SLOW_PAUSE_S = 5.0
+CONNECT_S = 0.2
+GREETING = "CITYCARE_GREETING"  # in the environment: words to say when the web answers
 
 
 @dataclass(slots=True)
@@ -73,11 +76,33 @@ class Part:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What people read as soon as the web answers, and not before: they click at once."""
+
+    host: str
+    port: int
+    words: str
+
+    def say(self) -> bool:
+        """Say it if somebody listens on the port; return whether it was said."""
+        try:
+            socket.create_connection((self.host, self.port), CONNECT_S).close()
+        except OSError:
+            return False
+        sys.stdout.write(self.words)
+        sys.stdout.flush()
+        return True
+
+
 class Supervisor:
     """The loop that looks after all parts."""
 
-    def __init__(self, parts: Sequence[Part], embedded: Embedded | None) -> None:
+    def __init__(
+        self, parts: Sequence[Part], embedded: Embedded | None, greeting: Greeting | None = None
+    ) -> None:
         self._parts = parts
+        self._greeting = greeting
         self._embedded = embedded
         self._stopping = False
 
@@ -88,6 +113,8 @@ class Supervisor:
         try:
             while not self._stopping:
                 self._look()
+                if self._greeting is not None and self._greeting.say():
+                    self._greeting = None
                 time.sleep(LOOK_EVERY_S)
         finally:
             for part in reversed(self._parts):
@@ -127,7 +154,9 @@ def main() -> None:
         Part("web", web_command(host, int(port), int(workers))),
         Part("worker", [sys.executable, "-m", "citycare.worker"]),
     ]
-    Supervisor(parts, Embedded(Path(folder[0])) if folder else None).run()
+    words = os.environ.pop(GREETING, "")
+    greeting = Greeting(host, int(port), words) if words else None
+    Supervisor(parts, Embedded(Path(folder[0])) if folder else None, greeting).run()
 
 
 if __name__ == "__main__":
