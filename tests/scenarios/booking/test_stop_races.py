@@ -1,6 +1,7 @@
 """Booking and stopping at the same moment: nobody ends up in a window that is stopped."""
 
 import asyncio
+import contextlib
 from datetime import UTC, date, datetime, time
 from uuid import UUID
 
@@ -48,13 +49,18 @@ async def stopped(database: Database) -> int:
 
 
 async def race(
-    database: Database, refusals: tuple[type[Exception], ...] = (AppError,)
+    database: Database,
+    refusals: tuple[type[Exception], ...] = (AppError,),
+    *,
+    crowd_size: int = CROWD,
+    wait_s: float = 0.05,
 ) -> dict[str, int]:
     """Let a crowd book while the clinic is stopped; count who is where they must not be.
 
-    The stop begins while the first booking is made but not yet committed.
+    The stop begins while the first booking is made but not yet committed; bookings stay open until
+    it is through, at most `wait_s`.
     """
-    inside = asyncio.Event()
+    inside, through = asyncio.Event(), asyncio.Event()
     async with database.transaction() as db:
         cx = Context(db, SYSTEM, NOW, "make", Channel.PHONE, "test")
         await clinics.save_clinics(cx, [CHEN, WANG])
@@ -73,16 +79,20 @@ async def race(
                 cx = Context(db, SYSTEM, NOW, f"r{number}", Channel.PHONE, "test")
                 await book.book(cx, slot, named("person", number))
                 inside.set()
-                await asyncio.sleep(0.3)  # still open when the stop looks, on a busy machine too
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(through.wait(), wait_s)
         except refusals:
             return False
         return True
 
     async def stopping() -> int:
         await inside.wait()
-        return await stopped(database)
+        try:
+            return await stopped(database)
+        finally:
+            through.set()
 
-    crowd = [one(number, slots[number % 2]) for number in range(CROWD)]
+    crowd = [one(number, slots[number % 2]) for number in range(crowd_size)]
     affected, *booked = await asyncio.gather(stopping(), *crowd)
     async with database.autocommit() as db:
         counts = {}
@@ -141,5 +151,6 @@ async def test_control_without_the_slot_lock_somebody_is_left_behind(
 ) -> None:
     unlocked = place_store.LOCK_SLOTS.replace("FOR NO KEY UPDATE", "")
     monkeypatch.setattr(place_store, "LOCK_SLOTS", unlocked)
-    result = await race(database, (AppError, psycopg.Error))
+    # Fewer than there are connections, so that the stop gets one while all of them are open.
+    result = await race(database, (AppError, psycopg.Error), crowd_size=8, wait_s=1)
     assert result["in_stopped"] > 0
