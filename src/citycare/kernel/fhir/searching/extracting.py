@@ -100,7 +100,7 @@ def extractors(resource_type: str) -> Mapping[str, Extractor]:
     """
     if resource_type not in RESOURCES:
         raise TypeUnknown(type=resource_type[:100])
-    told = _told(resource_type)
+    told = definitions_of(resource_type)
     return {
         code: _extractor(resource_type, code, one)
         for code, one in told.items()
@@ -108,7 +108,7 @@ def extractors(resource_type: str) -> Mapping[str, Extractor]:
     }
 
 
-def _told(resource_type: str) -> Mapping[str, Any]:
+def definitions_of(resource_type: str) -> Mapping[str, Any]:
     """Return the definitions of a type and of what it is a kind of."""
     found: dict[str, Any] = {}
     for kind in reversed(list(_kinds(resource_type))):
@@ -128,7 +128,7 @@ def _extractor(resource_type: str, code: str, one: Mapping[str, Any]) -> Extract
     ast = parse(one["x"])
     if isinstance(ast, Binary) and ast.operator == "and":
         return _made(code, one, _condition(ast, focus))
-    ways = _ways(ast, focus, resource_type)
+    ways = ways_through(ast, focus, resource_type)
     return _made(
         code, one, together(ways),
         tuple(
@@ -144,9 +144,9 @@ def _part(resource_type: str, code: str, expression: str, within: Sequence[Way])
     ways = [
         way
         for kind in dict.fromkeys(each.type for each in within)
-        for way in _ways(ast, Way((), kind), resource_type)
+        for way in ways_through(ast, Way((), kind), resource_type)
     ]
-    return _made(code, _told(resource_type)[code], together(ways))
+    return _made(code, definitions_of(resource_type)[code], together(ways))
 
 
 def _made(
@@ -161,7 +161,7 @@ def _made(
     return Extractor(code, ParamType(one["t"]), frozenset(one.get("r", ())), values, parts)
 
 
-def _ways(ast: Ast, focus: Way, resource_type: str) -> list[Way]:  # noqa: C901, PLR0911 - a line a form
+def ways_through(ast: Ast, focus: Way, resource_type: str) -> list[Way]:  # noqa: C901, PLR0911 - a line a form
     """Return the ways of an expression that starts at a focus.
 
     Raises:
@@ -169,7 +169,7 @@ def _ways(ast: Ast, focus: Way, resource_type: str) -> list[Way]:  # noqa: C901,
     """
 
     def below(inner: Ast | None) -> list[Way]:
-        return [focus] if inner is None else _ways(inner, focus, resource_type)
+        return [focus] if inner is None else ways_through(inner, focus, resource_type)
 
     match ast:
         case Special(name="$this"):
@@ -243,7 +243,7 @@ def _condition(ast: Binary, focus: Way) -> Walk:
             Call(target=Member() as there, name="exists", args=()),
             Binary(operator="!=", left=Member() as compared, right=Const(values=(literal,))),
         ) if there == compared and isinstance(literal, bool):
-            ways = _ways(there, focus, focus.type)
+            ways = ways_through(there, focus, focus.type)
         case _:
             raise Beyond(f"condition: {ast}")
     find = together(ways)

@@ -1,0 +1,276 @@
+"""What a resource puts into the index: keys, measures, words of its codes, and what is there.
+
+Lanes of `ways` are gone once each; of a value a lane writes what searches of its type ask for:
+    token      `code`, `system|code`, `system|`; of a code with a required binding, a text or an
+               address `code` alone (a query knows the systems); a phone number without its
+               punctuation; of an identifier also `system|code|value` of its type
+    string     beginnings of its texts and their words, for `:contains` pairs of signs
+    reference  what it leads to, and its identifier as a token
+    uri        the address, and the folders above it
+    composite  one key of its tokens and references together, for `system|code` and `code`
+    date, number, quantity, special, and such parts of a composite: measures
+
+Source: HL7 FHIR R4 4.0.1 §3.1.1.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from typing import Any
+
+from citycare.kernel.fhir.searching import keys as of
+from citycare.kernel.fhir.searching import measures, tokens, words
+from citycare.kernel.fhir.searching.model import ParamType
+from citycare.kernel.fhir.searching.tokens import Measure, Sink
+from citycare.kernel.fhir.searching.walking import Found, Json, Walk
+from citycare.kernel.fhir.searching.ways import Lane, ways_of
+
+__all__ = ["Indexed", "Measure", "indexed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What is kept of one version of a resource.
+
+    Attributes:
+        keys: signed 64-bit, sorted, each once; see `keys`.
+        present: bit n is set if lane n has a value; of a composite, one with all parts.
+        measures: each once, sorted.
+        wordings: (name of a lane; folded texts with a blank between, the whole first, then its
+            words; key of what has this text), for `:text`. A row stands for all resources with the
+            key, so recheck; a text longer than `words.LONG_MIN` has `keys.long_key` instead.
+    """
+
+    keys: tuple[int, ...]
+    present: int
+    measures: tuple[Measure, ...]
+    wordings: tuple[tuple[str, str, int], ...]
+
+
+Write = Callable[[Sequence[Found], Json, Sink], bool]
+"""Writes what is found; returns whether it is something."""
+
+
+def indexed(resource: Json, base: str = "") -> Indexed:
+    """Return what a resource puts into the index. What has a form R4 does not give it is left out.
+
+    Args:
+        resource: its `resourceType` tells the lanes.
+        base: the server's own address: references written with it lead here.
+
+    Raises:
+        TypeUnknown: R4 has no such type.
+    """
+    sink = Sink(base.rstrip("/"))
+    present = 0
+    kind = resource.get("resourceType")
+    for bit, walk, write in _plan(kind if isinstance(kind, str) else ""):
+        found: list[Found] = []
+        walk(resource, resource, found)
+        if found and write(found, resource, sink):
+            present |= bit
+    return Indexed(
+        tuple(sorted(sink.keys)),
+        present,
+        tuple(sorted(sink.measures)),
+        tuple(sorted(sink.wordings)),
+    )
+
+
+@cache
+def _plan(resource_type: str) -> tuple[tuple[int, Walk, Write], ...]:
+    return tuple((1 << lane.number, lane.walk, _write(lane)) for lane in ways_of(resource_type))
+
+
+def _write(lane: Lane) -> Write:
+    writers = [WRITERS[each](lane) for each in sorted(lane.searched)] if lane.indexed else []
+    if len(writers) == 1:
+        return writers[0]
+
+    def every(found: Sequence[Found], resource: Json, sink: Sink) -> bool:
+        for write in writers:
+            write(found, resource, sink)
+        return True
+
+    return every
+
+
+# Tokens
+
+
+def _token(lane: Lane) -> Write:
+    write: Callable[[Lane, Any, Sink], None] = {
+        "CodeableConcept": tokens.write_concept,
+        "Coding": tokens.write_coding,
+        "Identifier": tokens.write_identifier,
+        "ContactPoint": tokens.write_contact,
+    }.get(lane.kind, tokens.write_code)
+
+    def token(found: Sequence[Found], _: Json, sink: Sink) -> bool:
+        for each in found:
+            write(lane, each[1], sink)
+        return True
+
+    return token
+
+
+# Strings, addresses, references
+
+
+def _string(lane: Lane) -> Write:
+    def string(found: Sequence[Found], _: Json, sink: Sink) -> bool:
+        texts = {text for kind, value in found for text in words.wholes_of(kind, value)}
+        if sum(map(len, texts)) > words.LONG_MIN:
+            sink.keys.add(of.long_key(lane))
+            return True
+        starts = {start for text in texts for start in words.beginnings(text)}
+        pieces = {piece for text in texts for piece in words.pieces(words.fold(text))}
+        sink.keys.update([of.key(lane, of.BEGINNING, start) for start in starts])
+        sink.keys.update([of.key(lane, of.PIECE, piece) for piece in pieces])
+        return True
+
+    return string
+
+
+def _uri(lane: Lane) -> Write:
+    def uri(found: Sequence[Found], _: Json, sink: Sink) -> bool:
+        for kind, value in found:
+            if not isinstance(value, str):
+                continue
+            sink.keys.add(of.key(lane, of.URI, value))
+            if kind == "canonical" and "|" in value:
+                sink.keys.add(of.key(lane, of.URI, value.partition("|")[0]))
+            for folder in of.folders_of(value):
+                sink.keys.add(of.key(lane, of.BELOW, folder))
+        return True
+
+    return uri
+
+
+def _reference(lane: Lane) -> Write:
+    def reference(found: Sequence[Found], _: Json, sink: Sink) -> bool:
+        for value in (each[1] for each in found):
+            for hash_ in _links(value, sink.base):
+                sink.keys.add(lane.hash ^ hash_)
+            identifier = value.get("identifier") if type(value) is dict else None
+            if isinstance(identifier, dict) and "resourceType" not in value:
+                system, number = identifier.get("system"), identifier.get("value")
+                tokens.write_coded(lane, system, number, sink)
+        return True
+
+    return reference
+
+
+def _links(value: Any, base: str) -> of.Keys:
+    """Return the hashes of what a Reference, an address or an entry of a Bundle is or leads to."""
+    if isinstance(value, str):
+        return of.link_hashes(value, base)
+    text = value.get("reference")
+    if "resourceType" in value:
+        kind, id_ = value["resourceType"], value.get("id")
+        return (of.resource_hash(kind, id_),) if isinstance(id_, str) else ()
+    return of.link_hashes(text, base) if isinstance(text, str) else ()
+
+
+# What has an order
+
+
+def _measured(spans: Mapping[str, measures.Spans]) -> Callable[[Lane], Write]:
+    def writer(lane: Lane) -> Write:
+        def measure(found: Sequence[Found], _: Json, sink: Sink) -> bool:
+            for kind, value in found:
+                if kind in spans:
+                    for span in spans[kind](value):
+                        sink.measures.add(Measure(lane.hash32, *span))
+            return True
+
+        return measure
+
+    return writer
+
+
+# Composites
+
+
+def _composite(lane: Lane) -> Write:
+    """Make the writer: one key of all points of an element, its ordered parts with that as unit.
+
+    What a search asks of the whole, its parts must have together; where one has no value, nothing
+    is written.
+    """
+    points = [part for part in lane.parts if part.searched & of.POINTS]
+
+    def composite(found: Sequence[Found], resource: Json, sink: Sink) -> bool:
+        something = False
+        for _, element in found:
+            values = _all_parts(lane, element, resource)
+            if values is None:
+                continue
+            something = True
+            told = dict(zip(lane.parts, values, strict=True))
+            hashes = (_points(part, told[part], sink.base) for part in points)
+            keys = [of.tuple_key(lane, each) for each in product(*hashes)]
+            sink.keys.update(keys)
+            for part in lane.parts:
+                for span in _spans(part, told[part]):
+                    sink.measures.update(
+                        [Measure(part.hash32, key, span.low, span.high) for key in keys]
+                    )
+        return something
+
+    return composite
+
+
+def _all_parts(lane: Lane, element: Any, resource: Json) -> list[list[Found]] | None:
+    """Return the values of each part; None where one has none, the last looked at first."""
+    values = []
+    for part in reversed(lane.parts):  # values are what is rarest
+        found = part.values(element, resource)
+        if not found:
+            return None
+        values.append(found)
+    return values[::-1]
+
+
+def _points(part: Lane, found: Sequence[Found], base: str) -> list[int]:
+    """Return the hashes of a part's tokens (`system|code` and `code`) or references, each once."""
+    hashes: dict[int, None] = {}
+    for kind, value in found:
+        if ParamType.REFERENCE in part.searched:
+            hashes |= dict.fromkeys(_links(value, base))
+        else:
+            hashes |= dict.fromkeys(tokens.token_hashes(part, kind, value))
+    return list(hashes)
+
+
+def _spans(part: Lane, found: Sequence[Found]) -> Iterable[measures.Span]:
+    """Yield the spans of an ordered part, by number alone: the first of a value's."""
+    for searched in part.searched:
+        spans = ORDERED.get(searched)
+        for kind, value in found if spans else ():
+            first = next(iter((spans or {}).get(kind, _none)(value)), None)
+            if first is not None:
+                yield first
+
+
+def _none(_: Any) -> Iterable[measures.Span]:
+    return ()
+
+
+ORDERED: Mapping[ParamType, Mapping[str, measures.Spans]] = {
+    ParamType.DATE: measures.DATES,
+    ParamType.NUMBER: measures.NUMBERS,
+    ParamType.QUANTITY: measures.QUANTITIES,
+    ParamType.SPECIAL: measures.POSITIONS,
+}
+WRITERS: Mapping[ParamType, Callable[[Lane], Write]] = {
+    ParamType.TOKEN: _token,
+    ParamType.STRING: _string,
+    ParamType.URI: _uri,
+    ParamType.REFERENCE: _reference,
+    ParamType.COMPOSITE: _composite,
+    **{type_: _measured(spans) for type_, spans in ORDERED.items()},
+}

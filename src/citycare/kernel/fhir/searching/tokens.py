@@ -1,0 +1,159 @@
+"""What tokens put into the index, and where all writers put it.
+
+Source: HL7 FHIR R4 4.0.1 §3.1.1.4.10 token: Coding, CodeableConcept, Identifier, ContactPoint,
+code, boolean, uri, string; §3.1.1.4.4 `:text` and `:of-type`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from citycare.kernel.fhir import terms
+from citycare.kernel.fhir.searching import keys as of
+from citycare.kernel.fhir.searching import words
+from citycare.kernel.fhir.searching.walking import Json
+from citycare.kernel.fhir.searching.ways import Lane
+
+PHONES = frozenset(("phone", "fax", "pager", "sms"))
+
+
+class Measure(NamedTuple):
+    """One row of ordered values.
+
+    Attributes:
+        lane: `hash32` of a lane, or of a composite's part.
+        unit: `measures.RAW`, that of a `measures.canonical` unit, or of a part the key of its
+            composite (`keys.tuple_keys`).
+        low, high: see `measures`.
+    """
+
+    lane: int
+    unit: int
+    low: float
+    high: float
+
+
+@dataclass(slots=True)
+class Sink:
+    """What a resource puts into the index, as it is gathered; `base`: the server's own address."""
+
+    base: str
+    keys: set[int] = field(default_factory=set)
+    measures: set[Measure] = field(default_factory=set)
+    wordings: set[tuple[str, str, int]] = field(default_factory=set)
+
+
+def write_concept(lane: Lane, value: Json, sink: Sink) -> None:
+    """Write each coding of a CodeableConcept, and its text for the first that has a code."""
+    codings = _dicts(value.get("coding"))
+    for coding in codings:
+        write_coding(lane, coding, sink)
+    text = value.get("text")
+    if isinstance(text, str):
+        first = next((each for each in map(_coded, codings) if each is not None), None)
+        _write_words(lane, text, first, sink)
+
+
+def write_coding(lane: Lane, value: Json, sink: Sink) -> None:
+    """Write a Coding, and its display."""
+    coded = _coded(value)
+    write_coded(lane, value.get("system"), value.get("code"), sink)
+    display = value.get("display")
+    if isinstance(display, str):
+        _write_words(lane, display, coded, sink)
+
+
+def _coded(coding: Json) -> int | None:
+    system, code = _text(coding.get("system")), coding.get("code")
+    return of.coded_hash(system, code) if isinstance(code, str) else None
+
+
+def write_coded(lane: Lane, system: Any, code: Any, sink: Sink) -> None:
+    """Write `system|`, `code` and `system|code`, as far as they are there."""
+    system = _text(system)
+    if system:
+        sink.keys.add(lane.hash ^ of.value_hash(of.SYSTEM, system))
+    if isinstance(code, str):
+        sink.keys.add(lane.hash ^ of.value_hash(of.CODE, code))
+        sink.keys.add(lane.hash ^ of.coded_hash(system, code))
+
+
+def _write_words(lane: Lane, text: str, hash_: int | None, sink: Sink) -> None:
+    """Write a text and the key of what has it; a text without a code has a key of its own."""
+    if len(text) > words.LONG_MIN:
+        sink.keys.add(of.long_key(lane))
+        return
+    written = " ".join(words.folded(text))
+    if not written:
+        return
+    if hash_ is None:
+        hash_ = of.value_hash(of.TEXT, written)
+        sink.keys.add(lane.hash ^ hash_)
+    sink.wordings.add((lane.name, written, lane.hash ^ hash_))
+
+
+def write_identifier(lane: Lane, value: Json, sink: Sink) -> None:
+    """Write an Identifier, with each coding of its type, and the text of that."""
+    number = value.get("value")
+    write_coded(lane, value.get("system"), number, sink)
+    kind = value.get("type")
+    if not isinstance(kind, dict):
+        return
+    if isinstance(number, str):
+        for coding in _dicts(kind.get("coding")):
+            system, code = _text(coding.get("system")), coding.get("code")
+            if isinstance(code, str):
+                sink.keys.add(lane.hash ^ of.of_type_hash(system, code, number))
+    text = kind.get("text")
+    if isinstance(text, str):
+        _write_words(lane, text, None, sink)
+
+
+def write_contact(lane: Lane, value: Json, sink: Sink) -> None:
+    """Write a ContactPoint by its value, a phone number as it is compared."""
+    number, system = value.get("value"), value.get("system")
+    if isinstance(number, str):
+        if isinstance(system, str) and system in PHONES:
+            sink.keys.add(of.key(lane, of.PHONE, terms.phone(number)))
+        else:
+            sink.keys.add(of.key(lane, of.CODE, number))
+
+
+def write_code(lane: Lane, value: Any, sink: Sink) -> None:
+    """Write a code, text, address or boolean, which has no system of its own."""
+    if isinstance(value, bool):
+        value = "true" if value else "false"
+    if isinstance(value, str):
+        sink.keys.add(of.key(lane, of.CODE, value))
+
+
+def token_hashes(part: Lane, kind: str, value: Any) -> Iterable[int]:
+    """Yield the hashes of a token as a part: of `code`, and of it with its system or with none."""
+    match kind, value:
+        case "CodeableConcept", dict():
+            codings = [
+                (_text(each.get("system")), each.get("code"))
+                for each in _dicts(value.get("coding"))
+            ]
+        case "Coding", dict():
+            codings = [(_text(value.get("system")), value.get("code"))]
+        case _, bool():
+            codings = [("", "true" if value else "false")]
+        case _, str():
+            codings = [(system, value) for system in sorted(part.codes.get(value, ("",)))]
+        case _:
+            codings = []
+    for system, code in codings:
+        if isinstance(code, str):
+            yield of.value_hash(of.CODE, code)
+            yield of.coded_hash(system, code)
+
+
+def _dicts(value: Any) -> list[Json]:
+    return [each for each in value if type(each) is dict] if type(value) is list else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
