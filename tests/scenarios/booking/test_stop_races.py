@@ -94,12 +94,17 @@ async def race(
 
     crowd = [one(number, slots[number % 2]) for number in range(crowd_size)]
     affected, *booked = await asyncio.gather(stopping(), *crowd)
+    counts = await misplaced(database)
+    return counts | {"affected": affected, "booked": sum(booked)}
+
+
+async def misplaced(database: Database) -> dict[str, int]:
+    counts = {}
     async with database.autocommit() as db:
-        counts = {}
         for name, query in (("in_stopped", IN_STOPPED), ("twice", TWICE)):
             row = await (await db.execute(query)).fetchone()
             counts[name] = row["n"] if row else -1
-    return counts | {"affected": affected, "booked": sum(booked)}
+    return counts
 
 
 async def booked_late(database: Database, monkeypatch: pytest.MonkeyPatch, *, busy: bool) -> None:
