@@ -98,6 +98,14 @@ def test_days_go_on_counting_until_the_visit() -> None:
     assert days_now(told(), NOW) is None
 
 
+def test_whole_days_are_told_and_go_on_by_the_calendar() -> None:
+    soon = timedelta(minutes=20)
+    assert days_now(told(days=3.0), NOW + soon) == 3.0
+    found = answers_told(HEART, told(words="胸闷", days=3.0), NOW + soon, {})
+    assert found["since"][0]["valueCoding"]["code"] == "days-3"
+    assert days_now(told(days=0.25), NOW + timedelta(hours=6)) == 0.5
+
+
 def test_words_and_days_answer_their_questions() -> None:
     found = answers_told(HEART, told(words="胸闷", days=21.0), NOW, {})
     assert found["chief"] == [{"valueString": "胸闷"}]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from citycare.kit import clock
 from citycare.scenarios.preconsult.model import Told
 from citycare.scenarios.preconsult.rules.paper import Json, Option, Paper, Question
 
@@ -82,11 +83,15 @@ def told_from_json(kept: Mapping[str, Any]) -> Told:
 def days_now(told: Told, now: datetime) -> float | None:
     """Return how many days it has lasted by now: as told then, and what has passed since.
 
+    Who says "three days" counts days of the calendar, not hours; who says "an hour" does.
+
     Source: ours.
     """
-    if told.days is None or told.on is None:
+    if told.days is None or told.on is None or now <= told.on:
         return told.days
-    return told.days + max(0.0, (now - told.on).total_seconds() / DAY_S)
+    if told.days < 1:
+        return told.days + (now - told.on).total_seconds() / DAY_S
+    return told.days + (clock.day_of(now) - clock.day_of(told.on)).days
 
 
 def answers_told(
