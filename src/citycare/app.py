@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from fastapi import FastAPI
 from citycare import settings as knobs
 from citycare.journeys.demo.cast import demo_logins
 from citycare.journeys.guidance import alarms, origins, places
-from citycare.kit.db import Database
+from citycare.kit.db import Connection, Database
 from citycare.scenarios import booking, preconsult, triage
 from citycare.scenarios.booking.api import bookings, draw, emergency, queue, rush, slots
 from citycare.scenarios.booking.pages import (
@@ -40,6 +41,7 @@ from citycare.scenarios.booking.pages import (
     waiting_room,
 )
 from citycare.scenarios.booking.service.draw import keys_in
+from citycare.scenarios.exchange.api import rest
 from citycare.scenarios.preconsult.pages import authoring, prepare, prepared
 from citycare.scenarios.preconsult.service import papers
 from citycare.scenarios.triage import api as triage_api
@@ -85,6 +87,7 @@ PARTS = Parts(
         draw.router,
         queue.router,
         emergency.router,
+        rest.router,
         triage_api.router,
         ask.router,
         dialogue.router,
@@ -180,8 +183,13 @@ def create(settings: Settings, database: Database, parts: Parts = PARTS) -> Fast
     app.state.triage_places = places.places_for
     app.state.triage_emergencies = places.emergencies_for
     app.state.booking_origins = origins.Origins()
+    app.state.exchange = rest.door(app.state.edge, _no_app)
     app.state.rush = rush.build(database, parts.now, lambda: keys_in(settings.home))
     return app
+
+
+async def _no_app(_: Connection, __: str, ___: datetime) -> None:
+    """Know no token of an app."""
 
 
 def _proposer(settings: Settings) -> ModelProposer | None:

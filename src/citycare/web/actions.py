@@ -33,6 +33,7 @@ POLICY_WORDS: dict[str, str] = {
     "person.read": mark("查看人员信息"),
     "person.correct": mark("更正人员信息"),
     "person.relations": mark("管理代办关系"),
+    "record.exchange": mark("机构系统交换健康档案"),
     "record.read": mark("查看健康档案"),
     "record.write": mark("书写病历"),
     "record.break_glass": mark("紧急查阅"),
@@ -144,6 +145,7 @@ ROLES: dict[Role, str] = {
     Role.CLERK: mark("窗口"),
     Role.COMMUNITY_GP: mark("家庭医生"),
     Role.OPERATOR: mark("平台管理员"),
+    Role.EXCHANGE: mark("机构系统"),
     Role.SYSTEM: mark("系统"),
 }
 CHANNELS: dict[Channel, str] = {

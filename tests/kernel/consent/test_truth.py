@@ -66,6 +66,7 @@ TRUTH: dict[str, set[str]] = {
         | {"gp here", "system"}
     ),
     "record.write": {"clinician here", "gp here", "system"},
+    "record.exchange": {"system here", "system of the city", "system"},
     "record.break_glass": {"clinician here", "clinician elsewhere", "clinician with glass"},
     "record.access_log": {"self", "merged", "guardian", "proxy record", "operator"},
     "consent.give": {"self", "merged", "guardian"},
@@ -137,6 +138,9 @@ async def city(cx: Context) -> City:
         "gp here": _actor(None, Grant(Role.COMMUNITY_GP, HERE)),
         "gp elsewhere": _actor(None, Grant(Role.COMMUNITY_GP, ELSEWHERE)),
         "operator": _actor(None, Grant(Role.OPERATOR)),
+        "system here": _actor(None, Grant(Role.EXCHANGE, HERE)),
+        "system elsewhere": _actor(None, Grant(Role.EXCHANGE, ELSEWHERE)),
+        "system of the city": _actor(None, Grant(Role.EXCHANGE)),
         "system": SYSTEM,
     }
     # staff accounts without a person are no residents

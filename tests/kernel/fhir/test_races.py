@@ -22,7 +22,7 @@ async def test_writers_at_once_give_one_version_each(database: Database) -> None
     async def one(number: int) -> int:
         async with database.transaction() as db:
             cx = Context(db, SYSTEM, clock.now(), "race")
-            return (await fhir.put(cx, [place(f"{number}楼")]))[0].version
+            return (await fhir.put(cx, [place(f"{number}楼")]))[0].key.version
 
     await one(0)
     versions = await asyncio.gather(*(one(number) for number in range(1, CROWD)))

@@ -20,8 +20,8 @@ def place(name: str, **more: Any) -> Json:
 
 
 async def test_a_new_resource_is_version_1_and_carries_its_meta(cx: Context) -> None:
-    keys = await fhir.put(cx, [place("三楼", meta={"source": "urn:oid:1.2.3"})])
-    assert keys == [fhir.Key("Location", "room-17", 1)]
+    kept = await fhir.put(cx, [place("三楼", meta={"source": "urn:oid:1.2.3"})])
+    assert [one.key for one in kept] == [fhir.Key("Location", "room-17", 1)]
     assert await fhir.get(cx, "Location", "room-17") == {
         "resourceType": "Location",
         "id": "room-17",
@@ -72,7 +72,8 @@ async def test_deleted_is_not_found_but_its_history_is_and_it_can_come_back(cx: 
         await fhir.delete(cx, "Location", "room-17")
     assert (await fhir.search(cx, "Location", {"name": "三楼"})).items == []
     assert (await fhir.search(cx, "Location", {})).items == []
-    assert await fhir.put(cx, [place("四楼")]) == [fhir.Key("Location", "room-17", 3)]
+    (back,) = await fhir.put(cx, [place("四楼")])
+    assert back.key == fhir.Key("Location", "room-17", 3)
     page = await fhir.history(cx, "Location", "room-17")
     assert [(each.number, each.deleted) for each in page.items] == [
         (3, False),
@@ -143,7 +144,7 @@ async def test_official_examples_come_back_as_they_went_in(
     cx: Context, examples_of_our_types: list[Json]
 ) -> None:
     assert len(examples_of_our_types) > 70
-    keys = await fhir.put(cx, examples_of_our_types)
+    keys = [one.key for one in await fhir.put(cx, examples_of_our_types)]
     assert {key.version for key in keys} == {1}
     for given in examples_of_our_types:
         kept = await fhir.get(cx, given["resourceType"], given["id"])

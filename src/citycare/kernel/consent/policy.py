@@ -133,6 +133,9 @@ POLICY: dict[str, Rule] = {
         (Self(), Proxy("record"), TREATING, FAMILY_GP, BrokenGlass(), JOB),
     ),
     "record.write": Rule("书写病历", (TREATING, FAMILY_GP, JOB)),
+    "record.exchange": Rule(
+        "机构系统交换健康档案", (RoleHere(Role.EXCHANGE), Care(Role.EXCHANGE), JOB)
+    ),
     "record.break_glass": Rule("紧急查阅", (RoleAnywhere(Role.CLINICIAN),)),
     "record.access_log": Rule("查看谁看过我的档案", (Self(), Proxy("record"), OPERATOR)),
     "consent.give": Rule("签署或撤回同意", (Self(), Guardian())),

@@ -19,6 +19,7 @@ class Role(StrEnum):
     CLERK = "clerk"
     COMMUNITY_GP = "community_gp"
     OPERATOR = "operator"
+    EXCHANGE = "exchange"  # no person: the system of an organisation, or of the city
     SYSTEM = "system"
 
 

@@ -24,23 +24,20 @@ from citycare.kernel.fhir.model import (
     TypeUnknown,
     ValueBroken,
     Version,
+    VersionConflict,
     Violation,
 )
+from citycare.kernel.fhir.r4 import RESOURCES
+from citycare.kernel.fhir.rows import Kept, dumps, loads
 from citycare.kernel.fhir.search import search
-from citycare.kernel.fhir.store import (
-    create,
-    delete,
-    dumps,
-    find_many,
-    get,
-    history,
-    loads,
-    put,
-)
+from citycare.kernel.fhir.store import create, delete, put
 from citycare.kernel.fhir.validate import violations
+from citycare.kernel.fhir.versions import Stored, find_many, find_stored, get, history
 
 __all__ = [
+    "RESOURCES",
     "Invalid",
+    "Kept",
     "Key",
     "ParameterUnknown",
     "Params",
@@ -48,15 +45,18 @@ __all__ = [
     "ResourceDeleted",
     "ResourceExists",
     "ResourceNotFound",
+    "Stored",
     "TooMany",
     "TypeUnknown",
     "ValueBroken",
     "Version",
+    "VersionConflict",
     "Violation",
     "create",
     "delete",
     "dumps",
     "find_many",
+    "find_stored",
     "get",
     "history",
     "loads",

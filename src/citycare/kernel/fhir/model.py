@@ -96,6 +96,20 @@ class ResourceExists(Conflict):
     words = "这条健康数据已经存在，没有重复保存。请刷新后再看。"
 
 
+class VersionConflict(Conflict):
+    """The resource has another version by now than the one this change was made from."""
+
+    code = "fhir.version_conflict"
+    words = "这条健康数据刚刚被别人改过，没有保存。请重新读取最新版本后再改。"
+
+
+class ResourceReferenced(Conflict):
+    """Other resources refer to this one; delete or change them first."""
+
+    code = "fhir.referenced"
+    words = "还有其他健康数据引用了这一条，不能删除。请先处理引用它的数据。"
+
+
 class ParameterUnknown(Incorrect):
     """This search parameter does not exist for this type."""
 

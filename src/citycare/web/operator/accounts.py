@@ -34,6 +34,7 @@ GIVEN = (
     Role.CLERK,
     Role.SCHEDULER,
     Role.OPERATOR,
+    Role.EXCHANGE,
 )
 WHOLE_CITY = mark("全市")
 

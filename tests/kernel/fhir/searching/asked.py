@@ -18,7 +18,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from citycare.kernel.fhir import dates
-from citycare.kernel.fhir.r4 import parameters
+from citycare.kernel.fhir.r4 import compartments, parameters
 from citycare.kernel.fhir.searching.model import (
     Amount,
     Chain,
@@ -40,6 +40,7 @@ from citycare.kernel.fhir.searching.model import (
     Uri,
     Value,
 )
+from citycare.kernel.fhir.searching.reading import within_compartments
 from citycare.kit import clock
 from tests.kernel.fhir.searching import comparing, wording
 from tests.kernel.fhir.searching.oracle import Key, Oracle, definition, reference_params
@@ -397,6 +398,13 @@ def _having(dice: Random, oracle: Oracle, key: Key, depth: int) -> Having | None
     return Having(other[0], param, _criterion(dice, oracle, other, depth + 1))
 
 
+def _within(dice: Random, oracle: Oracle) -> Criterion:
+    """Return a criterion on compartments of the town, one or two."""
+    owners = sorted(key for key in oracle.resources if key[0] in compartments())
+    some = dice.sample(owners, dice.choice([1, 2]))
+    return within_compartments(*(Link(id_, (kind,)) for kind, id_ in some))
+
+
 def _sorts(dice: Random, resource_type: str) -> tuple[Sort, ...]:
     codes = {
         code: ParamType(one["t"])
@@ -449,9 +457,12 @@ def queries(draw: st.DrawFn, resources: Sequence[Json]) -> Query:
         types = tuple(dice.sample(kinds, dice.choice([0, 2, 3])))  # none: all
         criteria = [_common(dice, oracle, key) for _ in range(count)]
         return Query(types, tuple(criteria), includes=_includes(dice, oracle, searched))
+    asked = [_criterion(dice, oracle, key) for _ in range(count)]
+    if dice.choice([False] * 9 + [True]):
+        asked[0] = _within(dice, oracle)
     return Query(
         (searched,),
-        tuple(_criterion(dice, oracle, key) for _ in range(count)),
+        tuple(asked),
         sort=_sorts(dice, searched) if draw(st.booleans()) else (),
         includes=_includes(dice, oracle, searched) if draw(st.booleans()) else (),
     )

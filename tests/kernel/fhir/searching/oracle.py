@@ -27,7 +27,7 @@ from typing import Any
 from citycare.kernel.fhir import dates
 from citycare.kernel.fhir.model import ParameterUnknown, ValueBroken
 from citycare.kernel.fhir.path import Node, compiled
-from citycare.kernel.fhir.r4 import RESOURCES, parameters
+from citycare.kernel.fhir.r4 import RESOURCES, compartments, parameters
 from citycare.kernel.fhir.searching.model import (
     Amount,
     Chain,
@@ -186,6 +186,9 @@ class Oracle:
     def _holds(self, key: Key, criterion: Criterion | Having) -> bool:
         if isinstance(criterion, Having):
             return self._had(key, criterion)
+        if criterion.param == "_compartment":
+            links = (asked for asked in criterion.values if isinstance(asked, Link))
+            return any(self._belongs(key, kind, link.id) for link in links for kind in link.types)
         values = self.values(key, criterion.param)
         if criterion.chain is not None:
             return any(self._chained(value, criterion.chain) for value in values)
@@ -200,6 +203,15 @@ class Oracle:
             for asked in criterion.values
         )
         return found != criterion.modifier.startswith("not")
+
+    def _belongs(self, key: Key, kind: str, id_: str) -> bool:
+        """Tell whether this is the resource a compartment is of, or refers to it as one in it does.
+
+        Source: R4 §3.1.1.2.1 compartments; CompartmentDefinition resources.
+        """
+        codes = compartments()[kind].get(key[0], ())
+        links = (self._targets(key, code) for code in codes if code != "{def}")
+        return key == (kind, id_) or any((kind, id_) in some for some in links)
 
     def _chained(self, value: Any, chain: Chain) -> bool:
         """Tell whether the target of a reference is here, and holds.

@@ -10,17 +10,20 @@ from typing import Any
 import pytest
 
 from citycare.kernel import fhir
-from citycare.kernel.fhir.r4 import RESOURCES
+from citycare.kernel.fhir.r4 import RESOURCES, compartments
 from citycare.kernel.fhir.searching import keys, measures
 from citycare.kernel.fhir.searching.extracting import extractors
-from citycare.kernel.fhir.searching.indexing import Indexed, Measure, indexed
+from citycare.kernel.fhir.searching.indexing import Indexed, indexed
 from citycare.kernel.fhir.searching.model import (
+    Amount,
     Link,
+    Number,
+    ParamType,
     Parts,
-    Text,
+    Prefix,
     Token,
 )
-from citycare.kernel.fhir.searching.ways import Lane, lanes_for, ways_of
+from citycare.kernel.fhir.searching.ways import Lane, belonging_of, lanes_for, main_of, ways_of
 from tests.kernel.fhir.searching import made
 from tests.kernel.fhir.searching.test_extracting import made_resource
 
@@ -123,7 +126,7 @@ HASHES = {
     "coded": -4975552118718457789,
     "code": 6198596285224256100,
     "word": 5681840265008658580,
-    "mass": 4925660776456846785,
+    "mass": 1146844769,
 }
 
 
@@ -137,13 +140,9 @@ def test_a_coding_is_found_three_ways() -> None:
         assert hit(found, keys.token_keys(code, asked))
     for asked in (Token("", "8480-6"), Token("urn:x", "8480-6"), Token(None, "8480")):
         assert not hit(found, keys.token_keys(code, asked))
-    assert found.wordings == (
-        (
-            "Observation.code",
-            "systolicbloodpressure systolic blood pressure",
-            keys.token_keys(code, Token(made.LOINC, "8480-6"))[0],
-        ),
-    )
+    (coded,) = keys.token_keys(code, Token(made.LOINC, "8480-6"))
+    words = "systolicbloodpressure systolic blood pressure"
+    assert found.wordings == ((code.hash32, coded, words),)
 
 
 def test_a_code_without_system() -> None:
@@ -185,8 +184,8 @@ def test_identifiers_and_their_types() -> None:
     assert hit(found, (keys.of_type_key(identifier, asked),))
     other = Parts((Token(made.V2_0203, "MR"), Token(None, number)))
     assert not hit(found, (keys.of_type_key(identifier, other),))
-    ((name, text, key),) = found.wordings
-    assert (name, text) == ("Patient.identifier", "medicalrecord medical record")
+    ((way, key, text),) = found.wordings
+    assert (way, text) == (identifier.hash32, "medicalrecord medical record")
     assert key in found.keys
     with pytest.raises(ValueError, match="value"):
         keys.of_type_key(identifier, Parts((Token(None, "NI"), Token(None, number))))
@@ -196,10 +195,12 @@ def test_identifiers_and_their_types() -> None:
 
 def test_a_text_alone_has_a_key_of_its_own() -> None:
     found = index("Condition", code={"text": "头痛 三天"})
-    assert found.wordings == (("Condition.code", "头痛三天 头痛 三天", *found.keys),)
+    (key,) = found.keys
+    code = lane("Condition", "code")
+    assert found.wordings == ((code.hash32, key, "头痛三天 头痛 三天"),)
     long = index("Condition", code={"text": "x" * 501})
     assert long.wordings == ()
-    assert long.keys == (keys.long_key(lane("Condition", "code")),)
+    assert long.keys == (keys.long_key(code),)
 
 
 # --- by hand: strings, addresses, references
@@ -291,7 +292,7 @@ def test_the_first_entry_of_a_bundle() -> None:
 
 
 def spans(found: Indexed, way: Lane) -> list[tuple[int, float, float]]:
-    return [tuple(each[1:]) for each in found.measures if each.lane == way.hash32]  # type: ignore[misc]
+    return [(unit, low, high) for hash_, unit, low, high in found.measures if hash_ == way.hash32]
 
 
 @pytest.mark.parametrize(
@@ -307,9 +308,31 @@ def spans(found: Indexed, way: Lane) -> list[tuple[int, float, float]]:
     ],
 )
 def test_dates(element: str, value: Any, low: float, high: float) -> None:
-    found = index("Observation", **{f"effective{element}": value})
-    way = named("Observation", f"Observation.effective{element}")
-    assert spans(found, way) == [(measures.RAW, low, high)]
+    """Those of the main date are in the row, others are measures."""
+    main = index("Observation", **{f"effective{element}": value})
+    assert (main.main, main.measures) == ((low, high), ())
+    assert main.present >> named("Observation", f"Observation.effective{element}").number & 1
+    if element != "Timing":  # wherever R4 searches one, it is the main date
+        other = index("Observation", **{f"value{element}": value})
+        way = named("Observation", f"Observation.value{element}")
+        assert (other.main, spans(other, way)) == (None, [(measures.RAW, low, high)])
+
+
+def test_main_dates() -> None:
+    assert {one.name for one in main_of("Observation")} == {
+        f"Observation.effective{element}" for element in ("DateTime", "Instant", "Period", "Timing")
+    }
+    assert [one.name for one in main_of("Patient")] == ["Patient.birthDate"]
+    assert [one.name for one in main_of("Encounter")] == ["Encounter.period"]
+    assert main_of("Medication") == frozenset()
+    birth = index("Patient", birthDate="1990", deceasedDateTime="2026-03-14")
+    assert birth.main == (631123200.0, 662659200.0)
+    assert len(birth.measures) == 1
+    for kind in RESOURCES:  # what a search by a main date relies on
+        for code, one in extractors(kind).items():
+            taken = {way for way, _ in lanes_for(kind, code)} & main_of(kind)
+            assert taken in (set(), main_of(kind))
+            assert not taken or one.type is ParamType.DATE
 
 
 @pytest.mark.parametrize(
@@ -359,16 +382,19 @@ def test_odd_units_are_units_of_their_own(code: str) -> None:
 # --- by hand: composites
 
 
-def test_an_ordered_part_has_the_token_as_unit() -> None:
-    found = index("Observation", code={"coding": [made.CODINGS[0]]}, valueQuantity=KG)
+def test_with_an_ordered_part_only_the_parts_are_indexed() -> None:
+    code = {"coding": [made.CODINGS[0]]}
+    found = index("Observation", code=code, valueQuantity=KG)
     composite = lane("Observation", "code-value-quantity")
-    amount = composite.parts[1]
-    for asked in (Token(made.LOINC, "8480-6"), Token(None, "8480-6")):
-        (unit,) = keys.tuple_keys(composite, Parts((asked, Text("not looked at"))))
-        assert Measure(amount.hash32, unit, 72.495, 72.505) in found.measures
-        assert unit in found.keys
-    assert len(spans(found, amount)) == 2
     assert found.present >> composite.number & 1
+    assert not index("Observation", code=code).present >> composite.number & 1
+    assert spans(found, composite.parts[1]) == []
+    assert set(found.keys) == set(index("Observation", code=code).keys)
+    token = Token(made.LOINC, "8480-6")
+    amount = Amount(Number(Prefix.EQ, Decimal(72), Decimal(71), Decimal(73)), None, None)
+    assert keys.tuple_keys(composite, Parts((token, amount))) == ()
+    assert hit(found, keys.token_keys(lane("Observation", "code"), token))
+    assert len(spans(found, lane("Observation", "value-quantity"))) == 2
 
 
 def test_parts_must_be_of_one_element() -> None:
@@ -385,3 +411,45 @@ def test_parts_must_be_of_one_element() -> None:
     assert hit(found, keys.tuple_keys(composite, there))
     assert not hit(found, keys.tuple_keys(composite, crossed))
     assert keys.tuple_keys(composite, Parts((Token(made.LOINC, None), high))) == ()
+
+
+# --- by hand: compartments
+
+
+@pytest.mark.parametrize(
+    ("resource", "of", "there"),
+    [
+        ({"subject": {"reference": "Patient/p1"}}, ("Patient", "p1"), True),
+        ({"subject": {"reference": f"{made.BASE}/Patient/p1/_history/2"}}, ("Patient", "p1"), True),
+        ({"performer": [{"reference": "Patient/p1"}]}, ("Patient", "p1"), True),
+        ({"performer": [{"reference": "Practitioner/d1"}]}, ("Practitioner", "d1"), True),
+        ({"subject": {"reference": "Patient/p1"}}, ("Patient", "p2"), False),
+        ({"subject": {"reference": "Group/p1"}}, ("Patient", "p1"), False),
+        ({"subject": {"reference": "https://b.example/Patient/p1"}}, ("Patient", "p1"), False),
+        ({"subject": {"type": "Patient", "identifier": made.IDENTIFIERS[3]}}, ("Patient", "7"),
+         False),
+        ({"specimen": {"reference": "Specimen/s1"}}, ("Patient", "s1"), False),
+        ({"focus": [{"reference": "Patient/p1"}]}, ("Patient", "p1"), False),
+    ],
+)  # fmt: skip
+def test_compartments(resource: Json, of: tuple[str, str], *, there: bool) -> None:
+    found = index("Observation", **resource)
+    assert hit(found, (keys.compartment_key(of[0], keys.resource_hash(*of)),)) == there
+
+
+def test_a_resource_is_in_its_own_compartment() -> None:
+    for kind in compartments():
+        own = keys.compartment_key(kind, keys.resource_hash(kind, "x1"))
+        assert hit(index(kind, id="x1"), (own,))
+        assert not hit(index(kind), (own,))
+    linked = index("Patient", id="p1", link=[{"other": {"reference": "Patient/p2"}}])
+    assert hit(linked, (keys.compartment_key("Patient", keys.resource_hash("Patient", "p2")),))
+    assert keys.resource_hash("Location", "x1") not in index("Location", id="x1").keys
+
+
+def test_compartments_follow_the_definitions() -> None:
+    for kind, table in compartments().items():
+        for resource_type, codes in table.items():
+            some = {code for code in codes if code != "{def}"}
+            ways = {way for code in some for way, _ in lanes_for(resource_type, code)}
+            assert ways == {way for way, of in belonging_of(resource_type).items() if kind in of}

@@ -42,7 +42,7 @@ def test_broken_data_is_indexed_as_far_as_it_goes(kind: str, dice: random.Random
     found = indexed(resource)
     assert list(found.keys) == sorted(set(found.keys))
     assert all(-(2**63) <= key < 2**63 for key in found.keys)
-    assert all(-(2**31) <= row.lane < 2**31 for row in found.measures)
+    assert all(-(2**31) <= row.way < 2**31 for row in found.measures)
     assert not any(row.low != row.low or row.high != row.high for row in found.measures)
     assert found.present < 1 << len(ways_of(kind))
 

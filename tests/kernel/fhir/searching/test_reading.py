@@ -35,7 +35,7 @@ from citycare.kernel.fhir.searching.model import (
     Total,
     Uri,
 )
-from citycare.kernel.fhir.searching.reading import read
+from citycare.kernel.fhir.searching.reading import read, within_compartments
 from tests.conftest import NOW
 
 UCUM = "http://unitsofmeasure.org"
@@ -354,23 +354,23 @@ def test_several_types_share_parameters_and_targets() -> None:
         read([], [("subject", "5")], now=NOW)
 
 
-def test_compartments_are_alternatives_about_the_resource_itself() -> None:
-    link = (Link("7", ("Patient",)),)
-    found = read(["Observation"], [], now=NOW, compartment=("Patient", "7")).criteria
-    ways = tuple(
-        ("Observation", Criterion(code, ParamType.REFERENCE, "", link))
-        for code in ("subject", "performer")
-    )
-    assert found == (Criterion("_compartment", ParamType.SPECIAL, chain=Chain(ways)),)
-    single = read(["Goal"], [("_id", "1")], now=NOW, compartment=("Patient", "7"))
-    assert single.criteria[0] == Criterion("patient", ParamType.REFERENCE, "", link)
+@pytest.mark.parametrize("kind", ["Observation", "Goal", "Patient"])
+def test_a_compartment_is_a_criterion_of_its_own(kind: str) -> None:
+    within = Criterion("_compartment", ParamType.SPECIAL, "", (Link("7", ("Patient",)),))
+    found = read([kind], [("_id", "1")], now=NOW, compartment=("Patient", "7")).criteria
+    assert found == (within, Criterion("_id", ParamType.TOKEN, "", (Token(None, "1"),)))
+    assert within == within_compartments(Link("7", ("Patient",)))
+
+
+def test_a_compartment_has_types() -> None:
     whole = read([], [], now=NOW, compartment=("Patient", "7"))
     assert {"Patient", "Observation", "Invoice"} <= set(whole.types)
     assert "Medication" not in whole.types
     some = read([], [("_type", "Goal,Medication")], now=NOW, compartment=("Patient", "7"))
     assert some.types == ("Goal",)
-    itself = read(["Encounter"], [], now=NOW, compartment=("Encounter", "7"))
-    assert itself.criteria == (Criterion("_id", ParamType.TOKEN, "", (Token(None, "7"),)),)
+    assert read([], [("_type", "Goal")], now=NOW, compartment=("Patient", "7")) == read(
+        ["Goal"], [], now=NOW, compartment=("Patient", "7")
+    )
 
 
 @pytest.mark.parametrize("kind", compartments())

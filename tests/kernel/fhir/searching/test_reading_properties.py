@@ -310,7 +310,7 @@ def test_any_text_is_read_or_refused(
 def depth_of(one: Criterion | Having) -> int:
     if isinstance(one, Having):
         return 1 + depth_of(one.criterion)
-    if one.chain is None or one.param == "_compartment":
+    if one.chain is None:
         return 0
     return 1 + max(depth_of(inner) for _, inner in one.chain.criteria)
 

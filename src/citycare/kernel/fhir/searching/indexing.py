@@ -7,8 +7,9 @@ Lanes of `ways` are gone once each; of a value a lane writes what searches of it
     string     beginnings of its texts and their words, for `:contains` pairs of signs
     reference  what it leads to, and its identifier as a token
     uri        the address, and the folders above it
-    composite  one key of its tokens and references together, for `system|code` and `code`
-    date, number, quantity, special, and such parts of a composite: measures
+    composite  of tokens and references one key of them together, for `system|code` and `code`
+    date, number, quantity, special: measures, but the main date
+A resource has a key for each compartment it belongs to.
 
 Source: HL7 FHIR R4 4.0.1 §3.1.1.4.
 """
@@ -21,14 +22,18 @@ from functools import cache
 from itertools import product
 from typing import Any
 
+from citycare.kernel.fhir.r4 import compartments
 from citycare.kernel.fhir.searching import keys as of
 from citycare.kernel.fhir.searching import measures, tokens, words
 from citycare.kernel.fhir.searching.model import ParamType
 from citycare.kernel.fhir.searching.tokens import Measure, Sink
 from citycare.kernel.fhir.searching.walking import Found, Json, Walk
-from citycare.kernel.fhir.searching.ways import Lane, ways_of
+from citycare.kernel.fhir.searching.ways import Lane, belonging_of, main_of, ways_of
 
-__all__ = ["Indexed", "Measure", "indexed"]
+__all__ = ["VERSION", "Indexed", "Measure", "indexed"]
+
+VERSION = 1
+"""Of what stands here and in `ways`: raised when a resource is to be put into the index anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +43,18 @@ class Indexed:
     Attributes:
         keys: signed 64-bit, sorted, each once; see `keys`.
         present: bit n is set if lane n has a value; of a composite, one with all parts.
+        main: the span of the type's main date, as `measures` has it; None: it has none.
         measures: each once, sorted.
-        wordings: (name of a lane; folded texts with a blank between, the whole first, then its
-            words; key of what has this text), for `:text`. A row stands for all resources with the
+        wordings: (`hash32` of a lane; key of what has this text; folded texts with a blank between,
+            the whole first, then its words), for `:text`. A row stands for all resources with the
             key, so recheck; a text longer than `words.LONG_MIN` has `keys.long_key` instead.
     """
 
     keys: tuple[int, ...]
     present: int
+    main: tuple[float, float] | None
     measures: tuple[Measure, ...]
-    wordings: tuple[tuple[str, str, int], ...]
+    wordings: tuple[tuple[int, int, str], ...]
 
 
 Write = Callable[[Sequence[Found], Json, Sink], bool]
@@ -72,9 +79,13 @@ def indexed(resource: Json, base: str = "") -> Indexed:
         walk(resource, resource, found)
         if found and write(found, resource, sink):
             present |= bit
+    id_ = resource.get("id")
+    if isinstance(kind, str) and kind in compartments() and isinstance(id_, str):
+        sink.keys.add(of.compartment_key(kind, of.resource_hash(kind, id_)))
     return Indexed(
         tuple(sorted(sink.keys)),
         present,
+        sink.main,
         tuple(sorted(sink.measures)),
         tuple(sorted(sink.wordings)),
     )
@@ -82,11 +93,17 @@ def indexed(resource: Json, base: str = "") -> Indexed:
 
 @cache
 def _plan(resource_type: str) -> tuple[tuple[int, Walk, Write], ...]:
-    return tuple((1 << lane.number, lane.walk, _write(lane)) for lane in ways_of(resource_type))
+    main, belonging = main_of(resource_type), belonging_of(resource_type)
+    return tuple(
+        (1 << lane.number, lane.walk, _main if lane in main else _write(lane, belonging.get(lane)))
+        for lane in ways_of(resource_type)
+    )
 
 
-def _write(lane: Lane) -> Write:
+def _write(lane: Lane, belonging: frozenset[str] | None) -> Write:
     writers = [WRITERS[each](lane) for each in sorted(lane.searched)] if lane.indexed else []
+    if belonging:
+        writers.append(_belonging(belonging))
     if len(writers) == 1:
         return writers[0]
 
@@ -175,7 +192,29 @@ def _links(value: Any, base: str) -> of.Keys:
     return of.link_hashes(text, base) if isinstance(text, str) else ()
 
 
+def _belonging(kinds: frozenset[str]) -> Write:
+    """Make the writer of the compartments a lane puts the resource into."""
+
+    def belong(found: Sequence[Found], _: Json, sink: Sink) -> bool:
+        for value in (each[1] for each in found):
+            text = value.get("reference") if type(value) is dict else None
+            target = of.target_of(text, sink.base) if isinstance(text, str) else None
+            if target is not None and target[0] in kinds:
+                sink.keys.add(of.compartment_key(target[0], of.resource_hash(*target)))
+        return True
+
+    return belong
+
+
 # What has an order
+
+
+def _main(found: Sequence[Found], _: Json, sink: Sink) -> bool:
+    """Write the main date, of which there is at most one."""
+    for kind, value in found:
+        for span in measures.DATES.get(kind, _none)(value):
+            sink.main = span.low, span.high
+    return True
 
 
 def _measured(spans: Mapping[str, measures.Spans]) -> Callable[[Lane], Write]:
@@ -196,12 +235,12 @@ def _measured(spans: Mapping[str, measures.Spans]) -> Callable[[Lane], Write]:
 
 
 def _composite(lane: Lane) -> Write:
-    """Make the writer: one key of all points of an element, its ordered parts with that as unit.
+    """Make the writer: one key of all parts of an element, where all are points.
 
-    What a search asks of the whole, its parts must have together; where one has no value, nothing
-    is written.
+    What has a part of another type is found by its parts, each a parameter of its own, and
+    rechecked.
     """
-    points = [part for part in lane.parts if part.searched & of.POINTS]
+    points = all(part.searched & of.POINTS for part in lane.parts)
 
     def composite(found: Sequence[Found], resource: Json, sink: Sink) -> bool:
         something = False
@@ -210,15 +249,10 @@ def _composite(lane: Lane) -> Write:
             if values is None:
                 continue
             something = True
-            told = dict(zip(lane.parts, values, strict=True))
-            hashes = (_points(part, told[part], sink.base) for part in points)
-            keys = [of.tuple_key(lane, each) for each in product(*hashes)]
-            sink.keys.update(keys)
-            for part in lane.parts:
-                for span in _spans(part, told[part]):
-                    sink.measures.update(
-                        [Measure(part.hash32, key, span.low, span.high) for key in keys]
-                    )
+            if points:
+                told = zip(lane.parts, values, strict=True)
+                hashes = (_points(part, each, sink.base) for part, each in told)
+                sink.keys.update(of.tuple_key(lane, each) for each in product(*hashes))
         return something
 
     return composite
@@ -244,16 +278,6 @@ def _points(part: Lane, found: Sequence[Found], base: str) -> list[int]:
         else:
             hashes |= dict.fromkeys(tokens.token_hashes(part, kind, value))
     return list(hashes)
-
-
-def _spans(part: Lane, found: Sequence[Found]) -> Iterable[measures.Span]:
-    """Yield the spans of an ordered part, by number alone: the first of a value's."""
-    for searched in part.searched:
-        spans = ORDERED.get(searched)
-        for kind, value in found if spans else ():
-            first = next(iter((spans or {}).get(kind, _none)(value)), None)
-            if first is not None:
-                yield first
 
 
 def _none(_: Any) -> Iterable[measures.Span]:

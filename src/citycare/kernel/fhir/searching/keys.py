@@ -29,6 +29,7 @@ Keys = tuple[int, ...]
 CODE, CODED, SYSTEM, PHONE, OF_TYPE = "c", "t", "s", "p", "o"
 RESOURCE, ADDRESS, URI, BELOW = "r", "a", "u", "b"
 BEGINNING, PIECE, LONG, TEXT, TUPLE = "w", "g", "l", "x", "m"
+COMPARTMENT, OWNER = "e", "f"
 """Kind letters; stored keys hold them, so that one is never given another meaning."""
 
 WITH_SYSTEM = frozenset(("CodeableConcept", "Coding", "Identifier", "Reference"))
@@ -220,6 +221,25 @@ def reference_keys(lane: Lane, asked: Link, targets: frozenset[str] = frozenset(
     return tuple(lane.hash ^ resource_hash(one, asked.id) for one in sorted(types))
 
 
+def target_of(text: str, base: str = "") -> tuple[str, str] | None:
+    """Return type and id of the resource here that a reference as written leads to, if it does."""
+    found = LITERAL.fullmatch(text) if text[:1] != "#" else None
+    if found is None or found["type"] not in RESOURCES:
+        return None
+    here = not found["base"] or found["base"] == base.rstrip("/")
+    return (found["type"], found["id"]) if here else None
+
+
+def compartment_key(kind: str, hash_: int) -> int:
+    """Return the key of what belongs to the compartment of a resource with this own hash."""
+    return value_hash(COMPARTMENT, kind) ^ hash_
+
+
+def owner_key(organisation_id: str) -> int:
+    """Return the key of what this organisation wrote the newest version of."""
+    return value_hash(OWNER, organisation_id)
+
+
 def link_hashes(text: str, base: str = "") -> Keys:
     """Return the hashes of what a reference as written leads to; of what is contained, none.
 
@@ -243,25 +263,21 @@ def link_hashes(text: str, base: str = "") -> Keys:
 
 
 def tuple_keys(lane: Lane, asked: Parts) -> Keys:
-    """Return the keys of a composite: of its tokens and references, which are of one element.
+    """Return the keys of a composite of tokens and references, which are of one element; exact.
 
-    Recheck where it has a part of another type; all that has the lane where a token is `system|`,
-    for which the tuple is empty. Parts with a date, a number or a quantity have
-    measures: of part n, `lane.parts[n].hash32` with each of these keys as unit.
+    Empty where there is a part of another type: ask for each part by its own parameter and recheck;
+    also where a token is `system|`: recheck all that has the lane.
     """
     some: list[tuple[int, ...]] = [()]
     for part, value in zip(lane.parts, asked.parts, strict=True):
-        hashes: Keys = ()
-        if isinstance(value, Token):
-            if value.code is None:
-                return ()
-            hashes = (_token_hash(value.system, value.code),)
+        if isinstance(value, Token) and value.code is not None:
+            hashes: Keys = (_token_hash(value.system, value.code),)
         elif isinstance(value, Link):
             hashes = tuple(each ^ part.hash for each in reference_keys(part, value))
         else:
-            continue
+            return ()
         some = [(*before, each) for before in some for each in hashes]
-    return tuple(tuple_key(lane, each) for each in some if each)
+    return tuple(tuple_key(lane, each) for each in some)
 
 
 def tuple_key(lane: Lane, hashes: tuple[int, ...]) -> int:

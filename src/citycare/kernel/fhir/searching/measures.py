@@ -152,20 +152,27 @@ def _of_whole(value: Any) -> Iterator[Span]:
 
 
 @lru_cache(maxsize=1_024)
-def canonical(code: str) -> tuple[int, Decimal]:
-    """Return the unit of a UCUM code's base units, and its factor to them.
+def worth(code: str) -> quantity.Measure:
+    """Return what a UCUM code is worth: its factor, above nought, to base units of these powers.
 
     A code that UCUM's tables here do not have, or whose zero is elsewhere (Cel), is a unit alone.
     """
     try:
-        worth = quantity.measure(code)
+        found = quantity.measure(code)
     except ArithmeticError:
-        worth = quantity.Measure(Decimal(0), ())
-    if not worth.factor or not worth.factor.is_finite():  # nought is a factor or a denominator
-        worth = quantity.Measure(Decimal(1), ((code, 1),))
-    powers = GAP.join(f"{name}{GAP}{power}" for name, power in worth.dimension)
-    unit = value_hash("q", powers)
-    return unit if unit not in (RAW, LATITUDE, LONGITUDE) else ~unit, worth.factor
+        found = quantity.Measure(Decimal(0), ())
+    if not found.factor or not found.factor.is_finite():  # nought is a factor or a denominator
+        return quantity.Measure(Decimal(1), ((code, 1),))
+    return found
+
+
+@lru_cache(maxsize=1_024)
+def canonical(code: str) -> tuple[int, Decimal]:
+    """Return the number of a UCUM code's base units, and its factor to them; see `worth`."""
+    found = worth(code)
+    powers = GAP.join(f"{name}{GAP}{power}" for name, power in found.dimension)
+    unit = value_hash("q", powers) >> 32  # a few hundred in all; 0 to 2 are taken
+    return unit if unit not in (RAW, LATITUDE, LONGITUDE) else ~unit, found.factor
 
 
 def _code_of(value: Json) -> str | None:
@@ -235,8 +242,12 @@ def _of_position(value: Json) -> Iterator[Span]:
 
 
 def asked_moment(asked: Moment) -> Span:
-    """Return the span of a date asked for; its high end is the first instant outside."""
-    return Span(RAW, seconds(asked.low), seconds(asked.high))
+    """Return the span of a date asked for, whose high end is the first instant outside.
+
+    It begins somewhere, also where it is asked for the last day there is (`9999-12-31`).
+    """
+    low = min(seconds(asked.low), (asked.low - EPOCH).total_seconds())
+    return Span(RAW, low, seconds(asked.high))
 
 
 def asked_number(asked: Number) -> tuple[Span, float]:

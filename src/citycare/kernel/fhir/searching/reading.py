@@ -2,9 +2,8 @@
 
 Criteria are read by `criteria`, values by `values`. Meanings that `model` leaves open:
 
-    compartment  a Criterion `_compartment` (type special) whose chain is about the resource itself:
-                 it is of one of these types, and that criterion holds of it. Where one type has
-                 one parameter for it, that parameter's Criterion stands alone.
+    compartment  a Criterion `_compartment` (type special) whose values are Links to the resources
+                 of which it must belong to one
     of-type      a value is Parts: Token of the identifier's type, Token(None, its value)
     near         values in metres; 5 km where no distance is given
     ap           spans are widened here already, by a tenth of the number or of the way to now
@@ -16,7 +15,7 @@ Source: HL7 FHIR R4 4.0.1 §3.1.1 Search; §3.1.1.3 (errors), §3.1.1.5 (what is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -28,7 +27,6 @@ from citycare.kernel.fhir.r4 import RESOURCES, compartments
 from citycare.kernel.fhir.r4.tables import structures
 from citycare.kernel.fhir.searching.criteria import Criteria, broken, known, shown, unknown
 from citycare.kernel.fhir.searching.model import (
-    Chain,
     Criterion,
     Having,
     Include,
@@ -37,7 +35,6 @@ from citycare.kernel.fhir.searching.model import (
     Query,
     Sort,
     Summary,
-    Token,
     Total,
 )
 from citycare.kernel.fhir.searching.values import ID, Setting, says_nothing
@@ -191,12 +188,7 @@ class _Reading:
                 type=" ".join(self.types[:3]), parameter=kind, known=" ".join(within)
             )  # fmt: skip
         self.types = types
-        ways = [(each, way) for each in types for way in _belonging(each, table, kind, key)]
-        if len(ways) == 1:
-            self.criteria.append(ways[0][1])
-        else:
-            chain = Chain(tuple(ways))
-            self.criteria.append(Criterion("_compartment", ParamType.SPECIAL, chain=chain))
+        self.criteria.append(within_compartments(Link(key, (kind,))))
 
     def take(self, name: str, text: str) -> None:
         """Read one pair."""
@@ -319,16 +311,9 @@ def _choice(kind: type[Kind], name: str, given: Mapping[str, str], otherwise: Ki
     return kind(text)
 
 
-def _belonging(
-    each: str, table: Mapping[str, Sequence[str]], kind: str, key: str
-) -> Iterator[Criterion]:
-    """Yield what puts a resource of one type into a compartment; what it is named for is in it."""
-    if each == kind:
-        yield Criterion("_id", ParamType.TOKEN, values=(Token(None, key),))
-    link = Link(key, (kind,))
-    for code in table.get(each, ()):
-        if code != "{def}":
-            yield Criterion(code, ParamType.REFERENCE, values=(link,))
+def within_compartments(*some: Link) -> Criterion:
+    """Return the criterion of what belongs to one of these compartments, as `Type/id` each."""
+    return Criterion("_compartment", ParamType.SPECIAL, values=some)
 
 
 RESULTS: Mapping[str, Callable[[_Reading, str, str], None]] = {

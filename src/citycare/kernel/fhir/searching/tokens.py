@@ -23,13 +23,12 @@ class Measure(NamedTuple):
     """One row of ordered values.
 
     Attributes:
-        lane: `hash32` of a lane, or of a composite's part.
-        unit: `measures.RAW`, that of a `measures.canonical` unit, or of a part the key of its
-            composite (`keys.tuple_keys`).
+        way: `hash32` of a lane.
+        unit: `measures.RAW`, or that of a `measures.canonical` unit.
         low, high: see `measures`.
     """
 
-    lane: int
+    way: int
     unit: int
     low: float
     high: float
@@ -42,12 +41,13 @@ class Sink:
     base: str
     keys: set[int] = field(default_factory=set)
     measures: set[Measure] = field(default_factory=set)
-    wordings: set[tuple[str, str, int]] = field(default_factory=set)
+    wordings: set[tuple[int, int, str]] = field(default_factory=set)
+    main: tuple[float, float] | None = None
 
 
 def write_concept(lane: Lane, value: Json, sink: Sink) -> None:
     """Write each coding of a CodeableConcept, and its text for the first that has a code."""
-    codings = _dicts(value.get("coding"))
+    codings = dicts(value.get("coding"))
     for coding in codings:
         write_coding(lane, coding, sink)
     text = value.get("text")
@@ -91,7 +91,7 @@ def _write_words(lane: Lane, text: str, hash_: int | None, sink: Sink) -> None:
     if hash_ is None:
         hash_ = of.value_hash(of.TEXT, written)
         sink.keys.add(lane.hash ^ hash_)
-    sink.wordings.add((lane.name, written, lane.hash ^ hash_))
+    sink.wordings.add((lane.hash32, lane.hash ^ hash_, written))
 
 
 def write_identifier(lane: Lane, value: Json, sink: Sink) -> None:
@@ -102,7 +102,7 @@ def write_identifier(lane: Lane, value: Json, sink: Sink) -> None:
     if not isinstance(kind, dict):
         return
     if isinstance(number, str):
-        for coding in _dicts(kind.get("coding")):
+        for coding in dicts(kind.get("coding")):
             system, code = _text(coding.get("system")), coding.get("code")
             if isinstance(code, str):
                 sink.keys.add(lane.hash ^ of.of_type_hash(system, code, number))
@@ -134,8 +134,7 @@ def token_hashes(part: Lane, kind: str, value: Any) -> Iterable[int]:
     match kind, value:
         case "CodeableConcept", dict():
             codings = [
-                (_text(each.get("system")), each.get("code"))
-                for each in _dicts(value.get("coding"))
+                (_text(each.get("system")), each.get("code")) for each in dicts(value.get("coding"))
             ]
         case "Coding", dict():
             codings = [(_text(value.get("system")), value.get("code"))]
@@ -151,7 +150,8 @@ def token_hashes(part: Lane, kind: str, value: Any) -> Iterable[int]:
             yield of.coded_hash(system, code)
 
 
-def _dicts(value: Any) -> list[Json]:
+def dicts(value: Any) -> list[Json]:
+    """Return the objects of an array; of anything else none."""
     return [each for each in value if type(each) is dict] if type(value) is list else []
 
 

@@ -24,7 +24,7 @@ from citycare.kernel.fhir.model import TypeUnknown
 from citycare.kernel.fhir.path.parser import parse
 from citycare.kernel.fhir.path.syntax import Binary
 from citycare.kernel.fhir.r4.shapes import ANY_RESOURCE, shape
-from citycare.kernel.fhir.r4.tables import RESOURCES
+from citycare.kernel.fhir.r4.tables import RESOURCES, compartments
 from citycare.kernel.fhir.searching.extracting import (
     BOOLEAN,
     WITHOUT_VALUES,
@@ -113,6 +113,58 @@ def lanes_for(resource_type: str, code: str) -> tuple[Taken, ...]:
         KeyError: the type has no such parameter, or one without values (`_content`).
     """
     return _table(resource_type)[1][code]
+
+
+@cache
+def belonging_of(resource_type: str) -> Mapping[Lane, frozenset[str]]:
+    """Return the lanes whose references put a resource into a compartment, with which of these.
+
+    Raises:
+        TypeUnknown: R4 has no such type.
+    """
+    found: dict[Lane, set[str]] = {}
+    for kind, types in compartments().items():
+        for code in types.get(resource_type, ()):
+            for lane, _ in lanes_for(resource_type, code) if code != "{def}" else ():
+                found.setdefault(lane, set()).add(kind)
+    return {lane: frozenset(kinds) for lane, kinds in found.items()}
+
+
+@cache
+def main_of(resource_type: str) -> frozenset[Lane]:
+    """Return the lanes of a type's main date, whose span is a column of its row; empty: none.
+
+    It is the first element of the type itself, in the order of the definition, that does not repeat
+    and that a date parameter looks at: `effective[x]` of an Observation, `birthDate` of a Patient.
+
+    Raises:
+        TypeUnknown: R4 has no such type.
+    """
+    names = {lane.name: lane for lane in ways_of(resource_type) if ParamType.DATE in lane.searched}
+    main = None
+    found = []
+    for name, told in shape(resource_type).fields.items():
+        lane = names.get(f"{resource_type}.{name}")
+        if lane is not None and not told.many and main in (None, told.element):
+            main = told.element
+            found.append(lane)
+    return frozenset(found)
+
+
+@cache
+def main_param(resource_type: str) -> str | None:
+    """Return the parameter of a type's main date, if it has one.
+
+    Raises:
+        TypeUnknown: R4 has no such type.
+    """
+    main = main_of(resource_type)
+    codes = [
+        code
+        for code, taken in _table(resource_type)[1].items()
+        if taken and all(lane in main for lane, _ in taken)
+    ]
+    return min(codes, default=None)
 
 
 @cache

@@ -1,0 +1,262 @@
+"""A search: one statement for a page, more where candidates are rechecked or others included.
+
+Pages are of one snapshot: the first says which transactions it saw, and the next ones see the same,
+also what has been replaced since, which `fhir.version` still has with its keys.
+
+Source: HL7 FHIR R4 4.0.1 §3.1.1 Search; §3.1.1.5.3 (pages).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+
+from citycare.kernel.context import Context
+from citycare.kernel.fhir.finding import including, ordering
+from citycare.kernel.fhir.finding.conditions import Asked, Conditions, Rids
+from citycare.kernel.fhir.finding.model import (
+    EVERYTHING,
+    Found,
+    Hit,
+    Place,
+    TooCostly,
+    Visible,
+)
+from citycare.kernel.fhir.finding.sql import Values, all_of
+from citycare.kernel.fhir.searching import meeting
+from citycare.kernel.fhir.searching.model import (
+    Chain,
+    Criterion,
+    Having,
+    Query,
+    Summary,
+    Total,
+)
+
+CANDIDATES_MAX = 20_000  # rows that one search may read to recheck or to sort them
+BATCH_MAX = 1_000
+
+NOW = "fhir.resource"
+SEEN = """(coalesce(pg_visible_in_snapshot(xid, {snapshot}::pg_snapshot), TRUE)
+            OR xid = pg_current_xact_id_if_assigned())"""
+COLUMNS = (
+    "rid, xid, type, id, version, updated_at, deleted, hash, since, until, keys, present, body"
+)
+THEN = f"""(
+    SELECT {COLUMNS} FROM fhir.resource WHERE {SEEN}
+     UNION ALL
+    SELECT {COLUMNS} FROM fhir.version
+     WHERE replaced >= pg_snapshot_xmin({{snapshot}}::pg_snapshot)
+       AND NOT pg_visible_in_snapshot(replaced, {{snapshot}}::pg_snapshot) AND {SEEN})"""
+
+
+async def find(
+    cx: Context,
+    query: Query,
+    *,
+    after: Place | None = None,
+    visible: Visible = EVERYTHING,
+    base: str = "",
+) -> Found:
+    """Return a page of what matches and may be seen.
+
+    Args:
+        cx: the action.
+        query: see `searching.reading.read`; of tokens no `:in`, `:above`, `:below` (they are
+            replaced by the codes they mean before).
+        after: where the page begins, from `Found.next`.
+        visible: applied to matches, to what they include, and inside chains.
+        base: the server's own address.
+
+    Raises:
+        TooCostly: it would look at more than CANDIDATES_MAX resources, or take too long.
+    """
+    search = _Search(cx, query, after, visible, base)
+    try:
+        return await search.run()
+    except psycopg.errors.QueryCanceled as error:
+        raise TooCostly(problem="time") from error
+
+
+class _Search:
+    """One search, while it runs."""
+
+    def __init__(
+        self, cx: Context, query: Query, after: Place | None, visible: Visible, base: str
+    ) -> None:
+        self.cx = cx
+        self.query = query
+        self.after = after
+        self.visible = visible
+        self.base = base
+        self.criteria: tuple[Asked, ...] = query.criteria
+        self.checks: tuple[Criterion, ...] = ()
+
+    async def run(self) -> Found:
+        self.checks = tuple(
+            one
+            for one in self.query.criteria
+            if isinstance(one, Criterion) and not one.chain and self._coarse(self.query.types, one)
+        )
+        self.criteria = tuple([await self._answered(one) for one in self.query.criteria])
+        total = None
+        if self.query.total is not Total.NONE or self.query.summary is Summary.COUNT:
+            total = await self._count()
+        if self.query.summary is Summary.COUNT or self.query.count == 0:
+            return Found(total=total, unknown=self.query.unknown)
+        if ordering.by_texts(self.query.sort):
+            page = await self._sorted_here()
+        else:
+            page = await self._page()
+        included = await including.included(
+            self.cx, page.matches, self.query.includes, self.visible, self.base
+        )
+        return replace(page, included=included, total=total, unknown=self.query.unknown)
+
+    # Criteria that keys do not decide
+
+    def _coarse(self, types: Sequence[str], one: Criterion) -> bool:
+        return any(meeting.coarse(kind, one) for kind in types or ("Patient",))
+
+    async def _answered(self, one: Criterion | Having) -> Asked:
+        """Answer what has to be rechecked inside a chain: it becomes the rows that meet it."""
+        if isinstance(one, Having):
+            return replace(one, criterion=await self._inner(one.type, one.criterion))
+        if one.chain is None:
+            return one
+        inner = [(kind, await self._inner(kind, each)) for kind, each in one.chain.criteria]
+        return replace(one, chain=Chain(tuple(inner)))
+
+    async def _inner(self, kind: str, one: Criterion | Having) -> Any:
+        asked = await self._answered(one)
+        if not isinstance(asked, Criterion) or asked.chain or not self._coarse((kind,), asked):
+            return asked
+        query = Query((kind,), (asked,))
+        search = _Search(self.cx, query, self.after, self.visible, self.base)
+        search.checks = (asked,)
+        return Rids(tuple([hit.rid async for hit in search.every()]))
+
+    # Statements
+
+    def _statement(self) -> tuple[Values, str, Conditions]:
+        values = Values()
+        rows = NOW
+        if self.after is not None:
+            rows = THEN.format(snapshot=values.put(self.after.snapshot))
+        return values, rows, Conditions(values, rows, self.visible)
+
+    def _where(self, conditions: Conditions) -> str:
+        types, values = self.query.types, conditions.values
+        lines = ["NOT r.deleted", conditions.seen("r")]
+        if len(types) == 1:
+            lines.insert(0, f"r.type = {values.put(types[0])}")
+        elif types:
+            lines.insert(0, f"r.type = ANY({values.texts(types)})")
+        lines += [conditions.of(types, one, "r") for one in self.criteria]
+        for word in self.query.content:
+            lines.append(f"r.body ILIKE {values.put('%' + word + '%')}")
+        return all_of(lines)
+
+    async def _rows(self, text: str, values: Values) -> list[dict[str, Any]]:
+        return await (await self.cx.db.execute(text, values.named)).fetchall()
+
+    async def _page(self) -> Found:
+        """Read the page, and one more: with rechecks as many rounds as it takes."""
+        wanted = self.query.count + 1
+        found: list[tuple[Hit, tuple[Any, ...]]] = []
+        after, read = self.after, 0
+        while True:
+            size = wanted - len(found) if not self.checks else min(2 * wanted, BATCH_MAX)
+            rows, snapshot = await self._batch(after, size)
+            read += len(rows)
+            found += [one for one in rows if self._meets(one[0])]
+            if len(rows) < size or len(found) >= wanted:
+                break
+            if read >= CANDIDATES_MAX:
+                raise TooCostly(problem="candidates", most=CANDIDATES_MAX)
+            after = Place(after.snapshot if after else snapshot, rows[-1][1])
+        page = found[: self.query.count]
+        following = None
+        if len(found) > self.query.count:
+            kept = self.after.snapshot if self.after else after.snapshot if after else snapshot
+            following = Place(kept, page[-1][1])
+        return Found([hit for hit, _ in page], next=following)
+
+    async def _batch(
+        self, after: Place | None, size: int
+    ) -> tuple[list[tuple[Hit, tuple[Any, ...]]], str]:
+        self_after, self.after = self.after, after
+        try:
+            values, rows, conditions = self._statement()
+        finally:
+            self.after = self_after
+        keys = ordering.keys_of(values, self.query.types, self.query.sort)
+        lines = [self._where(conditions)]
+        if after is not None:
+            lines.append(ordering.beyond(values, keys, after.last))
+        columns = ", ".join(f"({one.text})::text AS k{at}" for at, one in enumerate(keys))
+        text = (
+            f"SELECT r.rid, r.type, r.id, r.version, r.updated_at, r.body,"
+            f" pg_current_snapshot()::text AS snapshot, {columns}"
+            f" FROM {rows} r WHERE {all_of(lines)}"
+            f" ORDER BY {ordering.order_by(keys)} LIMIT {values.put(size)}"
+        )
+        found = await self._rows(text, values)
+        snapshot = found[0]["snapshot"] if found else ""
+        return [
+            (_hit(row), tuple(row[f"k{at}"] for at in range(len(keys)))) for row in found
+        ], snapshot
+
+    def _meets(self, hit: Hit) -> bool:
+        if not self.checks:
+            return True
+        resource = hit.resource()
+        return all(meeting.meets(one, resource, self.base) for one in self.checks)
+
+    async def every(self) -> AsyncIterator[Hit]:
+        """Yield all that match, in no order.
+
+        Raises:
+            TooCostly: there are more than CANDIDATES_MAX.
+        """
+        values, rows, conditions = self._statement()
+        text = (
+            "SELECT r.rid, r.type, r.id, r.version, r.updated_at, r.body,"
+            " pg_current_snapshot()::text AS snapshot"
+            f" FROM {rows} r WHERE {self._where(conditions)} LIMIT {CANDIDATES_MAX + 1}"
+        )
+        found = await self._rows(text, values)
+        if len(found) > CANDIDATES_MAX:
+            raise TooCostly(problem="candidates", most=CANDIDATES_MAX)
+        self.snapshot = found[0]["snapshot"] if found else ""
+        for row in found:
+            hit = _hit(row)
+            if self._meets(hit):
+                yield hit
+
+    async def _count(self) -> int:
+        if self.checks:
+            return len([hit async for hit in self.every()])
+        values, rows, conditions = self._statement()
+        text = f"SELECT count(*) AS total FROM {rows} r WHERE {self._where(conditions)}"
+        return int((await self._rows(text, values))[0]["total"])
+
+    async def _sorted_here(self) -> Found:
+        """Sort by what no column has; a page is a stretch of the same order each time."""
+        hits = {hit.rid: hit async for hit in self.every()}
+        order = ordering.sorted_here(
+            [(rid, hit.resource()) for rid, hit in hits.items()], self.query.sort
+        )
+        start = int(self.after.last[0] or 0) if self.after else 0
+        end = start + self.query.count
+        following = None
+        if end < len(order):
+            following = Place(self.after.snapshot if self.after else self.snapshot, (end,))
+        return Found([hits[rid] for rid in order[start:end]], next=following)
+
+
+def _hit(row: dict[str, Any]) -> Hit:
+    return Hit(row["rid"], row["type"], row["id"], row["version"], row["updated_at"], row["body"])

@@ -1,0 +1,135 @@
+"""What resources refer to is there, and what is referred to is not deleted; who a resource is about.
+
+Writers check what they refer to and deleters what refers to them under one lock, shared by writers,
+so neither misses the other. What the record's own modules publish is not checked: they write whole
+sets, in the order that suits them.
+
+Source: HL7 FHIR R4 4.0.1 §2.3 References; CapabilityStatement `referencePolicy` enforced; §3.1.0.7
+delete ("Servers … may refuse … where referential integrity").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from citycare.kernel.context import Context
+from citycare.kernel.fhir.model import Invalid, Resource, ResourceReferenced, Violation
+from citycare.kernel.fhir.r4 import RESOURCES
+from citycare.kernel.fhir.searching import keys as of
+from citycare.kernel.fhir.searching.model import ParamType
+from citycare.kernel.fhir.searching.ways import belonging_of, ways_of
+
+Name = tuple[str, str]
+
+WRITERS_LOCK = "SELECT pg_advisory_xact_lock_shared(%(lock)s)"
+DELETERS_LOCK = "SELECT pg_advisory_xact_lock(%(lock)s)"
+LOCK = 0x0F41_1236
+ABSENT = """
+    SELECT n.type, n.id FROM unnest(%(types)s::text[], %(ids)s::text[]) AS n (type, id)
+     WHERE NOT EXISTS (SELECT FROM fhir.resource r
+                        WHERE r.type = n.type AND r.id = n.id AND NOT r.deleted)
+"""
+REFERRING = """
+    SELECT type, id FROM fhir.resource
+     WHERE NOT deleted AND keys && %(keys)s::bigint[] AND NOT (type = %(type)s AND id = %(id)s)
+     LIMIT 3
+"""
+
+
+def targets_of(resource: Any, base: str = "") -> dict[Name, str]:
+    """Return the resources here that a resource refers to, each with the place of a reference."""
+    found: dict[Name, str] = {}
+    _gather(resource, str(resource.get("resourceType", "")), base, found)
+    return found
+
+
+def _gather(value: Any, place: str, base: str, found: dict[Name, str]) -> None:
+    if isinstance(value, list):
+        for number, one in enumerate(value):
+            _gather(one, f"{place}[{number}]", base, found)
+    elif isinstance(value, dict):
+        text = value.get("reference")
+        target = of.target_of(text, base) if isinstance(text, str) else None
+        if target is not None:
+            found.setdefault(target, f"{place}.reference")
+        for name, one in value.items():
+            if type(one) in (dict, list):
+                _gather(one, f"{place}.{name}", base, found)
+
+
+async def require_targets(
+    cx: Context, resources: Sequence[Resource], base: str = "", new: Iterable[Name] = ()
+) -> None:
+    """Check that all that is referred to is there, or is among what is being written (`new`).
+
+    Raises:
+        Invalid: each reference that leads nowhere.
+    """
+    told = [(resource, targets_of(resource, base)) for resource in resources]
+    wanted = {name for _, targets in told for name in targets}.difference(new)
+    if not wanted:
+        return
+    await cx.db.execute(WRITERS_LOCK, {"lock": LOCK})
+    kinds, ids = zip(*sorted(wanted), strict=True)
+    rows = await (await cx.db.execute(ABSENT, {"types": list(kinds), "ids": list(ids)})).fetchall()
+    absent = {(row["type"], row["id"]) for row in rows}
+    if absent:
+        raise Invalid(
+            [
+                _absent(resource, place, name)
+                for resource, targets in told
+                for name, place in targets.items()
+                if name in absent
+            ]
+        )
+
+
+def _absent(resource: Resource, place: str, name: Name) -> Violation:
+    target = "/".join(name)
+    return Violation(
+        resource["resourceType"], str(resource.get("id", "")), place, "unresolved",
+        f"{place} 引用的数据没有找到：{target}", f"{place} refers to what is not here: {target}",
+    )  # fmt: skip
+
+
+async def require_unreferenced(cx: Context, resource_type: str, resource_id: str) -> None:
+    """Check that nothing refers to a resource that is to be deleted, by its search parameters.
+
+    Raises:
+        ResourceReferenced: something does.
+    """
+    await cx.db.execute(DELETERS_LOCK, {"lock": LOCK})
+    own = of.resource_hash(resource_type, resource_id)
+    text = "{" + ",".join(str(own ^ lane) for lane in _reference_lanes()) + "}"
+    values = {"keys": text, "type": resource_type, "id": resource_id}
+    rows = await (await cx.db.execute(REFERRING, values)).fetchall()
+    if rows:
+        by = " ".join(f"{row['type']}/{row['id']}" for row in rows)
+        raise ResourceReferenced(type=resource_type, id=resource_id, by=by)
+
+
+@cache
+def _reference_lanes() -> tuple[int, ...]:
+    return tuple(
+        lane.hash
+        for kind in sorted(RESOURCES)
+        for lane in ways_of(kind)
+        if ParamType.REFERENCE in lane.searched
+    )
+
+
+def persons_of(resource: Any) -> set[str]:
+    """Return the ids of the Patients a resource belongs to, by the compartment's definition."""
+    kind = resource["resourceType"]
+    if kind == "Patient":
+        return {str(resource.get("id", ""))}
+    found = set()
+    for lane, kinds in belonging_of(kind).items():
+        for _, value in lane.values(resource) if "Patient" in kinds else ():
+            text = value.get("reference") if isinstance(value, dict) else None
+            target = of.target_of(text) if isinstance(text, str) else None
+            if target is not None and target[0] == "Patient":
+                found.add(target[1])
+    return found

@@ -1,0 +1,215 @@
+"""What is kept, read: the newest version of a resource, any version, all of them in order.
+
+Source: HL7 FHIR R4 4.0.1 §3.1.0.2 read, §3.1.0.3 vread, §3.1.0.11 history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from citycare.kernel.context import Context
+from citycare.kernel.fhir.model import (
+    Resource,
+    ResourceDeleted,
+    ResourceNotFound,
+    TooMany,
+    Version,
+)
+from citycare.kernel.fhir.rows import RESOURCES_MAX, loads
+from citycare.kit import pages
+from citycare.kit.pages import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One version as it is kept; `body` is None where this version is the deletion."""
+
+    type: str
+    id: str
+    version: int
+    updated_at: datetime
+    body: str | None
+
+
+READ = """
+    SELECT id, deleted, body FROM fhir.resource
+     WHERE type = %(type)s AND id = ANY(%(ids)s)
+"""
+
+
+async def get(cx: Context, resource_type: str, resource_id: str) -> Resource:
+    """Return the newest version of a resource.
+
+    Raises:
+        ResourceNotFound: it has never been there.
+        ResourceDeleted: it has been deleted.
+    """
+    row = await (
+        await cx.db.execute(READ, {"type": resource_type, "ids": [resource_id]})
+    ).fetchone()
+    if row is None:
+        raise ResourceNotFound(type=resource_type, id=resource_id)
+    if row["deleted"]:
+        raise ResourceDeleted(type=resource_type, id=resource_id)
+    return _resource(row["body"])
+
+
+async def find_many(cx: Context, resource_type: str, ids: Sequence[str]) -> dict[str, Resource]:
+    """Return those of many resources of one type that are there, by id, in one statement."""
+    if len(ids) > RESOURCES_MAX:
+        raise TooMany(count=len(ids), most=RESOURCES_MAX)
+    rows = await (await cx.db.execute(READ, {"type": resource_type, "ids": list(ids)})).fetchall()
+    return {row["id"]: _resource(row["body"]) for row in rows if not row["deleted"]}
+
+
+def _resource(body: str) -> Resource:
+    resource: Resource = loads(body)
+    return resource
+
+
+HISTORY = """
+    SELECT version, updated_at, deleted, body
+      FROM (SELECT version, updated_at, deleted, body FROM fhir.resource
+             WHERE type = %(type)s AND id = %(id)s
+             UNION ALL
+            SELECT version, updated_at, deleted, body FROM fhir.version
+             WHERE type = %(type)s AND id = %(id)s) AS every
+     WHERE version < %(before)s
+     ORDER BY version DESC LIMIT %(count)s
+"""
+VERSION_MAX = 2**31 - 1
+
+
+async def history(
+    cx: Context, resource_type: str, resource_id: str, after: str | None = None, count: int = 50
+) -> Page[Version]:
+    """Return the versions of a resource, the newest first, deletions included.
+
+    Raises:
+        ResourceNotFound: it has never been there.
+    """
+    before = pages.decode(after, 1)[0] if after is not None else VERSION_MAX
+    if not isinstance(before, int) or not 0 < before <= VERSION_MAX:
+        raise pages.TokenBroken
+    count = max(1, min(count, pages.PAGE_MAX))
+    keys = {"type": resource_type, "id": resource_id, "before": before, "count": count + 1}
+    rows = await (await cx.db.execute(HISTORY, keys)).fetchall()
+    if not rows and after is None:
+        raise ResourceNotFound(type=resource_type, id=resource_id)
+    items = [
+        Version(
+            row["version"],
+            row["updated_at"],
+            row["deleted"],
+            None if row["deleted"] else _resource(row["body"]),
+        )
+        for row in rows[:count]
+    ]
+    return Page(items, pages.encode(items[-1].number) if len(rows) > count else None)
+
+
+STORED = """
+    SELECT type, id, version, updated_at, body FROM fhir.resource
+     WHERE type = %(type)s AND id = %(id)s
+"""
+OLDER = """
+    SELECT type, id, version, updated_at, body FROM fhir.version
+     WHERE type = %(type)s AND id = %(id)s AND version = %(version)s
+"""
+
+
+async def find_stored(
+    cx: Context, resource_type: str, resource_id: str, version: int | None = None
+) -> Stored | None:
+    """Return the newest or one version as it is kept; None where there is none."""
+    keys = {"type": resource_type, "id": resource_id, "version": version}
+    row = await (await cx.db.execute(STORED, keys)).fetchone()
+    if row is not None and version not in (None, row["version"]):
+        row = await (await cx.db.execute(OLDER, keys)).fetchone()
+    return Stored(**row) if row else None
+
+
+EVERY = """
+    SELECT type, id, version, updated_at, body, rid FROM (
+        SELECT type, id, version, updated_at, body, rid FROM fhir.resource
+         WHERE type = ANY(%(types)s) AND {where}
+         ORDER BY updated_at DESC, rid DESC LIMIT %(count)s) AS newest
+     UNION ALL
+    SELECT type, id, version, updated_at, body, rid FROM (
+        SELECT type, id, version, updated_at, body, rid FROM fhir.version
+         WHERE type = ANY(%(types)s) AND {where}
+         ORDER BY updated_at DESC, rid DESC LIMIT %(count)s) AS older
+     ORDER BY updated_at DESC, rid DESC LIMIT %(count)s
+"""
+
+
+async def changes(
+    cx: Context,
+    types: Sequence[str],
+    *,
+    since: datetime | None = None,
+    at: datetime | None = None,
+    after: tuple[datetime, int] | None = None,
+    count: int,
+) -> tuple[list[Stored], tuple[datetime, int] | None]:
+    """Return versions of these types, the newest first, and where the next page begins.
+
+    Args:
+        cx: the action.
+        types: of resources.
+        since: no version from before.
+        at: versions of this instant or from before it.
+        after: from the page before.
+        count: of a page.
+    """
+    lines = ["rid IS NOT NULL"]
+    lines += ["updated_at >= %(since)s"] if since else []
+    lines += ["updated_at <= %(at)s"] if at else []
+    lines += ["(updated_at, rid) < (%(updated)s, %(rid)s)"] if after else []
+    updated, rid = after or (None, None)
+    values = {"types": list(types), "since": since, "at": at, "updated": updated, "rid": rid}
+    text = EVERY.format(where=" AND ".join(lines))
+    rows = await (await cx.db.execute(text, values | {"count": count + 1})).fetchall()
+    page = rows[:count]
+    following = (page[-1]["updated_at"], page[-1]["rid"]) if len(rows) > count and page else None
+    for row in page:
+        del row["rid"]
+    return [Stored(**row) for row in page], following
+
+
+OF_ONE = """
+    SELECT type, id, version, updated_at, body FROM (
+        SELECT type, id, version, updated_at, body FROM fhir.resource
+         WHERE type = %(type)s AND id = %(id)s
+         UNION ALL
+        SELECT type, id, version, updated_at, body FROM fhir.version
+         WHERE type = %(type)s AND id = %(id)s) AS every
+     WHERE version < %(before)s
+       AND (%(since)s::timestamptz IS NULL OR updated_at >= %(since)s)
+       AND (%(at)s::timestamptz IS NULL OR updated_at <= %(at)s)
+     ORDER BY version DESC LIMIT %(count)s
+"""
+
+
+async def of_one(
+    cx: Context,
+    resource_type: str,
+    resource_id: str,
+    *,
+    since: datetime | None = None,
+    at: datetime | None = None,
+    after: str | None = None,
+    count: int,
+) -> Page[Stored]:
+    """Return versions of one resource as they are kept, the newest first.
+
+    Raises:
+        TokenBroken: `after` is not a token of ours.
+    """
+    before = pages.read(after, int)[0] if after else VERSION_MAX
+    values = {"type": resource_type, "id": resource_id, "before": before, "since": since, "at": at}
+    rows = await (await cx.db.execute(OF_ONE, values | {"count": count + 1})).fetchall()
+    found = [Stored(**row) for row in rows[:count]]
+    return Page(found, pages.encode(found[-1].version) if len(rows) > count and found else None)

@@ -1,0 +1,1 @@
+"""Exchange: the record's door, FHIR R4 over HTTP."""

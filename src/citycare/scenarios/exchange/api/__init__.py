@@ -1,0 +1,1 @@
+"""The door: FHIR R4 over HTTP at `/fhir/R4`."""

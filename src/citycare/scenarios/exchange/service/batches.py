@@ -1,0 +1,217 @@
+"""batch and transaction: many interactions in one Bundle.
+
+A transaction is one transaction of the database, always: all of it happens or none, whatever the
+number of entries. What it stores, it stores together, in a constant number of statements. Of a
+batch each entry has a transaction of its own, by the caller's `once`.
+
+Source: HL7 FHIR R4 4.0.1 §3.1.0.11 batch/transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from citycare.kernel import fhir
+from citycare.kernel.fhir import bundles
+from citycare.kernel.fhir.bundles import Method, Plan, Result, Step
+from citycare.kit import ids
+from citycare.kit.errors import AppError
+from citycare.scenarios.exchange.model.calls import Answer, Call
+from citycare.scenarios.exchange.model.values import Conditions, Preference, Return
+from citycare.scenarios.exchange.rules import headers, refusing, routing
+from citycare.scenarios.exchange.service.writing import (
+    NO_CONTENT,
+    Done,
+    Intent,
+    Writing,
+    there_already,
+)
+
+Json = dict[str, Any]
+Serve = Callable[[Call], Awaitable[Answer]]
+"""Answers one interaction."""
+
+
+def call_of(step: Step, resource: Json | None, preference: Preference) -> Call:
+    """Return an entry as the call it would be by itself."""
+    path = "/".join(filter(None, (step.type, step.id, step.rest)))
+    unless = step.if_none_exist or None
+    asked = routing.interaction(
+        step.method,
+        path,
+        step.query,
+        types=fhir.RESOURCES,
+        if_none_exist=unless is not None,
+    )
+    return Call(
+        asked,
+        body=resource if step.method is not Method.PATCH else list(step.patch),
+        conditions=Conditions(
+            _tag(step.if_match),
+            _tag(step.if_none_match),
+            unless,
+            headers.instant(step.if_modified_since),
+        ),
+        preference=preference,
+        pairs=routing.pairs(asked.query),
+    )
+
+
+def _tag(text: str) -> frozenset[str]:
+    return frozenset((text,)) if text else frozenset()
+
+
+class Transaction:
+    """One transaction, while it is done."""
+
+    def __init__(self, writing: Writing, plan: Plan, serve: Serve, preference: Preference) -> None:
+        """Prepare it.
+
+        Args:
+            writing: in the transaction of the database.
+            plan: what is asked.
+            serve: answers what reads, after all is written.
+            preference: of the call.
+        """
+        self.writing = writing
+        self.plan = plan
+        self.serve = serve
+        self.preference = preference
+        self.done: dict[int, Done] = {}
+        self.given: dict[int, str] = {}  # `Type/id` by place: assigned, or found by a condition
+
+    async def run(self) -> Json:
+        """Do all of it.
+
+        Raises:
+            AppError: the first that cannot be done; then nothing may be.
+        """
+        for step in self.plan.steps:
+            if step.writes:
+                await self._name(step)
+        bundles.distinct(
+            self.plan, {place: one for place, one in self.given.items() if place not in self.done}
+        )
+        addresses = bundles.addresses(self.plan, self.given)
+        found = await self._conditional()
+        intents: dict[int, Intent] = {}
+        for step in self.plan.steps:
+            if not step.writes or step.place in self.done:
+                continue
+            key = step.id or self.given.get(step.place, "").partition("/")[2]
+            if step.method is Method.DELETE:
+                self.done[step.place] = await self._delete(step, key)
+            else:
+                intents[step.place] = await self._intent(step, key, addresses, found)
+        await self._settle(intents)
+        results = {place: self._result(one) for place, one in self.done.items()}
+        for step in self.plan.steps:
+            if not step.writes:
+                results[step.place] = result_of(
+                    await self.serve(call_of(step, step.resource, self.preference))
+                )
+        return bundles.response(self.plan, results)
+
+    async def _name(self, step: Step) -> None:
+        """Give what is created an id, or look up what a condition finds."""
+        criteria = step.if_none_exist if step.method is Method.POST else step.query
+        there = None
+        if criteria and not step.id:
+            there = await self.writing.matching(step.type, criteria)
+        if step.method is Method.POST:
+            self.given[step.place] = f"{step.type}/{there.id if there else ids.new()}"
+            if there is not None:
+                self.done[step.place] = there_already(there)
+        elif there is not None:
+            self.given[step.place] = f"{step.type}/{there.id}"
+        elif not step.id and step.method is Method.PUT:
+            key = (step.resource or {}).get("id") or ids.new()
+            self.given[step.place] = f"{step.type}/{key}"
+
+    async def _conditional(self) -> dict[str, str]:
+        """Find what conditional references mean: exactly one resource each."""
+        found = {}
+        for text in bundles.references(self.plan).conditional:
+            kind, _, criteria = text.partition("?")
+            there = await self.writing.matching(kind, criteria)
+            if there is not None:
+                found[text] = f"{kind}/{there.id}"
+        return found
+
+    async def _delete(self, step: Step, key: str) -> Done:
+        if not key:
+            return Done(NO_CONTENT)
+        return await self.writing.delete(step.type, key, Conditions(_tag(step.if_match)))
+
+    async def _intent(
+        self, step: Step, key: str, addresses: Mapping[str, str], found: Mapping[str, str]
+    ) -> Intent:
+        asked = Conditions(_tag(step.if_match), _tag(step.if_none_match))
+        if step.method is Method.PATCH:
+            if not key:
+                raise fhir.ResourceNotFound(type=step.type, criteria=step.query[:200])
+            made = await self.writing.patch(step.type, key, list(step.patch), asked)
+            resource = bundles.resolved(made.resource, addresses, found, root=step.root, at=step.at)
+            return Intent(resource, made.before)
+        resource = bundles.resolved(
+            step.resource or {}, addresses, found, root=step.root, at=step.at
+        )
+        if step.method is Method.POST:
+            return self.writing.fresh(step.type, key, resource)
+        return await self.writing.update(step.type, key, {**resource, "id": key}, asked)
+
+    async def _settle(self, intents: Mapping[int, Intent]) -> None:
+        """Store what is to be stored; faults are told with the entry they are in."""
+        try:
+            settled = await self.writing.settle(list(intents.values()))
+        except fhir.Invalid as error:
+            places = {one.name: place for place, one in intents.items()}
+            raise fhir.Invalid([_placed(one, places) for one in error.violations]) from error
+        self.done |= dict(zip(intents, settled, strict=True))
+
+    def _result(self, done: Done) -> Result:
+        wanted = self.preference.returned is Return.REPRESENTATION and done.body
+        return Result(
+            done.status,
+            done.key,
+            datetime.fromisoformat(done.updated_at) if done.updated_at else None,
+            fhir.loads(done.body) if wanted else None,
+        )
+
+
+def _placed(fault: fhir.Violation, places: Mapping[tuple[str, str], int]) -> fhir.Violation:
+    place = places.get((fault.type, fault.id))
+    if place is None:
+        return fault
+    inner = fault.element.partition(".")[2]
+    element = f"Bundle.entry[{place}].resource" + (f".{inner}" if inner else "")
+    return replace(fault, element=element)
+
+
+def result_of(answer: Answer) -> Result:
+    """Return an answer as what came of an entry."""
+    return Result(
+        answer.status,
+        fhir.Key(*answer.name) if answer.name else None,
+        answer.updated_at,
+        fhir.loads(answer.body) if answer.body else None,
+    )
+
+
+async def batch(plan: Plan, once: Serve, preference: Preference) -> Json:
+    """Answer the entries of a batch, each by itself; what one is refused for is its answer."""
+    results: dict[int, Result] = {}
+    addresses = bundles.addresses(plan, {})
+    for step in plan.steps:
+        try:
+            resource = step.resource
+            if resource is not None:
+                resource = bundles.resolved(resource, addresses, {}, root=step.root, at=step.at)
+            results[step.place] = result_of(await once(call_of(step, resource, preference)))
+        except AppError as error:
+            outcome = refusing.outcome_of(error)
+            results[step.place] = Result(refusing.status_of(error), outcome=outcome)
+    return bundles.response(plan, results)

@@ -1,0 +1,175 @@
+"""read, vread and history.
+
+Source: HL7 FHIR R4 4.0.1 §3.1.0.2 read, §3.1.0.3 vread, §3.1.0.11 history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from citycare.kernel import fhir
+from citycare.kernel.context import Context
+from citycare.kernel.fhir import Stored, finding, versions
+from citycare.kernel.fhir.finding import Visible
+from citycare.kernel.fhir.integrity import persons_of
+from citycare.kernel.fhir.r4 import RESOURCES
+from citycare.kernel.fhir.searching.model import Criterion, ParamType, Query, Token
+from citycare.kit import pages
+from citycare.scenarios.exchange.model.calls import Answer, Call
+from citycare.scenarios.exchange.model.errors import HeaderWrong, NotPermitted
+from citycare.scenarios.exchange.model.values import Past
+from citycare.scenarios.exchange.rules import headers, responses
+from citycare.scenarios.exchange.service.access import Access
+from citycare.scenarios.exchange.service.shortening import shortened
+from citycare.scenarios.exchange.service.trail import Trail
+
+HISTORY_MAX = 1_000
+HISTORY_COUNT = 50
+NOT_MODIFIED = 304
+HISTORY_KNOWN = frozenset(("_since", "_at", "_count", "_page", "_format", "_pretty"))
+
+
+async def visible_version(
+    cx: Context, visible: Visible, resource_type: str, resource_id: str, version: int | None = None
+) -> Stored:
+    """Return a version of a resource that may be seen; who sees the newest sees them all.
+
+    Raises:
+        ResourceNotFound: there is none, or it may not be known of.
+        ResourceDeleted: this version is the deletion.
+    """
+    found = await fhir.find_stored(cx, resource_type, resource_id, version)
+    unknown = fhir.ResourceNotFound(type=resource_type, id=resource_id)
+    if found is None:
+        raise unknown
+    if not visible.everything:
+        name = Criterion("_id", ParamType.TOKEN, values=(Token(None, resource_id),))
+        seen = await finding.find(cx, Query((resource_type,), (name,), count=1), visible=visible)
+        if not seen.matches:
+            raise unknown
+    elif visible.types is not None and resource_type not in visible.types:
+        raise unknown
+    if found.body is None:
+        raise fhir.ResourceDeleted(type=resource_type, id=resource_id)
+    return found
+
+
+async def read(cx: Context, access: Access, trail: Trail, call: Call) -> Answer:
+    """Answer read and vread."""
+    asked = call.asked
+    access.require(asked.type, "r")
+    number = _number(asked.version) if asked.version else None
+    found = await visible_version(cx, access.seen("r"), asked.type, asked.id, number)
+    assert found.body is not None
+    persons = persons_of(orjson.loads(found.body))
+    await trail.read(cx, access.action, f"{found.type}/{found.id}", persons)
+    told = tags(found.version, found.updated_at)
+    if headers.is_unmodified(call.conditions, found.version, found.updated_at):
+        return Answer(NOT_MODIFIED, "", told)
+    name = found.type, found.id, found.version
+    return Answer(200, shortened(found.body, call.pairs), told, name, found.updated_at)
+
+
+def _number(text: str) -> int:
+    """Read a version; one that is no number of ours was never given to anything."""
+    if not text.isdecimal() or len(text) > 9:  # noqa: PLR2004 (the largest has ten digits)
+        raise fhir.ResourceNotFound(version=text[:64])
+    return int(text)
+
+
+def tags(version: int, updated_at: datetime) -> dict[str, str]:
+    """Return the headers that name a version."""
+    return {
+        "ETag": headers.etag(version),
+        "Last-Modified": headers.last_modified(updated_at),
+    }
+
+
+async def history(cx: Context, access: Access, trail: Trail, base: str, call: Call) -> Answer:
+    """Answer history of a resource, of a type, of the whole system.
+
+    Of a type and of the system only those who see everything get it: a version says nothing of who
+    might have seen it when it was the newest.
+    """
+    asked, told = call.asked, dict(call.pairs)
+    unknown = sorted(set(told) - HISTORY_KNOWN)
+    if unknown and not call.lenient:
+        raise HeaderWrong(parameter=unknown[0][:100])
+    count = min(HISTORY_MAX, _count(told.get("_count", str(HISTORY_COUNT))))
+    if asked.id:
+        entries, following = await _of_one(cx, access, call, count)
+    else:
+        access.require(asked.type or "*", "r")
+        if not access.visible.everything:
+            raise NotPermitted(interaction="history")
+        entries, following = await _of_many(cx, call, count)
+    path = "/".join(filter(None, (asked.type, asked.id, "_history")))
+    record = path.removesuffix("/_history") or "*"
+    await trail.read(cx, access.action, f"{record}/_history", _persons(entries))
+    pairs = [one for one in call.pairs if one[0] in HISTORY_KNOWN - {"_page"}]
+    links = responses.links(
+        base, path, pairs, token=told.get("_page", ""), following=following or ""
+    )
+    past = [Past(one.type, one.id, one.version, one.updated_at, one.body or "") for one in entries]
+    return Answer(200, responses.history(past, base=base, links=links, updated_at=cx.now))
+
+
+async def _of_one(
+    cx: Context, access: Access, call: Call, count: int
+) -> tuple[list[Stored], str | None]:
+    asked, told = call.asked, dict(call.pairs)
+    access.require(asked.type, "r")
+    try:
+        await visible_version(cx, access.seen("r"), asked.type, asked.id)
+    except fhir.ResourceDeleted:
+        if not access.visible.everything:
+            raise
+    since = _instant(told, "_since")
+    at = _instant(told, "_at")
+    page = await versions.of_one(
+        cx, asked.type, asked.id, since=since, at=at, after=told.get("_page"), count=count
+    )
+    return list(page.items), page.next
+
+
+async def _of_many(cx: Context, call: Call, count: int) -> tuple[list[Stored], str | None]:
+    told = dict(call.pairs)
+    token = told.get("_page")
+    after = pages.read(token, datetime, int) if token else None
+    kinds = [call.asked.type] if call.asked.type else sorted(RESOURCES)
+    found, following = await versions.changes(
+        cx,
+        kinds,
+        since=_instant(told, "_since"),
+        at=_instant(told, "_at"),
+        after=after,
+        count=count,
+    )
+    return found, pages.encode(following[0].isoformat(), following[1]) if following else None
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9:  # noqa: PLR2004 (longer than any count)
+        raise HeaderWrong(parameter="_count", value=text[:20])
+    return int(text)
+
+
+def _instant(told: dict[str, str], name: str) -> datetime | None:
+    if name not in told:
+        return None
+    found = headers.instant(told[name].replace(" ", "+"))
+    if found is None:
+        raise HeaderWrong(parameter=name, value=told[name][:50])
+    return found
+
+
+def _persons(entries: Iterable[Stored]) -> set[str]:
+    found: set[str] = set()
+    for one in entries:
+        body: Any = orjson.loads(one.body) if one.body else None
+        found |= persons_of(body) if body else set()
+    return found

@@ -1,0 +1,136 @@
+"""Searches: of a type, of several, of a compartment; a page of a Bundle each.
+
+Source: HL7 FHIR R4 4.0.1 §3.1.1 Search; §2.36 Bundle (searchset).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import orjson
+
+from citycare.kernel import fhir
+from citycare.kernel.context import Context
+from citycare.kernel.fhir import finding
+from citycare.kernel.fhir.finding import Found, Hit, Place
+from citycare.kernel.fhir.integrity import persons_of
+from citycare.kernel.fhir.searching import reading
+from citycare.kernel.fhir.searching.model import Query
+from citycare.kit.pages import TokenBroken
+from citycare.scenarios.exchange.model.calls import Answer, Call
+from citycare.scenarios.exchange.model.values import Issue, Spliced
+from citycare.scenarios.exchange.rules import refusing, responses
+from citycare.scenarios.exchange.service.access import Access
+from citycare.scenarios.exchange.service.shortening import short
+from citycare.scenarios.exchange.service.trail import Trail
+
+PAGE = "_page"
+
+
+class Tokens(Protocol):
+    """Seals places of a search, so that a client can neither read nor change them."""
+
+    def seal(self, purpose: str, value: object) -> str:
+        """Write a value for a purpose."""
+
+    def open(self, purpose: str, sealed: str) -> object | None:
+        """Read it back; None: it is none of ours, of another purpose, or too old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Searching:
+    """Searches for one caller.
+
+    Attributes:
+        base: the server's own address.
+        trail: where reads are noted.
+        tokens: of pages.
+    """
+
+    cx: Context
+    access: Access
+    base: str
+    trail: Trail
+    tokens: Tokens
+
+    async def search(self, call: Call) -> Answer:
+        """Answer a page of a search.
+
+        Raises:
+            ParameterUnknown, ValueBroken, TypeUnknown, TooCostly: it cannot be done.
+            TokenBroken: the page is not one of ours, or was asked for too late.
+        """
+        asked = call.asked
+        pairs = tuple(one for one in call.pairs if one[0] != PAGE)
+        compartment = (asked.compartment, asked.id) if asked.compartment else None
+        query = reading.read(
+            (asked.type,) if asked.type else (),
+            pairs,
+            now=self.cx.now,
+            lenient=call.lenient,
+            compartment=compartment,
+            base=self.base,
+        )
+        for kind in query.types:
+            self.access.require(kind, "s")
+        path = _path(call)
+        token = next((value for name, value in call.pairs if name == PAGE), "")
+        purpose = _purpose(path, pairs)
+        found = await finding.find(
+            self.cx,
+            query,
+            after=self._place(purpose, token) if token else None,
+            visible=self.access.seen("s"),
+            base=self.base,
+        )
+        await self._note(path, found)
+        following = self._sealed(purpose, found.next) if found.next else ""
+        honoured = [one for one in pairs if one[0] not in found.unknown]
+        links = responses.links(self.base, path, honoured, token=token, following=following)
+        text = responses.searchset(
+            self._entries(query, found), links=links, total=found.total, updated_at=self.cx.now
+        )
+        return Answer(200, text)
+
+    def _place(self, purpose: str, token: str) -> Place:
+        value = self.tokens.open(purpose, token)
+        if not isinstance(value, list):
+            raise TokenBroken
+        snapshot, *last = value
+        return Place(snapshot, tuple(last))
+
+    def _sealed(self, purpose: str, place: Place) -> str:
+        return self.tokens.seal(purpose, [place.snapshot, *place.last])
+
+    def _entries(self, query: Query, found: Found) -> Iterable[Spliced]:
+        for mode, hits in (("match", found.matches), ("include", found.included)):
+            for hit in hits:
+                body = short(hit.body, query.summary, query.elements)
+                yield Spliced(f"{self.base}/{hit.type}/{hit.id}", body, mode)
+        if found.unknown:
+            names = " ".join(found.unknown)
+            words = f"这些查询条件不认识，没有用上：{names}"
+            message = f"These parameters are not known and were passed over: {names}"
+            issue = Issue("not-supported", words, message, "warning")
+            yield Spliced("", orjson.dumps(refusing.outcome([issue])).decode(), "outcome")
+
+    async def _note(self, path: str, found: Found) -> None:
+        hits: tuple[Hit, ...] = (*found.matches, *found.included)
+        persons: set[str] = set()
+        for hit in hits:
+            persons |= persons_of(orjson.loads(hit.body))
+        await self.trail.read(self.cx, self.access.action, f"{path or '*'}?", persons)
+
+
+def _path(call: Call) -> str:
+    asked = call.asked
+    if asked.compartment:
+        return f"{asked.compartment}/{asked.id}/{asked.type or '*'}"
+    return asked.type
+
+
+def _purpose(path: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """A page belongs to its search: the token of another opens none of this."""
+    return "exchange.page\0" + fhir.dumps([path, *map(list, pairs)])

@@ -1,0 +1,197 @@
+"""What is asked for is checked; the status in the record is kept; giving up and going on again."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from citycare.kernel import events, fhir
+from citycare.kernel.context import Context
+from citycare.kernel.fhir import Key, Resource
+from citycare.kernel.fhir.changes import find_versions
+from citycare.kernel.fhir.finding import Visible
+from citycare.scenarios.exchange.model.subscriptions import (
+    ERROR_KEPT_DAYS,
+    EVENTS_KEPT_DAYS,
+    Owner,
+    ReceiverFailed,
+    Standing,
+    State,
+    Subscription,
+    SubscriptionRefused,
+    Topic,
+)
+from citycare.scenarios.exchange.rules import subscriptions as rules
+from citycare.scenarios.exchange.service.subscriptions import watching
+from citycare.scenarios.exchange.store import subscriptions as store
+
+RESUME = "exchange.resume"
+ERROR_MAX = 200
+LOADED_AT_ONCE = 1_000
+
+Sees = Callable[[Context, Owner], Awaitable[Visible]]
+"""What the owner of a Subscription may see now; nothing at all: `Visible()`."""
+
+Probe = Callable[[Standing, Subscription, datetime], Awaitable[None]]
+"""Sends a handshake; raises ReceiverFailed."""
+
+
+async def take(
+    cx: Context, resource: Resource, *, base: str, organisation_id: UUID | None = None
+) -> Subscription:
+    """Keep for whom a Subscription is stored; refuse one that could never be served.
+
+    For who stores one for a client, in the same transaction. From then on its receiver is told of
+    what this account may see; of one that nobody has taken nothing is told.
+
+    Args:
+        cx: the action, of the account.
+        resource: it has passed the checks of R4, and has its id.
+        base: the server's own address.
+        organisation_id: for which the account acts.
+
+    Raises:
+        SubscriptionRefused: the facts say element and problem.
+    """
+    if resource.get("status") not in (State.REQUESTED, State.OFF, State.ACTIVE):
+        raise rules.refused("Subscription.status", "a client asks for requested or off")
+    found = rules.read_subscription(resource)
+    topics = await load_topics(cx, [found.topic]) if found.topic else {}
+    watching.watches(found, topics, now=cx.now, base=base)
+    if cx.actor.account_id is not None:
+        await store.own(cx.db, found.id, Owner(cx.actor.account_id, organisation_id))
+    return found
+
+
+async def visible_to(cx: Context, id_: str, sees: Sees) -> Visible:
+    """Return what the owner of a Subscription may see; nothing where it has none."""
+    owner = await store.find_owner(cx.db, id_)
+    return Visible() if owner is None else await sees(cx, owner)
+
+
+async def load(cx: Context, standings: Iterable[Standing]) -> dict[str, Subscription]:
+    """Return subscriptions as they were asked for in the versions that stand here, by id.
+
+    One that cannot be read is left out: it is in error already.
+    """
+    every = list(standings)
+    found: dict[str, Subscription] = {}
+    for start in range(0, len(every), LOADED_AT_ONCE):
+        some = every[start : start + LOADED_AT_ONCE]
+        keys = [Key("Subscription", each.id, each.version) for each in some]
+        for version in (await find_versions(cx, keys)).values():
+            resource = version.resource()
+            if resource is not None and (read := _read(resource)) is not None:
+                found[version.id] = read
+    return found
+
+
+def _read(resource: Resource) -> Subscription | None:
+    try:
+        return rules.read_subscription(resource)
+    except SubscriptionRefused:
+        return None
+
+
+async def load_topics(cx: Context, urls: Iterable[str] | None = None) -> dict[str, Topic]:
+    """Return topics by URL, of the newest Basic where two claim one; None: all."""
+    ids = [id_ for id_, _ in await store.list_topics(cx.db, None if urls is None else list(urls))]
+    found: dict[str, Topic] = {}
+    for resource in (await fhir.find_many(cx, "Basic", ids)).values():
+        topic = read_topic(resource)
+        if topic is not None:
+            found[topic.url] = topic
+    return found
+
+
+def read_topic(resource: Resource) -> Topic | None:
+    """Read a topic; None where the Basic is something else, or cannot be served."""
+    try:
+        return rules.read_topic(resource)
+    except SubscriptionRefused:
+        return None
+
+
+def words_of(error: SubscriptionRefused | ReceiverFailed) -> str:
+    """Return a sentence for `Subscription.error`: what of whom, never clinical text."""
+    element = f"{error.facts['element']}: " if "element" in error.facts else ""
+    return f"{element}{error.facts.get('problem', error.code)}"[:ERROR_MAX]
+
+
+async def write_status(
+    cx: Context, id_: str, version: int, state: State, error: str = ""
+) -> int | None:
+    """Write status and error into the Subscription in the record; return its new version.
+
+    None where the client has changed or deleted it meanwhile: the feed brings what it says now.
+    """
+    try:
+        resource = await fhir.get(cx, "Subscription", id_)
+    except (fhir.ResourceNotFound, fhir.ResourceDeleted):
+        return None
+    resource["status"] = state.value
+    resource.pop("error", None)
+    if error:
+        resource["error"] = error
+    owner = await store.find_owner(cx.db, id_)
+    try:
+        kept = await fhir.put(
+            cx,
+            [resource],
+            owner=owner.organisation_id if owner is not None else None,
+            expected={("Subscription", id_): version},
+        )
+    except fhir.VersionConflict:
+        return None
+    return kept[0].key.version
+
+
+async def set_state(cx: Context, standing: Standing, state: State, error: str = "") -> bool:
+    """Move a subscription to a state, here and in the record; False where a client was first."""
+    now = await store.lock(cx.db, standing.id)
+    if now is None or (now.version, now.lease) != (standing.version, standing.lease):
+        return False
+    version = await write_status(cx, standing.id, now.version, state, error)
+    if version is None:
+        return False
+    await store.set_state(cx.db, standing.id, state, version, error, cx.now)
+    return True
+
+
+async def give_up(cx: Context, standing: Standing, error: str) -> None:
+    """Put a subscription into error, with a job that tries once more and then is a dead letter.
+
+    An operator who replays the letter resumes the subscription; nothing is lost meanwhile. A client
+    does the same by asking for it again.
+    """
+    if await set_state(cx, standing, State.ERROR, error):
+        await events.defer(
+            cx, RESUME, {"subscription": standing.id}, once=f"{RESUME}/{standing.id}"
+        )
+
+
+async def resume(cx: Context, id_: str, probe: Probe) -> None:
+    """Shake hands with the receiver of a subscription in error; on success it is active again.
+
+    Nothing is locked while the receiver is asked.
+
+    Raises:
+        ReceiverFailed: it still does not answer.
+    """
+    found = await store.find(cx.db, [id_], [State.ERROR])
+    subscriptions = await load(cx, found)
+    if not subscriptions:
+        return  # a client has been first, or it is not there any more
+    await probe(found[0], subscriptions[id_], cx.now)
+    if await set_state(cx, found[0], State.ACTIVE):
+        await store.clear(cx.db, id_, cx.now)
+
+
+async def purge(cx: Context) -> None:
+    """Switch off what is in error for a week or past its end; forget events told long ago."""
+    before = cx.now - timedelta(days=ERROR_KEPT_DAYS)
+    for id_ in await store.list_given_up(cx.db, cx.now, before):
+        for standing in await store.find(cx.db, [id_], [State.ERROR]):
+            await set_state(cx, standing, State.OFF, standing.error)
+    await store.purge(cx.db, cx.now - timedelta(days=EVENTS_KEPT_DAYS))

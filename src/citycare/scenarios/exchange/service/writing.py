@@ -1,0 +1,301 @@
+"""create, update, patch, delete, each also by a condition; each in the caller's transaction.
+
+A row is locked before its version is looked at, and a condition before it is searched for, so of
+two writers at once one comes after the other: no lost write, no second resource of one condition.
+
+Source: HL7 FHIR R4 4.0.1 §3.1.0.4 update, §3.1.0.6 patch, §3.1.0.7 delete, §3.1.0.8 create.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from citycare.kernel import audit, fhir
+from citycare.kernel.context import Context
+from citycare.kernel.fhir import Key, Stored, finding, integrity, store
+from citycare.kernel.fhir.finding import Visible
+from citycare.kernel.fhir.searching import reading
+from citycare.kit import ids
+from citycare.scenarios.exchange.model.errors import (
+    MultipleMatches,
+    NotPermitted,
+    ResourceDiffers,
+)
+from citycare.scenarios.exchange.model.values import Conditions
+from citycare.scenarios.exchange.rules import headers, patching, responses, routing
+from citycare.scenarios.exchange.service.access import Access
+from citycare.scenarios.exchange.service.trail import entries
+
+Json = dict[str, Any]
+Name = tuple[str, str]
+
+OK, CREATED, NO_CONTENT = 200, 201, 204
+NOTHING = Conditions()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of a write.
+
+    Attributes:
+        status: of HTTP.
+        key: the version that is there now; None: nothing is.
+        updated_at: of it, as `meta.lastUpdated`.
+        body: of it; `""` of a deletion.
+    """
+
+    status: int
+    key: Key | None = None
+    updated_at: str = ""
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A resource that is to be stored, all conditions having been met.
+
+    Attributes:
+        resource: with its id.
+        before: what is there now; None: nothing, or nothing any more.
+        fresh: its id is one of ours, which nobody can have taken.
+    """
+
+    resource: Json
+    before: Stored | None = None
+    fresh: bool = False
+
+    @property
+    def name(self) -> Name:
+        """Type and id."""
+        return self.resource["resourceType"], self.resource["id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """Writes for one caller, in one transaction: `create`, `update`, `patch` say what, `settle`
+    stores it all; `delete` deletes at once.
+
+    Attributes:
+        base: the server's own address.
+    """
+
+    cx: Context
+    access: Access
+    base: str
+
+    async def create(self, kind: str, resource: Json, unless: str | None = None) -> Intent | Done:
+        """Make a new resource, under an id of ours; or nothing, where a condition finds one.
+
+        Raises:
+            MultipleMatches: it finds more.
+        """
+        self.access.require(kind, "c")
+        if unless is not None:
+            found = await self.matching(kind, unless)
+            if found is not None:
+                return there_already(found)
+        return self.fresh(kind, str(ids.new()), resource)
+
+    def fresh(self, kind: str, key: str, resource: Json) -> Intent:
+        """Make a new resource under an id that is one of ours.
+
+        Raises:
+            ResourceDiffers: it is of another type.
+        """
+        self.access.require(kind, "c")
+        return Intent(named(resource, kind, key), fresh=True)
+
+    async def update(
+        self, kind: str, key: str, resource: Json, asked: Conditions = NOTHING
+    ) -> Intent:
+        """Make the next version of a resource, or the first under this id.
+
+        Raises:
+            ResourceDiffers: type or id of what was sent are others.
+            VersionConflict: what is there is not what the caller believes.
+        """
+        if resource.get("id") not in (None, key):
+            raise ResourceDiffers(id=key, sent=str(resource.get("id"))[:64])
+        self.access.require(kind, "u")
+        before = await self._locked(kind, key)
+        headers.require_version(asked, before.version if before else None)
+        return Intent(named(resource, kind, key), before)
+
+    async def update_matching(
+        self, kind: str, criteria: str, resource: Json, asked: Conditions = NOTHING
+    ) -> Intent:
+        """Update what a condition finds; create, where it finds nothing.
+
+        Raises:
+            ResourceDiffers: what it finds has another id than what was sent.
+        """
+        found = await self.matching(kind, criteria)
+        key = found.id if found else str(resource.get("id") or ids.new())
+        return await self.update(kind, key, resource, asked)
+
+    async def patch(
+        self, kind: str, key: str, operations: Any, asked: Conditions = NOTHING
+    ) -> Intent:
+        """Change a resource as a JSON Patch says.
+
+        Raises:
+            PatchBroken, PatchUnfit: it cannot be.
+            ResourceNotFound, ResourceDeleted: there is nothing to change.
+        """
+        self.access.require(kind, "u")
+        read = patching.read(operations)
+        before = await self._locked(kind, key)
+        if before is None:
+            raise await self._absent(kind, key)
+        headers.require_version(asked, before.version)
+        return Intent(patching.patched(fhir.loads(before.body or ""), read), before)
+
+    async def patch_matching(
+        self, kind: str, criteria: str, operations: Any, asked: Conditions = NOTHING
+    ) -> Intent:
+        """Change what a condition finds.
+
+        Raises:
+            ResourceNotFound: it finds nothing.
+        """
+        found = await self.matching(kind, criteria)
+        if found is None:
+            raise fhir.ResourceNotFound(type=kind, criteria=criteria[:200])
+        return await self.patch(kind, found.id, operations, asked)
+
+    async def delete(self, kind: str, key: str, asked: Conditions = NOTHING) -> Done:
+        """Delete a resource; what is not there, or not any more, is as was wished.
+
+        Raises:
+            ResourceReferenced: others refer to it.
+        """
+        self.access.require(kind, "d")
+        before = await self._locked(kind, key)
+        headers.require_version(asked, before.version if before else None)
+        if before is None:
+            return Done(NO_CONTENT)
+        resource = fhir.loads(before.body or "")
+        self.access.require_writable(resource)
+        await integrity.require_unreferenced(self.cx, kind, key)
+        gone = await fhir.delete(self.cx, kind, key)
+        await self._note([(gone, resource, "delete")])
+        return Done(NO_CONTENT, gone)
+
+    async def delete_matching(self, kind: str, criteria: str) -> Done:
+        """Delete what a condition finds, which is one at most."""
+        found = await self.matching(kind, criteria)
+        return await self.delete(kind, found.id) if found else Done(NO_CONTENT)
+
+    async def matching(self, kind: str, criteria: str) -> Stored | None:
+        """Return the one resource a condition finds; None: there is none.
+
+        The condition is locked until the transaction ends, so that whoever asks the same waits.
+
+        Raises:
+            MultipleMatches: there are more.
+        """
+        self.access.require(kind, "s")
+        pairs = routing.pairs(criteria)
+        digest = hashlib.sha256(orjson.dumps([kind, sorted(pairs)])).digest()
+        await store.lock_condition(self.cx, int.from_bytes(digest[:8], "big", signed=True))
+        asked = reading.read((kind,), (*pairs, ("_count", "2")), now=self.cx.now, base=self.base)
+        found = await finding.find(self.cx, asked, visible=self.access.seen("s"), base=self.base)
+        if len(found.matches) > 1:
+            raise MultipleMatches(type=kind, criteria=criteria[:200])
+        return next((hit.stored() for hit in found.matches), None)
+
+    async def settle(self, intents: Sequence[Intent]) -> list[Done]:
+        """Store resources, in a constant number of statements, and put each change on record.
+
+        Raises:
+            Invalid: one breaks the rules, or refers to what is not there.
+            NotPermitted: one is not for this caller to write, as it was or as it will be.
+        """
+        for one in intents:
+            if one.before is not None:
+                self.access.require_writable(fhir.loads(one.before.body or ""))
+            self.access.require_writable(one.resource)
+        new = {one.name for one in intents}
+        resources = [one.resource for one in intents]
+        await integrity.require_targets(self.cx, resources, self.base, new)
+        fresh = [one.resource for one in intents if one.fresh]
+        known = [one.resource for one in intents if not one.fresh]
+        owner = self.access.owner
+        kept = await fhir.create(self.cx, fresh, base=self.base, owner=owner)
+        kept += await fhir.put(self.cx, known, base=self.base, owner=owner)
+        stored = {(one.key.type, one.key.id): one for one in kept}
+        told = [(one, stored[one.name]) for one in intents]
+        await self._note(
+            [(done.key, one.resource, "update" if one.before else "create") for one, done in told]
+        )
+        return [
+            Done(OK if one.before else CREATED, done.key, done.updated_at, done.body)
+            for one, done in told
+        ]
+
+    # Parts
+
+    async def _locked(self, kind: str, key: str) -> Stored | None:
+        """Lock a resource and return it; None: there is none, or not any more.
+
+        Raises:
+            ResourceNotFound: there is, but this caller may not know of it.
+            NotPermitted: this caller may know of it, but not change it.
+        """
+        await store.lock(self.cx, [(kind, key)])
+        found = await fhir.find_stored(self.cx, kind, key)
+        if found is None or found.body is None:
+            return None
+        if not await self._among(kind, key, self.access.visible):
+            raise fhir.ResourceNotFound(type=kind, id=key)
+        if not await self._among(kind, key, self._own()):
+            raise NotPermitted(type=kind, interaction="write")
+        return found
+
+    async def _among(self, kind: str, key: str, visible: Visible) -> bool:
+        return visible.everything or bool(
+            await finding.named(self.cx, [(kind, key)], replace(visible, types=None))
+        )
+
+    def _own(self) -> Visible:
+        """What may be changed: of a system, what its organisation wrote."""
+        owner = self.access.owner
+        return Visible(organisations=frozenset({owner})) if owner else self.access.writable
+
+    async def _absent(self, kind: str, key: str) -> fhir.ResourceNotFound | fhir.ResourceDeleted:
+        """Make the error for what is not there: never, or not any more."""
+        found = await fhir.find_stored(self.cx, kind, key)
+        if found is None or not self.access.visible.everything:
+            return fhir.ResourceNotFound(type=kind, id=key)
+        return fhir.ResourceDeleted(type=kind, id=key)
+
+    async def _note(self, changes: Sequence[tuple[Key, Json, str]]) -> None:
+        """Put changes on record in their own transaction."""
+        lines = []
+        for key, resource, what in changes:
+            record = f"{key.type}/{key.id}/_history/{key.version}"
+            persons = integrity.persons_of(resource)
+            lines += entries(self.access.writing, record, persons, {"change": what})
+        await audit.append(self.cx, lines)
+
+
+def named(resource: Json, kind: str, key: str) -> Json:
+    """Return a resource with the id it is kept under.
+
+    Raises:
+        ResourceDiffers: it is of another type.
+    """
+    if resource.get("resourceType") != kind:
+        raise ResourceDiffers(type=kind, sent=str(resource.get("resourceType"))[:64])
+    return {**resource, "id": key}
+
+
+def there_already(found: Stored) -> Done:
+    """Return what is answered where a condition finds what was to be created."""
+    key = Key(found.type, found.id, found.version)
+    return Done(OK, key, responses.instant(found.updated_at), found.body or "")
