@@ -184,6 +184,7 @@ def create(settings: Settings, database: Database, parts: Parts = PARTS) -> Fast
     app.state.triage_emergencies = places.emergencies_for
     app.state.booking_origins = origins.Origins()
     app.state.exchange = rest.door(app.state.edge, _no_app)
+    app.add_middleware(rest.FrontDoor, edge=app.state.edge)
     app.state.rush = rush.build(database, parts.now, lambda: keys_in(settings.home))
     return app
 

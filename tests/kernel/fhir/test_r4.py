@@ -17,6 +17,7 @@ from citycare.kernel.fhir.r4 import RESOURCES, compartments, faults, parameters
 from citycare.kernel.fhir.r4.narrative import is_narrative
 from citycare.kernel.fhir.r4.primitives import CHECKS
 from citycare.kernel.fhir.r4.shapes import shape
+from citycare.kernel.fhir.r4.tables import structures
 
 Json = dict[str, Any]
 
@@ -294,3 +295,29 @@ def test_what_another_validator_refuses_is_refused(examples: list[tuple[str, str
         if theirs:
             assert any(not one.warning for one in faults(resource)), (theirs[0], resource)
     assert refused > 500
+
+
+# --- the tables are R4's: what the package of definitions has put into its snapshots is left out
+
+
+@pytest.mark.parametrize(
+    ("kind", "absent", "present"),
+    [
+        ("Meta", "project", "versionId"),
+        ("Meta", "compartment", "tag"),
+        ("Binary", "url", "data"),
+        ("ResearchStudy", "label", "title"),
+        ("EvidenceVariable.characteristic", "linkId", "definitionReference"),
+    ],
+)
+def test_elements_of_other_versions_are_unknown(kind: str, absent: str, present: str) -> None:
+    assert present in shape(kind).fields
+    assert absent not in shape(kind).fields
+
+
+def test_definitions_of_other_versions_do_not_hold() -> None:
+    assert "ResearchStudy.label" not in structures()
+    assert shape("Bundle.entry.response").fields["outcome"].type == "Resource"
+    allowed = shape("DetectedIssue").fields["status"].allowed
+    assert allowed is not None
+    assert "amended" in allowed["http://hl7.org/fhir/observation-status"]

@@ -90,7 +90,7 @@ class EdgeMiddleware:
                 raise
             await self._refuse(error, scope, receive, answered)
         except Exception as error:
-            _log_fault(error, case, scope)
+            log_fault(error, case, scope)
             if answered.status:
                 raise
             await self._refuse(Fault(), scope, receive, answered)
@@ -194,7 +194,7 @@ def _accepted(path: str) -> tuple[str, ...] | None:
     return None
 
 
-def _log_fault(error: BaseException, case: Exchange, scope: Scope) -> None:
+def log_fault(error: BaseException, case: Exchange, scope: Scope) -> None:
     """Log where it broke, never the message: database errors quote the rows they stumbled on."""
     chain: list[str] = []
     link: BaseException | None = error

@@ -59,7 +59,7 @@ def met(name: str, text: str, kind: str = "Observation", **elements: Any) -> boo
         ("2241-12-31T23:59:59.999999Z", "sa2241-12-31T23:59:59.999998Z", False),  # 1 ms wide
         ("2241-12-31T23:59:59.999Z", "sa2241-12-31T23:59:59.998Z", True),
         ("9998-12-31T23:59:59.999Z", "eb9998-12-31T23:59:59.999Z", False),
-        ("1700-01-01", "lt1700-01-01T00:00:00.001+08:06", True),
+        ("1700-01-01", "lt1700-01-01T12:00:00Z", True),
         ("never", "ne2026", False),
     ],
 )
@@ -74,7 +74,7 @@ def test_dates_at_the_ends_of_time(value: str, text: str, *, there: bool) -> Non
         ("5", "ge5", True), ("5", "gt5", False), ("5", "gt4.9999999999999999999999999999", True),
         ("5.000000000000000000001", "gt5", True), ("5.000000000000000000001", "5", True),
         ("5.50", "5", False), ("5.49", "5", True), ("4.5", "5", False), ("4.50", "5", False),
-        ("5.350000000000000000001", "5.4", False), ("1E+400", "gt1e99", True),
+        ("5.349999999999999999999", "5.4", False), ("1E+400", "gt1e99", True),
         ("1E+999999999", "gt1", True), ("1E-999999999", "gt0", True), ("-3", "lt-2.9", True),
     ],
 )  # fmt: skip
@@ -88,15 +88,15 @@ def test_numbers_are_exact(value: str, text: str, *, there: bool) -> None:
         ("<", "ge5", False), ("<=", "ge5", True), ("<", "le5", True), ("<", "lt-100", True),
         (">", "sa5", True), (">=", "sa5", False), (">", "le5", False), (">=", "le5", True),
         ("<", "eb5", True), ("<=", "eb5", False), ("<", "5", False), ("<", "ne5", True),
-        ("<", "ap5", True), ("ad", "5", True),
+        ("<", "ap5", True),
     ],
 )  # fmt: skip
 def test_comparators_leave_an_end_open(compared: str, text: str, *, there: bool) -> None:
-    value = {"value": 5, "comparator": compared}
+    value: Json = {"value": 5, "comparator": compared}
     assert met("value-quantity", text, valueQuantity=value) == there
     in_grams = text + f"000|{U}|mg"
     value |= {"system": U, "code": "g"}
-    assert met("value-quantity", in_grams, valueQuantity=value) == (there or compared == "ad")
+    assert met("value-quantity", in_grams, valueQuantity=value) == there
 
 
 def test_each_end_of_a_range_has_its_own_unit() -> None:
@@ -154,11 +154,9 @@ def test_long_texts_are_read_and_not_kept() -> None:
     ],
 )  # fmt: skip
 def test_addresses(name: str, text: str, *, there: bool) -> None:
-    resource = {"url": "http://a.org/x", "derivedFrom": ["http://b.org/p|2"]}
-    kind = "ActivityDefinition" if name == "derived-from" else "ValueSet"
-    if kind == "ActivityDefinition":
-        resource["relatedArtifact"] = [{"type": "derived-from", "resource": "http://b.org/p|2"}]  # type: ignore[list-item]
-    assert met(name, text, kind, **resource) == there
+    related = [{"type": "derived-from", "resource": "http://b.org/p|2"}]
+    kind = "ActivityDefinition"
+    assert met(name, text, kind, url="http://a.org/x", relatedArtifact=related) == there
 
 
 def test_deep_addresses() -> None:
@@ -205,7 +203,7 @@ def test_the_first_entry_of_a_bundle_is_what_it_is() -> None:
 
 @pytest.mark.parametrize("kind", ["Patient", "Observation", "Medication"])
 def test_compartments(kind: str) -> None:
-    resource = {"resourceType": kind, "id": "x", "subject": {"reference": "Patient/p1"}}
+    resource: Json = {"resourceType": kind, "id": "x", "subject": {"reference": "Patient/p1"}}
     resource["link"] = [{"other": {"reference": "Patient/x2"}}]
     (one,) = looked([resource]).values()
     for links, there in (
@@ -225,11 +223,10 @@ def test_what_looks_beyond_the_resource_is_refused() -> None:
     resource = {"resourceType": "Observation", "code": {"coding": [{"code": "x"}]}}
     inner = (("Patient", Criterion("name", ParamType.STRING, "", (Text("x"),))),)
     chained = Criterion("subject", ParamType.REFERENCE, chain=Chain(inner))
-    for decide in (
-        lambda: meets(chained, resource), lambda: coarse("Observation", chained),
-    ):  # fmt: skip
-        with pytest.raises(ValueError, match="chain"):
-            decide()
+    with pytest.raises(ValueError, match="chain"):
+        meets(chained, resource)
+    with pytest.raises(ValueError, match="chain"):
+        coarse("Observation", chained)
     for modifier in ("in", "not-in", "above", "below"):
         value = Token(None, "x") if modifier in {"above", "below"} else Uri("urn:x")
         of_set = Criterion("code", ParamType.TOKEN, modifier, (value,))
@@ -270,7 +267,7 @@ def test_words_are_doubtful_only_in_long_texts() -> None:
     ((name, _),) = lanes_for("Patient", "name")
     assert doubtful("Patient", asked("Patient", "name", "张,wang")) == (keys.long_key(name),)
     for other, text in (
-        ("name", "张,seventeen letters"), ("name:exact", "张"), ("name:contains", "张"),
+        ("name", "张,seventeen letters x"), ("name:exact", "张"), ("name:contains", "张"),
         ("name:missing", "true"), ("birthdate", "2026"),
     ):  # fmt: skip
         assert doubtful("Patient", asked("Patient", other, text)) == ()

@@ -25,6 +25,7 @@ from citycare.kernel.fhir.searching.model import (
     Token,
     Value,
 )
+from citycare.kernel.fhir.searching.reading import within_compartments
 from tests.kernel.fhir.searching.asked import amount, moment
 from tests.kernel.fhir.searching.comparing import metres_between
 from tests.kernel.fhir.searching.oracle import Oracle
@@ -150,6 +151,16 @@ def test_chains_go_on() -> None:
 def test_a_chain_with_not_needs_a_target() -> None:
     nothing = Criterion("gender", TOKEN, "not", (Token(None, "male"),))
     assert found(TOWN, "Observation", chain("subject", ("Patient", nothing))) == "b-1 b-2"
+
+
+def test_a_compartment_is_of_itself_and_of_what_refers_to_it() -> None:
+    peter, paula = Link("p-1", ("Patient",)), Link("p-2", ("Patient",))
+    assert found(TOWN, "Observation", within_compartments(peter)) == "b-1"
+    assert found(TOWN, "Observation", within_compartments(peter, paula)) == "b-1 b-2"
+    assert found(TOWN, "Patient", within_compartments(peter)) == "p-1"
+    assert found(TOWN, "Observation", within_compartments(Link("p-1", ("Device",)))) == ""
+    by_whom = one("Observation", performer=[{"reference": "Patient/p-1"}])
+    assert found([by_whom], "Observation", within_compartments(peter)) == "1"
 
 
 def test_reverse_chains() -> None:

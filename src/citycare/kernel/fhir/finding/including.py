@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from citycare.kernel.context import Context
-from citycare.kernel.fhir.finding.conditions import Conditions, lanes_of
+from citycare.kernel.fhir.finding.conditions import Conditions
+from citycare.kernel.fhir.finding.lanes import lanes_of
 from citycare.kernel.fhir.finding.model import Hit, TooCostly, Visible
 from citycare.kernel.fhir.finding.sql import Values, all_of
 from citycare.kernel.fhir.searching import keys as of
@@ -108,19 +109,20 @@ async def named(cx: Context, targets: Collection[tuple[str, str]], visible: Visi
 
 async def _referring(cx: Context, hits: Sequence[Hit], one: Include, visible: Visible) -> list[Hit]:
     values = Values()
-    hashes = [of.resource_hash(hit.type, hit.id) for hit in hits if one.target in ("", hit.type)]
-    lanes = [
-        lane
+    keys = [
+        lane.hash ^ of.resource_hash(hit.type, hit.id)
         for param in references_of(one.source, one.param)
-        for lane, _ in lanes_of((one.source,), param)
+        for lane, targets in lanes_of((one.source,), param)
+        for hit in hits
+        if one.target in ("", hit.type) and (not targets or hit.type in targets)
     ]
-    if not hashes or not lanes:
+    if not keys:
         return []
     where = all_of(
         [
             f"r.type = {values.put(one.source)}",
             "NOT r.deleted",
-            f"r.keys && {values.keys(lane.hash ^ each for lane in lanes for each in hashes)}",
+            f"r.keys && {values.keys(keys)}",
             Conditions(values, "", visible).seen("r"),
         ]
     )

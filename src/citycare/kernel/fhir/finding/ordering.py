@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
-from citycare.kernel.fhir.finding.conditions import lanes_of
+from citycare.kernel.fhir.finding.lanes import lanes_of
 from citycare.kernel.fhir.finding.sql import Values, all_of, any_of
-from citycare.kernel.fhir.searching import words
+from citycare.kernel.fhir.searching import measures, words
 from citycare.kernel.fhir.searching.keys import target_of
 from citycare.kernel.fhir.searching.model import ParamType, Sort
 from citycare.kernel.fhir.searching.walking import Json
@@ -136,6 +137,10 @@ def _rank(resource: Json, one: Sort) -> Any:
 
 def _texts(searched: ParamType, kind: str, value: Any) -> list[Any]:
     match searched:
+        case ParamType.DATE:
+            return [span.low for span in measures.DATES.get(kind, _none)(value)]
+        case ParamType.NUMBER | ParamType.QUANTITY:
+            return _amounts(searched, kind, value)
         case ParamType.STRING:
             return [words.fold(text) for text in words.texts_of(kind, value)]
         case ParamType.TOKEN:
@@ -147,6 +152,24 @@ def _texts(searched: ParamType, kind: str, value: Any) -> list[Any]:
             target = target_of(text) if isinstance(text, str) else None
             return ["/".join(target)] if target else [text] if isinstance(text, str) else []
     raise ValueError(f"{searched} has no order")
+
+
+def _amounts(searched: ParamType, kind: str, value: Any) -> list[float]:
+    """Return the middle of a number's span, or the end it has; in base units where it has any."""
+    table = measures.NUMBERS if searched is ParamType.NUMBER else measures.QUANTITIES
+    found = list(table.get(kind, _none)(value))
+    based = [span for span in found if span.unit != measures.RAW] or found
+    return [_middle(span) for span in based]
+
+
+def _middle(span: measures.Span) -> float:
+    if span.low == -inf:
+        return span.high
+    return span.low if span.high == inf else (span.low + span.high) / 2
+
+
+def _none(_: Any) -> list[measures.Span]:
+    return []
 
 
 def _codes(kind: str, value: Any) -> list[str]:

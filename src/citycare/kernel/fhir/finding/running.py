@@ -16,7 +16,8 @@ import psycopg
 
 from citycare.kernel.context import Context
 from citycare.kernel.fhir.finding import including, ordering
-from citycare.kernel.fhir.finding.conditions import Asked, Conditions, Rids
+from citycare.kernel.fhir.finding.conditions import Asked, Checked, Conditions
+from citycare.kernel.fhir.finding.lanes import every, lanes_of
 from citycare.kernel.fhir.finding.model import (
     EVERYTHING,
     Found,
@@ -25,7 +26,7 @@ from citycare.kernel.fhir.finding.model import (
     TooCostly,
     Visible,
 )
-from citycare.kernel.fhir.finding.sql import Values, all_of
+from citycare.kernel.fhir.finding.sql import ALL, NOTHING, Values, all_of
 from citycare.kernel.fhir.searching import meeting
 from citycare.kernel.fhir.searching.model import (
     Chain,
@@ -39,6 +40,9 @@ from citycare.kernel.fhir.searching.model import (
 CANDIDATES_MAX = 20_000  # rows that one search may read to recheck or to sort them
 BATCH_MAX = 1_000
 
+HIT = (
+    "r.rid, r.type, r.id, r.version, r.updated_at, r.body, pg_current_snapshot()::text AS snapshot"
+)
 NOW = "fhir.resource"
 SEEN = """(coalesce(pg_visible_in_snapshot(xid, {snapshot}::pg_snapshot), TRUE)
             OR xid = pg_current_xact_id_if_assigned())"""
@@ -94,23 +98,21 @@ class _Search:
         self.base = base
         self.criteria: tuple[Asked, ...] = query.criteria
         self.checks: tuple[Criterion, ...] = ()
+        self.doubtful: tuple[int, ...] = ()
+        self.snapshot = ""
 
     async def run(self) -> Found:
-        self.checks = tuple(
-            one
-            for one in self.query.criteria
-            if isinstance(one, Criterion) and not one.chain and self._coarse(self.query.types, one)
-        )
+        """Answer the whole search."""
+        plain = [one for one in self.query.criteria if isinstance(one, Criterion) and not one.chain]
+        self._check([one for one in plain if self._coarse(self.query.types, one)])
         self.criteria = tuple([await self._answered(one) for one in self.query.criteria])
         total = None
         if self.query.total is not Total.NONE or self.query.summary is Summary.COUNT:
             total = await self._count()
         if self.query.summary is Summary.COUNT or self.query.count == 0:
             return Found(total=total, unknown=self.query.unknown)
-        if ordering.by_texts(self.query.sort):
-            page = await self._sorted_here()
-        else:
-            page = await self._page()
+        by_texts = ordering.by_texts(self.query.sort)
+        page = await (self._sorted_here() if by_texts else self._page())
         included = await including.included(
             self.cx, page.matches, self.query.includes, self.visible, self.base
         )
@@ -118,11 +120,21 @@ class _Search:
 
     # Criteria that keys do not decide
 
+    def _check(self, criteria: Sequence[Criterion]) -> None:
+        """Recheck these: of all rows, or only of those with a key that leaves doubt."""
+        self.checks = tuple(criteria)
+        doubts = [self._doubtful(self.query.types, one) for one in criteria]
+        self.doubtful = () if not all(doubts) else tuple(key for some in doubts for key in some)
+
     def _coarse(self, types: Sequence[str], one: Criterion) -> bool:
-        return any(meeting.coarse(kind, one) for kind in types or ("Patient",))
+        return any(meeting.coarse(kind, one) for kind in every(types) if _has(kind, one))
+
+    def _doubtful(self, types: Sequence[str], one: Criterion) -> tuple[int, ...]:
+        some = [meeting.doubtful(kind, one) for kind in every(types) if _has(kind, one)]
+        return tuple(key for each in some for key in each) if all(some) else ()
 
     async def _answered(self, one: Criterion | Having) -> Asked:
-        """Answer what has to be rechecked inside a chain: it becomes the rows that meet it."""
+        """Answer what has to be rechecked inside a chain."""
         if isinstance(one, Having):
             return replace(one, criterion=await self._inner(one.type, one.criterion))
         if one.chain is None:
@@ -134,18 +146,18 @@ class _Search:
         asked = await self._answered(one)
         if not isinstance(asked, Criterion) or asked.chain or not self._coarse((kind,), asked):
             return asked
-        query = Query((kind,), (asked,))
-        search = _Search(self.cx, query, self.after, self.visible, self.base)
-        search.checks = (asked,)
-        return Rids(tuple([hit.rid async for hit in search.every()]))
+        search = _Search(self.cx, Query((kind,), (asked,)), self.after, self.visible, self.base)
+        search._check([asked])
+        rids = [hit.rid async for hit, doubt in search.every(doubtful=True) if doubt]
+        return Checked(asked, search.doubtful, tuple(rids))
 
     # Statements
 
-    def _statement(self) -> tuple[Values, str, Conditions]:
+    def _statement(self, after: Place | None) -> tuple[Values, str, Conditions]:
         values = Values()
         rows = NOW
-        if self.after is not None:
-            rows = THEN.format(snapshot=values.put(self.after.snapshot))
+        if after is not None:
+            rows = THEN.format(snapshot=values.put(after.snapshot))
         return values, rows, Conditions(values, rows, self.visible)
 
     def _where(self, conditions: Conditions) -> str:
@@ -169,10 +181,11 @@ class _Search:
         found: list[tuple[Hit, tuple[Any, ...]]] = []
         after, read = self.after, 0
         while True:
-            size = wanted - len(found) if not self.checks else min(2 * wanted, BATCH_MAX)
+            always = self.checks and not self.doubtful
+            size = min(2 * wanted, BATCH_MAX) if always else wanted - len(found)
             rows, snapshot = await self._batch(after, size)
             read += len(rows)
-            found += [one for one in rows if self._meets(one[0])]
+            found += [(hit, last) for hit, last, doubt in rows if not doubt or self._meets(hit)]
             if len(rows) < size or len(found) >= wanted:
                 break
             if read >= CANDIDATES_MAX:
@@ -187,46 +200,50 @@ class _Search:
 
     async def _batch(
         self, after: Place | None, size: int
-    ) -> tuple[list[tuple[Hit, tuple[Any, ...]]], str]:
-        self_after, self.after = self.after, after
-        try:
-            values, rows, conditions = self._statement()
-        finally:
-            self.after = self_after
+    ) -> tuple[list[tuple[Hit, tuple[Any, ...], bool]], str]:
+        """Return rows, each with what it is sorted by and whether it has to be rechecked."""
+        values, rows, conditions = self._statement(after)
         keys = ordering.keys_of(values, self.query.types, self.query.sort)
         lines = [self._where(conditions)]
         if after is not None:
             lines.append(ordering.beyond(values, keys, after.last))
         columns = ", ".join(f"({one.text})::text AS k{at}" for at, one in enumerate(keys))
         text = (
-            f"SELECT r.rid, r.type, r.id, r.version, r.updated_at, r.body,"
-            f" pg_current_snapshot()::text AS snapshot, {columns}"
+            f"SELECT {HIT}, {self._doubt(conditions)} AS doubt, {columns}"
             f" FROM {rows} r WHERE {all_of(lines)}"
             f" ORDER BY {ordering.order_by(keys)} LIMIT {values.put(size)}"
         )
         found = await self._rows(text, values)
         snapshot = found[0]["snapshot"] if found else ""
         return [
-            (_hit(row), tuple(row[f"k{at}"] for at in range(len(keys)))) for row in found
+            (_hit(row), tuple(row[f"k{at}"] for at in range(len(keys))), row["doubt"])
+            for row in found
         ], snapshot
 
-    def _meets(self, hit: Hit) -> bool:
+    def _doubt(self, conditions: Conditions) -> str:
+        """Return the condition of a row that has to be rechecked."""
         if not self.checks:
-            return True
+            return NOTHING
+        return conditions.has(self.doubtful, "r") if self.doubtful else ALL
+
+    def _meets(self, hit: Hit) -> bool:
         resource = hit.resource()
         return all(meeting.meets(one, resource, self.base) for one in self.checks)
 
-    async def every(self) -> AsyncIterator[Hit]:
-        """Yield all that match, in no order.
+    async def every(self, *, doubtful: bool = False) -> AsyncIterator[tuple[Hit, bool]]:
+        """Yield all that match, in no order, and whether each was rechecked.
+
+        Args:
+            doubtful: only those that have to be.
 
         Raises:
             TooCostly: there are more than CANDIDATES_MAX.
         """
-        values, rows, conditions = self._statement()
+        values, rows, conditions = self._statement(self.after)
+        doubt = self._doubt(conditions)
+        where = all_of([self._where(conditions), doubt if doubtful else ALL])
         text = (
-            "SELECT r.rid, r.type, r.id, r.version, r.updated_at, r.body,"
-            " pg_current_snapshot()::text AS snapshot"
-            f" FROM {rows} r WHERE {self._where(conditions)} LIMIT {CANDIDATES_MAX + 1}"
+            f"SELECT {HIT}, {doubt} AS doubt FROM {rows} r WHERE {where} LIMIT {CANDIDATES_MAX + 1}"
         )
         found = await self._rows(text, values)
         if len(found) > CANDIDATES_MAX:
@@ -234,19 +251,22 @@ class _Search:
         self.snapshot = found[0]["snapshot"] if found else ""
         for row in found:
             hit = _hit(row)
-            if self._meets(hit):
-                yield hit
+            if not row["doubt"] or self._meets(hit):
+                yield hit, row["doubt"]
 
     async def _count(self) -> int:
-        if self.checks:
-            return len([hit async for hit in self.every()])
-        values, rows, conditions = self._statement()
-        text = f"SELECT count(*) AS total FROM {rows} r WHERE {self._where(conditions)}"
-        return int((await self._rows(text, values))[0]["total"])
+        """Count in the database what needs no recheck, and here what does."""
+        values, rows, conditions = self._statement(self.after)
+        where = all_of([self._where(conditions), f"NOT {self._doubt(conditions)}"])
+        text = f"SELECT count(*) AS total FROM {rows} r WHERE {where}"
+        sure = int((await self._rows(text, values))[0]["total"])
+        if not self.checks:
+            return sure
+        return sure + len([hit async for hit, _ in self.every(doubtful=True)])
 
     async def _sorted_here(self) -> Found:
         """Sort by what no column has; a page is a stretch of the same order each time."""
-        hits = {hit.rid: hit async for hit in self.every()}
+        hits = {hit.rid: hit async for hit, _ in self.every()}
         order = ordering.sorted_here(
             [(rid, hit.resource()) for rid, hit in hits.items()], self.query.sort
         )
@@ -260,3 +280,8 @@ class _Search:
 
 def _hit(row: dict[str, Any]) -> Hit:
     return Hit(row["rid"], row["type"], row["id"], row["version"], row["updated_at"], row["body"])
+
+
+def _has(kind: str, one: Criterion) -> bool:
+    """Tell whether a type has the parameter."""
+    return bool(lanes_of((kind,), one.param)) or one.param == "_compartment"

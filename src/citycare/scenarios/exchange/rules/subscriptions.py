@@ -66,7 +66,7 @@ OURS = frozenset(
 NAT64 = IPv6Network("64:ff9b::/96")
 
 
-def refused(element: str, problem: str) -> SubscriptionRefused:
+def _refused(element: str, problem: str) -> SubscriptionRefused:
     """Return the error that names element (a FHIRPath) and problem."""
     return SubscriptionRefused(element=element, problem=problem)
 
@@ -84,15 +84,15 @@ def read_subscription(resource: Json) -> Subscription:
     """
     channel = resource["channel"]
     if channel.get("type") != "rest-hook" or _extensions(channel.get("_type"), "channel-type"):
-        raise refused("Subscription.channel.type", "only rest-hook is served")
+        raise _refused("Subscription.channel.type", "only rest-hook is served")
     kind, query, topic = _criteria(resource)
     content = _content(channel)
     if topic and content is None:
         what = "a topic needs the extension backport-payload-content"
-        raise refused("Subscription.channel.payload", what)
+        raise _refused("Subscription.channel.payload", what)
     payload = channel.get("payload", "")
     if payload.partition(";")[0].strip() not in JSON_TYPES | {""} or (content and not payload):
-        raise refused("Subscription.channel.payload", "only application/fhir+json is served")
+        raise _refused("Subscription.channel.payload", "only application/fhir+json is served")
     ends_at = resource.get("end")
     return Subscription(
         id=resource["id"],
@@ -120,7 +120,7 @@ def _criteria(resource: Json) -> tuple[str, str, str]:
         return found[1], found[2] or "", ""
     if "://" not in text and not text.startswith("urn:"):
         what = "neither a search (Type?parameter=value) nor the URL of a topic"
-        raise refused("Subscription.criteria", what)
+        raise _refused("Subscription.criteria", what)
     return "", "", text
 
 
@@ -132,9 +132,9 @@ def _filters(resource: Json) -> tuple[Filter, ...]:
         kind, mark, query = text.partition("?")
         found.append(Filter(kind, query) if mark else Filter("", text))
         if not found[-1].query:
-            raise refused(element, "a filter is empty")
+            raise _refused(element, "a filter is empty")
     if len(found) > FILTERS_MAX:
-        raise refused(element, f"more than {FILTERS_MAX} filters")
+        raise _refused(element, f"more than {FILTERS_MAX} filters")
     return tuple(found)
 
 
@@ -145,7 +145,7 @@ def _content(channel: Json) -> Content | None:
     code = found[0].get("valueCode")
     if code not in set(Content):
         what = "the content is none of " + ", ".join(Content)
-        raise refused("Subscription.channel.payload.extension", what)
+        raise _refused("Subscription.channel.payload.extension", what)
     return Content(code)
 
 
@@ -158,16 +158,16 @@ def _endpoint(channel: Json) -> str:
         or not text.isascii()
         or re.search(r"[\x00-\x20]", text)
     ):
-        raise refused(element, f"an ASCII address of at most {ENDPOINT_MAX} characters is needed")
+        raise _refused(element, f"an ASCII address of at most {ENDPOINT_MAX} characters is needed")
     try:
         parts = urlsplit(text)
         good = bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         good = False
     if not good or parts.scheme not in ("http", "https"):
-        raise refused(element, "not an address of http or https")
+        raise _refused(element, "not an address of http or https")
     if parts.username is not None or parts.password is not None or parts.fragment:
-        raise refused(element, "no user, password or fragment in the address: use headers")
+        raise _refused(element, "no user, password or fragment in the address: use headers")
     return text
 
 
@@ -177,12 +177,12 @@ def _headers(texts: Iterable[str]) -> tuple[tuple[str, str], ...]:
     for text in texts:
         match = HEADER.fullmatch(text) if len(text) <= HEADER_MAX else None
         if match is None:
-            raise refused(element, "not of the form Name: value, in ASCII")
+            raise _refused(element, "not of the form Name: value, in ASCII")
         if match[1].lower() in OURS:
-            raise refused(element, f"{match[1]} is set by the server")
+            raise _refused(element, f"{match[1]} is set by the server")
         found.append((match[1], match[2]))
     if len(found) > HEADERS_MAX:
-        raise refused(element, f"more than {HEADERS_MAX} headers")
+        raise _refused(element, f"more than {HEADERS_MAX} headers")
     return tuple(found)
 
 
@@ -217,7 +217,7 @@ def read_topic(resource: Json) -> Topic | None:
     urls = [each["valueUri"] for each in _of_topic(told, "url") if "valueUri" in each]
     triggers = [_trigger(each.get("extension", ())) for each in _of_topic(told, "resourceTrigger")]
     if not urls or not triggers:
-        raise refused("Basic.extension", "a topic needs a url and a resourceTrigger")
+        raise _refused("Basic.extension", "a topic needs a url and a resourceTrigger")
     return Topic(resource["id"], urls[0], tuple(triggers))
 
 
@@ -232,10 +232,10 @@ def _trigger(parts: Sequence[Json]) -> Trigger:
     kind = next(iter(by_name.get("resource", ())), {}).get("valueUri", "").removeprefix(DEFINITION)
     said = {part.get("valueCode", "") for part in by_name.get("supportedInteraction", ())}
     if not kind or not said <= INTERACTIONS:
-        raise refused("Basic.extension", "a trigger names its type and create, update or delete")
+        raise _refused("Basic.extension", "a trigger names its type and create, update or delete")
     asked = by_name.get("queryCriteria", [{}])[0].get("extension", ())
     if "fhirPathCriteria" in by_name and not asked:
-        raise refused("Basic.extension", "of a trigger only queryCriteria are served, no FHIRPath")
+        raise _refused("Basic.extension", "of a trigger only queryCriteria are served, no FHIRPath")
     query = {part.get("url"): part for part in asked}
     answers = {"test-passes": True, "test-fails": False}
     return Trigger(

@@ -78,8 +78,8 @@ def _is_coarse(resource_type: str, criterion: Criterion, asked: Value) -> bool:
 def resolves(resource_type: str, code: str) -> bool:
     """Tell whether a parameter asks for the type of what a reference leads to, as lanes do not.
 
-    Their bit may be set where such a parameter has no value (`patient` of a Group's observation):
-    for its `:missing=true` whoever has none of the bits, and who has one, is a candidate.
+    Its lanes may have a value where it has none (`patient` of what is observed in a Group), so that
+    for `:missing=true` their bits say nothing: every resource of the type is a candidate.
     """
     return "resolve()" in definitions_of(resource_type)[code]["x"]
 
