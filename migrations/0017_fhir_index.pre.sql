@@ -28,12 +28,18 @@ ALTER TABLE fhir.version
     ADD COLUMN rid bigint,
     ADD COLUMN xid xid8,
     ADD COLUMN replaced xid8,            -- the transaction that wrote the version after it
+    ADD COLUMN replaced_at timestamptz,
+    ADD COLUMN searchable boolean NOT NULL DEFAULT false,  -- what it had in the index is still there
     ADD COLUMN hash bigint NOT NULL DEFAULT 0,
     ADD COLUMN since double precision NOT NULL DEFAULT '-Infinity',
     ADD COLUMN until double precision,
     ADD COLUMN keys bigint[] NOT NULL DEFAULT '{}',
     ADD COLUMN present varbit NOT NULL DEFAULT '';
-ALTER TABLE fhir.version ALTER COLUMN replaced SET DEFAULT pg_current_xact_id();
+ALTER TABLE fhir.version
+    ALTER COLUMN replaced SET DEFAULT pg_current_xact_id(),
+    ALTER COLUMN replaced_at SET DEFAULT now(),
+    ALTER COLUMN searchable SET DEFAULT true;
+CREATE INDEX version_searchable ON fhir.version (replaced_at) WHERE searchable;
 CREATE INDEX version_replaced ON fhir.version (replaced, rid);
 CREATE INDEX version_updated ON fhir.version (type, updated_at, rid);
 
@@ -57,3 +63,4 @@ CREATE TABLE fhir.wording (              -- distinct texts of codings, for :text
 GRANT USAGE ON SEQUENCE fhir.rid TO citycare_app;
 GRANT SELECT, INSERT, DELETE ON fhir.measure TO citycare_app;
 GRANT SELECT, INSERT ON fhir.wording TO citycare_app;
+GRANT UPDATE (rid, searchable, keys, present) ON fhir.version TO citycare_app;

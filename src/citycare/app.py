@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from fastapi import FastAPI
 from citycare import settings as knobs
 from citycare.journeys.demo.cast import demo_logins
 from citycare.journeys.guidance import alarms, origins, places
-from citycare.kit.db import Connection, Database
-from citycare.scenarios import booking, preconsult, triage
+from citycare.kit.db import Database
+from citycare.scenarios import booking, preconsult, smart, triage
 from citycare.scenarios.booking.api import bookings, draw, emergency, queue, rush, slots
 from citycare.scenarios.booking.pages import (
     appeals,
@@ -44,6 +43,11 @@ from citycare.scenarios.booking.service.draw import keys_in
 from citycare.scenarios.exchange.api import rest
 from citycare.scenarios.preconsult.pages import authoring, prepare, prepared
 from citycare.scenarios.preconsult.service import papers
+from citycare.scenarios.smart import api as smart_api
+from citycare.scenarios.smart.pages import authorize, launch
+from citycare.scenarios.smart.pages import mine as shared
+from citycare.scenarios.smart.pages import operator as smart_operator
+from citycare.scenarios.smart.service import tokens
 from citycare.scenarios.triage import api as triage_api
 from citycare.scenarios.triage.pages import ask, card, dialogue
 from citycare.scenarios.triage.pages import clinic as triage_clinic
@@ -60,7 +64,7 @@ from citycare.web.login.demo_people import DemoPerson
 from citycare.web.portals.model import Entry
 
 FOLDERS = tuple(
-    Path(file).parent for file in (booking.__file__, triage.__file__, preconsult.__file__)
+    Path(file).parent for file in (booking.__file__, triage.__file__, preconsult.__file__, smart.__file__)
 )
 PARTS = Parts(
     routers=(
@@ -87,7 +91,12 @@ PARTS = Parts(
         draw.router,
         queue.router,
         emergency.router,
+        smart_api.router,
         rest.router,
+        authorize.router,
+        launch.router,
+        shared.router,
+        smart_operator.router,
         triage_api.router,
         ask.router,
         dialogue.router,
@@ -150,6 +159,13 @@ PARTS = Parts(
                 icon="list",
                 shortcut="8",
             ),
+            Entry(
+                key="apps",
+                label=mark("应用和系统"),
+                href="/operator/apps",
+                icon="link",
+                shortcut="9",
+            ),
         ),
     },
     people=tuple(
@@ -183,14 +199,10 @@ def create(settings: Settings, database: Database, parts: Parts = PARTS) -> Fast
     app.state.triage_places = places.places_for
     app.state.triage_emergencies = places.emergencies_for
     app.state.booking_origins = origins.Origins()
-    app.state.exchange = rest.door(app.state.edge, _no_app)
+    app.state.exchange = rest.door(app.state.edge, tokens.find)
     app.add_middleware(rest.FrontDoor, edge=app.state.edge)
     app.state.rush = rush.build(database, parts.now, lambda: keys_in(settings.home))
     return app
-
-
-async def _no_app(_: Connection, __: str, ___: datetime) -> None:
-    """Know no token of an app."""
 
 
 def _proposer(settings: Settings) -> ModelProposer | None:

@@ -19,10 +19,12 @@ from citycare.kernel import audit, identity
 from citycare.kernel.context import SYSTEM, Context
 from citycare.kernel.events import Handler, Job, Limits, Periodic, Worker
 from citycare.kernel.fhir import handlers as fhir
+from citycare.kernel.fhir import upkeep
 from citycare.kit import clock
 from citycare.kit.db import Database
 from citycare.kit.errors import Busy, Unavailable
 from citycare.scenarios.booking import tasks as booking
+from citycare.scenarios.smart import tasks as smart
 from citycare.scenarios.triage import tasks as triage
 
 log = logging.getLogger(__name__)
@@ -31,12 +33,14 @@ FAILED_S = 15.0
 LIVE_S = 60.0
 OUTCOMES_S = 3600.0
 LANES = 5  # connections beside those of jobs: three lanes of a draw, queues, windows
-HANDLERS: tuple[Handler, ...] = (*fhir.HANDLERS,)
+HANDLERS: tuple[Handler, ...] = (*fhir.HANDLERS, *smart.HANDLERS)
 JOBS: tuple[Job, ...] = (*booking.JOBS,)
 PERIODICS: tuple[Periodic, ...] = (
     *audit.PERIODICS,
     *identity.PERIODICS,
+    *upkeep.PERIODICS,
     *booking.PERIODICS,
+    *smart.PERIODICS,
     *triage.PERIODICS,
 )
 

@@ -136,6 +136,17 @@ OTHER_WORDS: dict[str, str] = {
     "second_factor.reset": mark("清除动态码"),
     "session.opened": mark("登录"),
     "session.revoked": mark("退出登录"),
+    "smart.approved": mark("同意应用读取档案"),
+    "smart.client_disabled": mark("停用应用"),
+    "smart.client_enabled": mark("重新启用"),
+    "smart.client_registered": mark("登记应用"),
+    "smart.client_rotated": mark("更换应用的密钥"),
+    "smart.ended": mark("应用的授权结束"),
+    "smart.introspect": mark("核对应用的令牌"),
+    "smart.issued": mark("给应用发令牌"),
+    "smart.launched": mark("打开应用"),
+    "smart.revoke": mark("应用交还令牌"),
+    "smart.token": mark("给应用发令牌"),
 }
 ACTIONS = POLICY_WORDS | OTHER_WORDS
 ROLES: dict[Role, str] = {

@@ -39,6 +39,12 @@ PUBLIC: Mapping[str, str] = {
     "/login/start": "the way to the provider",
     "/login/demo": "the same in the demo; 404 elsewhere",
     "/login/callback": "the way back; holds state, nonce, signature before it opens a session",
+    "/fhir/R4/.well-known/smart-configuration": "apps ask where to go before they are anybody",
+    "/.well-known/openid-configuration": "the same for OpenID Connect",
+    "/oauth/jwks": "the public keys that sign ID tokens",
+    "/oauth/token": "a client proves itself by what it sends; no cookie counts",
+    "/oauth/introspect": "same",
+    "/oauth/revoke": "same",
     "/dev/oidc/authorize": "the development provider; 404 outside the demo",
 }
 

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from citycare.kernel import fhir
+from citycare.kernel.fhir.definitions import structures
 from citycare.kernel.fhir.r4 import RESOURCES, compartments, faults, parameters
 from citycare.kernel.fhir.r4.narrative import is_narrative
 from citycare.kernel.fhir.r4.primitives import CHECKS
 from citycare.kernel.fhir.r4.shapes import shape
-from citycare.kernel.fhir.r4.tables import structures
 
 Json = dict[str, Any]
 

@@ -25,7 +25,7 @@ from tests.scenarios.booking.test_pages_desk import FORM
 CARD = synthetic_number(date(1962, 2, 3), identity.Sex.FEMALE, 3)
 NUMBER = CARD.number
 PHONE = "16012349876"
-PUBLISHED = {"fhir.resource.body", "fhir.resource.terms", "fhir.version.body"}
+PUBLISHED = {"fhir.resource.body", "fhir.version.body"}
 NUMBERS_LIE_IN = {"identity.document.number"} | PUBLISHED
 PHONES_LIE_IN = {"identity.person.phone"} | PUBLISHED
 

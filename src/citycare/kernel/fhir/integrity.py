@@ -1,4 +1,4 @@
-"""What resources refer to is there, and what is referred to is not deleted; who a resource is about.
+"""What resources refer to is there and is not deleted; whom a resource is about.
 
 Writers check what they refer to and deleters what refers to them under one lock, shared by writers,
 so neither misses the other. What the record's own modules publish is not checked: they write whole

@@ -1,14 +1,13 @@
 """What keeps a resource out of the record: every fault, in words people and programs understand.
 
-The rules are R4's own (`r4`); here they get words, and two of ours are added: a resource that is
-stored has an id, and its main date can be put on the calendar.
+The rules are R4's own (`r4`); here they get words, and one of ours is added: what is stored has an
+id.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from citycare.kernel.fhir import terms
 from citycare.kernel.fhir.model import Violation
 from citycare.kernel.fhir.r4 import Fault, faults
 
@@ -23,7 +22,6 @@ WORDS = {
     "choice": ("只能填其中一种", "may be given in one form only"),
     "value": ("取值的格式不对", "is not well formed"),
     "code": ("取值不在允许的范围内", "is not one of the allowed codes"),
-    "date": ("日期时间无法识别", "is not a date that can be used"),
     "reference": ("引用的格式不对", "is not a well-formed reference"),
     "target": ("不能引用这种资源", "refers to a type that is not allowed here"),
     "contained": ("引用了资源内部没有的条目", "refers to something not contained here"),
@@ -36,20 +34,10 @@ def violations(resource: dict[str, Any]) -> list[Violation]:
     """Return every fault found, empty when the resource may be stored."""
     found = [one for one in faults(resource) if not one.warning]
     name = resource.get("resourceType")
-    if not found or found[0].place != "resourceType":
-        if "id" not in resource:
-            found.insert(0, Fault(f"{name}.id", "id"))
-        elif not found and not _has_place_in_time(resource):
-            found.append(Fault(str(name), "date"))
+    known = not found or found[0].place != "resourceType"
+    if known and "id" not in resource:
+        found.insert(0, Fault(f"{name}.id", "id"))
     return [_violation(resource, one) for one in found]
-
-
-def _has_place_in_time(resource: dict[str, Any]) -> bool:
-    try:
-        terms.date_of(resource)
-    except (ValueError, OverflowError):
-        return False
-    return True
 
 
 def _violation(resource: dict[str, Any], fault: Fault) -> Violation:

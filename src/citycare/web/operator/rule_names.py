@@ -58,6 +58,9 @@ NAMES = {
     "triage.outcome.days": mark("导诊后几天内的诊断拿来核对"),
     "triage.youth.phone": mark("未成年人自己来问时给哪个电话"),
     "web.elder.age": mark("几岁起先给长辈版"),
+    "smart.access.minutes": mark("应用的访问令牌多久有效"),
+    "smart.backend.minutes": mark("后台系统的访问令牌多久有效"),
+    "smart.consent.days": mark("居民可以同意应用读取多少天"),
 }
 UNITS = {
     "min": mark("分钟"),

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from citycare.kernel import fhir
-from citycare.kernel.fhir.definitions import TYPES
+from citycare.kernel.fhir.definitions import RESOURCES
 from citycare.kernel.fhir.path import compiled, types
 
 Json = dict[str, Any]
 
-TEXT_TYPES = types.PRIMITIVES - {
+TEXT_RESOURCES = types.PRIMITIVES - {
     *("boolean", "decimal", "integer", "positiveInt", "unsignedInt", "xhtml", "uuid", "oid")
 } | {"xhtml"}
 TEMPORAL = {"date", "dateTime", "instant"}
@@ -50,7 +50,7 @@ def types_of_texts(definitions: list[Json]) -> dict[str, set[str]]:
         if definition["id"][0].isupper():
             for name, codes in elements(definition):
                 if not name.endswith("[x]"):
-                    found[name] |= codes & (TEXT_TYPES | {"oid", "uuid"})
+                    found[name] |= codes & (TEXT_RESOURCES | {"oid", "uuid"})
     return found
 
 
@@ -76,7 +76,7 @@ def test_types_derive_from_what_the_definitions_say(definitions: list[Json]) -> 
     above = {kind: over for kind, over in base.items() if over not in ("Element", "")}
     backbone = {kind for kind, over in above.items() if over == "BackboneElement"}
     assert above == {**types.ABOVE, **dict.fromkeys(backbone, "BackboneElement")}
-    assert {each["id"] for each in definitions if each["kind"] == "resource"} >= TYPES
+    assert {each["id"] for each in definitions if each["kind"] == "resource"} >= RESOURCES
 
 
 @pytest.mark.outside_data
@@ -85,7 +85,7 @@ def test_every_official_example_is_walked_and_typed(examples: list[tuple[str, st
     rooted = compiled("$this is Resource and type().name = resourceType")
     walked = 0
     for name, text in examples:
-        if len(text) > 50_000 or name.partition("-")[0] not in TYPES:
+        if len(text) > 50_000 or name.partition("-")[0] not in RESOURCES:
             continue
         resource = fhir.loads(text)
         assert walk.evaluate(resource) == [True], name

@@ -24,10 +24,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from citycare.kernel import fhir
+from citycare.kernel.fhir.definitions import structures
 from citycare.kernel.fhir.path import Hooks, compiled
 from citycare.kernel.fhir.r4 import RESOURCES, parameters
 from citycare.kernel.fhir.r4.shapes import Field, shape
-from citycare.kernel.fhir.r4.tables import structures
 from citycare.kernel.fhir.searching import extracting
 from citycare.kernel.fhir.searching.extracting import Beyond, Extractor, Found, extractors
 from citycare.kernel.fhir.searching.model import ParamType

@@ -5,7 +5,7 @@ Where R4 leaves room, this model takes, on purpose:
     `.terms` parts them: at spaces, `·`, commas and full stops). Case, accents, full-width forms,
     punctuation and spaces do not count (`fold`).
     Codes are compared as written, case and all; only phone numbers are compared without their
-    punctuation (`kernel.fhir.terms.phone`).
+    punctuation (`searching.words.phone`).
     `|code` asks for a code that has no system: a `code` element with a required binding has one.
     A reference leads to a resource whatever version it names.
 
@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from citycare.kernel.fhir import terms
 from citycare.kernel.fhir.r4 import RESOURCES
+from citycare.kernel.fhir.searching import words as ours
 from citycare.kernel.fhir.searching.model import Link, Token
 from citycare.kernel.identity import names
 from tests.kernel.fhir.searching.typed import kind_of
@@ -84,7 +84,7 @@ def written_ways(value: Any) -> set[str]:
             if any("\u4e00" <= char <= "\u9fff" for char in text):
                 texts.update(names.pinyin(text))
     for text in list(texts):
-        texts.update(terms.SEPARATORS.split(text))
+        texts.update(ours.SEPARATORS.split(text))
     return {text for text in texts if fold(text)}
 
 
@@ -163,7 +163,7 @@ def _same_token(one: Coded, asked: Token, *, phone: bool = False) -> bool:
     if asked.code is None or one.code is None:
         return asked.code is None
     if phone:
-        return terms.phone(one.code) == terms.phone(asked.code)
+        return ours.phone(one.code) == ours.phone(asked.code)
     return one.code == asked.code
 
 
@@ -183,7 +183,7 @@ def meets_text(value: Any, words: str) -> bool:
             found = [value.get("type", {}).get("text")]
         case _:
             found = []
-    return any(_meets_words({text, *terms.SEPARATORS.split(text)}, words) for text in found if text)
+    return any(_meets_words({text, *ours.SEPARATORS.split(text)}, words) for text in found if text)
 
 
 def meets_of_type(value: Any, kind: Token, number: str | None) -> bool:

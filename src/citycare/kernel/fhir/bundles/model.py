@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from citycare.kernel.fhir.definitions import invariants
 from citycare.kernel.fhir.model import Key, Violation
-from citycare.kernel.fhir.r4.tables import invariants
 from citycare.kernel.fhir.validate import RULE, WORDS
 
 Json = dict[str, Any]

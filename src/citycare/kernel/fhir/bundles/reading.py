@@ -16,9 +16,9 @@ from decimal import Decimal
 from typing import Any
 
 from citycare.kernel.fhir.bundles.model import Json, Method, Step, violation
+from citycare.kernel.fhir.definitions import RESOURCES
 from citycare.kernel.fhir.model import Violation
 from citycare.kernel.fhir.r4.shapes import shape
-from citycare.kernel.fhir.r4.tables import RESOURCES
 
 NESTED_MAX = 130  # arrays count too: more than the 60 objects deep that `r4.faults` allows
 METHODS = tuple(Method)

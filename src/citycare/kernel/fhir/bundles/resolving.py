@@ -28,10 +28,10 @@ from citycare.kernel.fhir.bundles.model import (
     violation,
 )
 from citycare.kernel.fhir.bundles.reading import NESTED_MAX
+from citycare.kernel.fhir.definitions import RESOURCES
 from citycare.kernel.fhir.model import Invalid, Violation
 from citycare.kernel.fhir.r4.checking import CONDITIONAL
 from citycare.kernel.fhir.r4.shapes import ANY_RESOURCE, shape
-from citycare.kernel.fhir.r4.tables import RESOURCES
 
 ADDRESSES = ("uri", "url", "oid", "uuid")
 PLACEHOLDERS = ("urn:uuid:", "urn:oid:")

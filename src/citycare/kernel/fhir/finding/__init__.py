@@ -4,9 +4,12 @@ model       what is handed in and out: Visible, Hit, Place, Found
 running     the search: pages of one snapshot, rechecks, totals
 conditions  what a criterion asks of a row; spans: of dates and numbers
 ordering    the order, and where a page begins
+sets        sets of codes (`:in`, `:below`), replaced before by the codes they mean
+explaining  the same search with the database's plans of its statements
 including   what matches bring with them
 """
 
+from citycare.kernel.fhir.finding.explaining import Explained, explain
 from citycare.kernel.fhir.finding.including import named
 from citycare.kernel.fhir.finding.model import (
     EVERYTHING,
@@ -17,5 +20,18 @@ from citycare.kernel.fhir.finding.model import (
     Visible,
 )
 from citycare.kernel.fhir.finding.running import find
+from citycare.kernel.fhir.finding.sets import resolve_sets
 
-__all__ = ["EVERYTHING", "Found", "Hit", "Place", "TooCostly", "Visible", "find", "named"]
+__all__ = [
+    "EVERYTHING",
+    "Explained",
+    "Found",
+    "Hit",
+    "Place",
+    "TooCostly",
+    "Visible",
+    "explain",
+    "find",
+    "named",
+    "resolve_sets",
+]

@@ -210,6 +210,9 @@ class Conditions:
                 return f"{alias}.id = {self.values.put(code or '')}"
             case "_lastUpdated", Moment():
                 return spans.updated_meets(self.values, value, f"{alias}.updated_at")
+            case "_main", Moment():  # of $everything: what has no main date is of any time
+                meets = spans.date_meets(self.values, value, f"{alias}.since", f"{alias}.until")
+                return any_of([f"{alias}.until IS NULL", meets])
             case "_compartment", Link(id=key, types=kinds):
                 hashes = [of.compartment_key(kind, of.resource_hash(kind, key)) for kind in kinds]
                 return self.has(hashes, alias)

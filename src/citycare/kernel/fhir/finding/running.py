@@ -53,7 +53,7 @@ THEN = f"""(
     SELECT {COLUMNS} FROM fhir.resource WHERE {SEEN}
      UNION ALL
     SELECT {COLUMNS} FROM fhir.version
-     WHERE replaced >= pg_snapshot_xmin({{snapshot}}::pg_snapshot)
+     WHERE searchable AND replaced >= pg_snapshot_xmin({{snapshot}}::pg_snapshot)
        AND NOT pg_visible_in_snapshot(replaced, {{snapshot}}::pg_snapshot) AND {SEEN})"""
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
-from citycare.kernel.fhir.definitions import TYPES
+from citycare.kernel.fhir.definitions import RESOURCES
 from citycare.kernel.fhir.path.model import Node
 from citycare.kernel.fhir.path.quantity import Quantity
 from citycare.kernel.fhir.path.temporal import DATE, DATE_TIME, TIME, Temporal
@@ -220,7 +220,7 @@ def known(namespace: str, name: str) -> bool:
     """Tell whether there is a type of this name."""
     if namespace == "System":
         return name in SYSTEM
-    fhir = name in PRIMITIVES or name in COMPLEX or name in ABSTRACT or name in TYPES
+    fhir = name in PRIMITIVES or name in COMPLEX or name in ABSTRACT or name in RESOURCES
     return fhir or (namespace == "" and name in SYSTEM)
 
 

@@ -12,7 +12,7 @@ Card
 Source: HL7 FHIR R4 4.0.1, https://hl7.org/fhir/R4/.
 """
 
+from citycare.kernel.fhir.definitions import RESOURCES, compartments, parameters
 from citycare.kernel.fhir.r4.checking import Fault, faults
-from citycare.kernel.fhir.r4.tables import RESOURCES, compartments, parameters
 
 __all__ = ["RESOURCES", "Fault", "compartments", "faults", "parameters"]

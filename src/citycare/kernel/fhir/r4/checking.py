@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from citycare.kernel.fhir.definitions import RESOURCES
 from citycare.kernel.fhir.path import PathError
 from citycare.kernel.fhir.r4.shapes import ANY_RESOURCE, Field, Invariant, Shape, shape
-from citycare.kernel.fhir.r4.tables import RESOURCES
 
 Json = dict[str, Any]
 Place = tuple[Any, str, int] | None  # (place above, name, index or -1); None: not yet anywhere

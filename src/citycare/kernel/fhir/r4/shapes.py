@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from citycare.kernel.fhir.definitions import RESOURCES, codes, invariants, structures
 from citycare.kernel.fhir.path import Path, compiled
 from citycare.kernel.fhir.r4.narrative import is_narrative
 from citycare.kernel.fhir.r4.primitives import CHECKS, Check
-from citycare.kernel.fhir.r4.tables import RESOURCES, codes, invariants, structures
 
 ANY_RESOURCE = "Resource"
 NATIVE = frozenset(("dom-2", "dom-3", "dom-4", "dom-5", "dom-6", "ref-1", "txt-1", "txt-2"))

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Protocol
 
+from citycare.kernel.fhir.definitions import RESOURCES, parameters, structures
 from citycare.kernel.fhir.model import TypeUnknown
 from citycare.kernel.fhir.path.parser import parse
 from citycare.kernel.fhir.path.syntax import (
@@ -34,7 +35,6 @@ from citycare.kernel.fhir.path.syntax import (
     Variable,
 )
 from citycare.kernel.fhir.r4.shapes import shape
-from citycare.kernel.fhir.r4.tables import RESOURCES, parameters, structures
 from citycare.kernel.fhir.searching.model import ParamType
 from citycare.kernel.fhir.searching.walking import (
     Equals,

@@ -18,8 +18,7 @@ import re
 from functools import lru_cache
 from hashlib import blake2b
 
-from citycare.kernel.fhir import terms
-from citycare.kernel.fhir.r4.tables import RESOURCES
+from citycare.kernel.fhir.definitions import RESOURCES
 from citycare.kernel.fhir.searching import words as wording
 from citycare.kernel.fhir.searching.model import Link, ParamType, Parts, Token
 from citycare.kernel.fhir.searching.ways import Lane
@@ -84,7 +83,7 @@ def token_keys(lane: Lane, asked: Token) -> Keys:
     if system or code is None:
         return ()  # no value of this type has a system: see `token_impossible`
     if lane.kind == "ContactPoint":
-        return key(lane, CODE, code), key(lane, PHONE, terms.phone(code))
+        return key(lane, CODE, code), key(lane, PHONE, wording.phone(code))
     return (key(lane, CODE, code),)
 
 

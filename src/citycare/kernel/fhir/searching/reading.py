@@ -22,9 +22,9 @@ from enum import StrEnum
 from functools import cache
 from typing import TypeVar
 
+from citycare.kernel.fhir.definitions import structures
 from citycare.kernel.fhir.model import ParameterUnknown, TypeUnknown
 from citycare.kernel.fhir.r4 import RESOURCES, compartments
-from citycare.kernel.fhir.r4.tables import structures
 from citycare.kernel.fhir.searching.criteria import Criteria, broken, known, shown, unknown
 from citycare.kernel.fhir.searching.model import (
     Criterion,

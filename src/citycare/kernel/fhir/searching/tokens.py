@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from citycare.kernel.fhir import terms
 from citycare.kernel.fhir.searching import keys as of
 from citycare.kernel.fhir.searching import words
 from citycare.kernel.fhir.searching.walking import Json
@@ -116,7 +115,7 @@ def write_contact(lane: Lane, value: Json, sink: Sink) -> None:
     number, system = value.get("value"), value.get("system")
     if isinstance(number, str):
         if isinstance(system, str) and system in PHONES:
-            sink.keys.add(of.key(lane, of.PHONE, terms.phone(number)))
+            sink.keys.add(of.key(lane, of.PHONE, words.phone(number)))
         else:
             sink.keys.add(of.key(lane, of.CODE, number))
 

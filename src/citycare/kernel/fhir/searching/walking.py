@@ -15,9 +15,9 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from citycare.kernel.fhir.definitions import RESOURCES, structures
 from citycare.kernel.fhir.r4.checking import REFERENCE
 from citycare.kernel.fhir.r4.shapes import ANY_RESOURCE
-from citycare.kernel.fhir.r4.tables import RESOURCES, structures
 
 Json = dict[str, Any]
 Found = tuple[str, Any]

@@ -20,11 +20,11 @@ from functools import cache
 from hashlib import blake2b
 from typing import Any
 
+from citycare.kernel.fhir.definitions import RESOURCES, compartments
 from citycare.kernel.fhir.model import TypeUnknown
 from citycare.kernel.fhir.path.parser import parse
 from citycare.kernel.fhir.path.syntax import Binary
 from citycare.kernel.fhir.r4.shapes import ANY_RESOURCE, shape
-from citycare.kernel.fhir.r4.tables import RESOURCES, compartments
 from citycare.kernel.fhir.searching.extracting import (
     BOOLEAN,
     WITHOUT_VALUES,

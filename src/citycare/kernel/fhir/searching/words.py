@@ -9,14 +9,16 @@ count; HumanName and Address by any of their text elements. Pinyin is ours.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from citycare.kernel.fhir.terms import SEPARATORS
 from citycare.kernel.identity import names
 
+SEPARATORS = re.compile(r"[\s··・,,.]+")
+NOT_PHONE = re.compile(r"[^0-9A-Za-z@._+]")
 BEGINNING_MAX = 16
 """Signs of a beginning that is indexed; more are decided by a recheck."""
 LONG_MIN = 500
@@ -40,6 +42,11 @@ def fold(text: str) -> str:
         return text.lower().translate(ASCII)
     wide = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return "".join(sign for sign in wide if unicodedata.category(sign)[0] not in SILENT)
+
+
+def phone(text: str) -> str:
+    """Write a phone number as it is compared: `(021) 6407-1234` is `02164071234`."""
+    return NOT_PHONE.sub("", text).casefold()
 
 
 def texts_of(kind: str, value: Any) -> list[str]:

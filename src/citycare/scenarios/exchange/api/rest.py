@@ -43,6 +43,7 @@ from citycare.web.gates import gate
 
 ROOT = "/fhir/R4"
 ACTION = "record.exchange"
+WELL_KNOWN = ROOT + "/.well-known/"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 BODY_MAX = 32_000_000
 """Bytes of a body; a Bundle of 20,000 resources. Larger loads come by `citycare import fhir`."""
@@ -141,7 +142,8 @@ class FrontDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         path = scope.get("path", "")
-        if scope["type"] != "http" or not (path == ROOT or path.startswith(ROOT + "/")):
+        mine = path == ROOT or path.startswith(ROOT + "/")
+        if scope["type"] != "http" or not mine or path.startswith(WELL_KNOWN):
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from citycare.kernel.fhir import terms
 from citycare.kernel.fhir.r4 import RESOURCES
 from citycare.kernel.fhir.searching import keys, tokens, words
 from citycare.kernel.fhir.searching.model import Link, Parts, Token
@@ -45,7 +44,7 @@ def _folded(text: str) -> tuple[str, ...]:
     if len(text) <= words.LONG_MIN:
         return words.folded(text)
     fold = words.fold.__wrapped__
-    return tuple(filter(None, (fold(text), *map(fold, terms.SEPARATORS.split(text)))))
+    return tuple(filter(None, (fold(text), *map(fold, words.SEPARATORS.split(text)))))
 
 
 # Tokens
@@ -80,7 +79,7 @@ def _contact(value: Json, asked: Token) -> bool:
     if asked.system or not isinstance(number, str) or asked.code is None:
         return not asked.system and asked.code is None
     if isinstance(system, str) and system in tokens.PHONES:
-        return terms.phone(number) == terms.phone(asked.code)
+        return words.phone(number) == words.phone(asked.code)
     return number == asked.code
 
 

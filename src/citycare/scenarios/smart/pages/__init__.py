@@ -1,0 +1,1 @@
+"""Pages: allowing an app, taking it back, opening one at work, registering them."""

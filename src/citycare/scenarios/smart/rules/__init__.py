@@ -1,0 +1,1 @@
+"""Decisions of the app server: scopes, addresses, requests, assertions. Pure."""
