@@ -1,0 +1,1 @@
+"""The record: what a FHIR server is asked for, against bare psycopg."""

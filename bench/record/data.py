@@ -32,7 +32,7 @@ def patient(number: int) -> Json:
 
 
 def observation(subject: str, number: int) -> Json:
-    """Return an Observation about a Patient."""
+    """Return an Observation about a Patient, as large as those of Synthea."""
     code = CODES[number % len(CODES)]
     day = f"2026-{1 + number // len(CODES) % 11:02d}-{1 + number % 28:02d}"
     return {
@@ -49,8 +49,12 @@ def observation(subject: str, number: int) -> Json:
                 ]
             }
         ],
-        "code": {"coding": [{"system": LOINC, "code": code, "display": f"LOINC {code}"}]},
-        "subject": {"reference": subject},
+        "code": {
+            "coding": [{"system": LOINC, "code": code, "display": f"LOINC {code}"}],
+            "text": f"measurement {code}",
+        },
+        "subject": {"reference": subject, "display": f"synthetic patient of {subject}"},
+        "performer": [{"identifier": {"system": f"{CARD}:staff", "value": f"S{number % 500}"}}],
         "effectiveDateTime": f"{day}T08:{number % 60:02d}:00+08:00",
         "issued": f"{day}T09:{number % 60:02d}:00.000+08:00",
         "valueQuantity": {

@@ -81,7 +81,5 @@ def bytes_per_json_byte(url: str) -> float:
             connection.execute(f"SELECT pg_total_relation_size('fhir.{one}')").fetchone()
             for one in tables
         ]
-        text = connection.execute(
-            "SELECT sum(octet_length(body)) FROM fhir.resource"
-        ).fetchone()
+        text = connection.execute("SELECT sum(octet_length(body)) FROM fhir.resource").fetchone()
     return sum(int(one[0]) for one in sizes if one) / int(text[0] if text else 1)

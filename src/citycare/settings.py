@@ -51,6 +51,13 @@ class Settings:
             "whose `X-Forwarded-For` is believed",
         }
     )
+    receivers: tuple[IPv4Network | IPv6Network, ...] = field(
+        metadata={
+            "env": "CITYCARE_RECEIVERS",
+            "help": "networks, spaces between, in which receivers of subscriptions may be private "
+            "and without TLS; in the demo this machine",
+        }
+    )
     demo: bool = field(
         metadata={"env": "CITYCARE_DEMO", "help": "1: development sign-in and demo banner"}
     )
@@ -90,6 +97,9 @@ class Settings:
         return ROOT / "knowledge"
 
 
+LOOPBACK = "127.0.0.0/8 ::1/128"
+
+
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings.
 
@@ -102,6 +112,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         names = ", ".join(sorted(unknown))
         raise SettingsWrong(f"unknown settings: {names}; see docs/settings.md")
     get = environment.get
+    demo = get("CITYCARE_DEMO", "") == "1"
     return Settings(
         home=Path(get("CITYCARE_HOME", str(ROOT / ".var"))),
         database_url=get("CITYCARE_DATABASE_URL") or None,
@@ -109,7 +120,8 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         base_url=get("CITYCARE_BASE_URL", "http://127.0.0.1:8000"),
         field_keys=Path(named) if (named := get("CITYCARE_FIELD_KEYS")) else None,
         proxies=_networks(get("CITYCARE_PROXIES", "")),
-        demo=get("CITYCARE_DEMO", "") == "1",
+        receivers=_networks(get("CITYCARE_RECEIVERS", LOOPBACK if demo else "")),
+        demo=demo,
         oidc_issuer=get("CITYCARE_OIDC_ISSUER") or None,
         oidc_client_id=get("CITYCARE_OIDC_CLIENT_ID", "citycare"),
         oidc_client_secret=get("CITYCARE_OIDC_CLIENT_SECRET", ""),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,26 +21,45 @@ from citycare.kernel.context import SYSTEM, Context
 from citycare.kernel.events import Handler, Job, Limits, Periodic, Worker
 from citycare.kernel.fhir import handlers as fhir
 from citycare.kernel.fhir import upkeep
+from citycare.kernel.fhir.finding import Visible
 from citycare.kit import clock
 from citycare.kit.db import Database
 from citycare.kit.errors import Busy, Unavailable
 from citycare.scenarios.booking import tasks as booking
+from citycare.scenarios.exchange.api.rest import ROOT
+from citycare.scenarios.exchange.model.subscriptions import Owner
+from citycare.scenarios.exchange.rules.subscriptions import Networks
+from citycare.scenarios.exchange.service.access import seen_by
+from citycare.scenarios.exchange.service.subscriptions.sending import Sender
+from citycare.scenarios.exchange.tasks import subscriptions as exchange
 from citycare.scenarios.smart import tasks as smart
 from citycare.scenarios.triage import tasks as triage
+from citycare.settings import Settings
 
 log = logging.getLogger(__name__)
 
 FAILED_S = 15.0
 LIVE_S = 60.0
 OUTCOMES_S = 3600.0
-LANES = 5  # connections beside those of jobs: three lanes of a draw, queues, windows
+LANES = 8  # connections beside those of jobs: three of a draw, queues, windows, three of exchange
 HANDLERS: tuple[Handler, ...] = (*fhir.HANDLERS, *smart.HANDLERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where the record is served, and which receivers of subscriptions need not be public."""
+
+    base: str
+    receivers: Networks
+
+
 JOBS: tuple[Job, ...] = (*booking.JOBS,)
 PERIODICS: tuple[Periodic, ...] = (
     *audit.PERIODICS,
     *identity.PERIODICS,
     *upkeep.PERIODICS,
     *booking.PERIODICS,
+    *exchange.PERIODICS,
     *smart.PERIODICS,
     *triage.PERIODICS,
 )
@@ -120,36 +140,51 @@ async def run(
     role: str | None = None,
     limits: Limits | None = None,
     demo: bool = False,
+    door: Door | None = None,
 ) -> None:
     """Work on a database until SIGTERM or SIGINT.
 
-    `home` holds the secrets of this installation, `knowledge` the files of the triage.
+    `home` holds the secrets of this installation, `knowledge` the files of the triage; `door` says
+    where the record is served: without it subscriptions are told nothing.
     """
     logging.getLogger("procrastinate").setLevel(logging.WARNING)  # it logs every job
     limits = limits or Limits()
     database = Database(url, size_max=limits.concurrency + LANES, role=role)
+    sender = Sender(door.receivers if door else ())
     rounds: list[asyncio.Task[None]] = []
     try:  # whatever ends it, the pool is closed: else the process hangs, and nobody starts another
         await database.open()
         kept_up = rounds_of(database, home, knowledge) | (demo_rounds_of(database) if demo else {})
+        jobs = JOBS
+        if door is not None:
+            told = database, sender, _sees, door.base
+            kept_up |= exchange.rounds(*told)
+            jobs += exchange.jobs(*told)
         for name, go_round in kept_up.items():
             rounds.append(asyncio.create_task(keep_up(name, go_round)))
-        await build(database, limits=limits).run()
+        await build(database, jobs=jobs, limits=limits).run()
     finally:
         for task in rounds:
             task.cancel()
         await asyncio.gather(*rounds, return_exceptions=True)
+        await sender.close()
         await database.close()
 
 
-def main(
-    url: str, home: Path, knowledge: Path, role: str | None = None, *, demo: bool = False
-) -> None:
+async def _sees(cx: Context, owner: Owner) -> Visible:
+    return await seen_by(cx, owner.account_id)
+
+
+def main(settings: Settings) -> None:
     """Run the worker in this process."""
-    uvloop.run(run(url, home, knowledge, role=role, demo=demo))
+    pool = knobs.database_of(settings)
+    door = Door(settings.base_url.rstrip("/") + ROOT, settings.receivers)
+    work = run(
+        pool.url, settings.home, settings.knowledge,
+        role=pool.role, demo=settings.demo, door=door,
+    )  # fmt: skip
+    uvloop.run(work)
 
 
 if __name__ == "__main__":
-    chosen = knobs.read()
-    pool = knobs.database_of(chosen)
-    main(pool.url, chosen.home, chosen.knowledge, pool.role, demo=chosen.demo)
+    main(knobs.read())

@@ -15,7 +15,7 @@ import typer
 from psycopg import sql
 
 from citycare import settings as knobs
-from citycare.cli import triage
+from citycare.cli import importing, record, terminology, triage
 from citycare.cli.running import Json, Tell, bars, console, in_transaction, opened, run, say
 from citycare.kernel import audit, events, identity
 from citycare.kernel.context import SYSTEM, Context, Role
@@ -31,8 +31,11 @@ jobs_app = typer.Typer(no_args_is_help=True, help="background jobs")
 secrets_app = typer.Typer(no_args_is_help=True, help="keys of encrypted fields")
 app.add_typer(audit_app, name="audit")
 app.add_typer(booking_app, name="booking")
+app.add_typer(importing.app, name="import")
 app.add_typer(jobs_app, name="jobs")
+app.add_typer(record.app, name="record")
 app.add_typer(secrets_app, name="secrets")
+app.add_typer(terminology.app, name="terminology")
 app.add_typer(triage.app, name="triage")
 
 PORT = 8000
@@ -136,32 +139,6 @@ def token(
 
     made = run(work())
     say({"token": made}, as_json=as_json, text=made)
-
-
-@app.command("import")
-def import_(
-    paths: Annotated[list[Path], typer.Argument(exists=True, help="CSV, NDJSON or Bundle files")],
-    window: Annotated[int, typer.Option(help="gather short Slots into windows (min)")] = 30,
-    *,
-    check: Annotated[bool, typer.Option("--check", help="only check")] = False,
-    as_json: Json = False,
-) -> None:
-    """Take in a hospital's organisations, practitioners and schedules: all or nothing."""
-    from citycare.journeys import onboarding  # noqa: PLC0415
-
-    settings = knobs.read()
-
-    async def work() -> Any:
-        async with opened(settings) as database:
-            with bars() as shown:
-                return await onboarding.import_paths(
-                    database, paths, check_only=check, window_min=window, tell=Tell(shown)
-                )
-
-    report = run(work())
-    say(report.as_dict(), as_json=as_json, text=report.text())
-    if not report.ok:
-        raise typer.Exit(1)
 
 
 @audit_app.command("head")

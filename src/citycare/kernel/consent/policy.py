@@ -146,6 +146,7 @@ POLICY: dict[str, Rule] = {
     "operator.questionnaires": Rule("查看诊前问卷", (OPERATOR,)),
     "operator.people": Rule("合并与拆分人员档案", (OPERATOR,)),
     "operator.accounts": Rule("管理账号和角色", (OPERATOR,)),
+    "operator.record": Rule("运维查看健康档案", (OPERATOR,)),
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from citycare.kernel import fhir
-from citycare.kernel.fhir.r4.tables import codes
+from citycare.kernel.fhir.definitions import codes
 from citycare.kernel.fhir.validate import WORDS
 from citycare.kit.errors import AppError, Busy, Unavailable
 from citycare.scenarios.exchange.model import errors

@@ -215,3 +215,11 @@ def test_any_query_is_read_or_refused(query: str) -> None:
         pairs(query)
     except QueryBroken:
         return
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_criteria_where_nothing_is_selected_are_refused(method: str) -> None:
+    path = "Patient" if method == "POST" else "Patient/1"
+    assert interaction(method, path, "_format=json", types=TYPES).type == "Patient"
+    with pytest.raises(QueryBroken):
+        interaction(method, path, "identifier=7", types=TYPES)

@@ -28,7 +28,7 @@ BASE = "https://city.example/fhir/R4"
 ACCOUNT = UUID("018f6b2e-0000-7000-8000-000000000017")
 CLIENT = Actor(ACCOUNT, None, (), name="hospital")
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-QUICK = Pace(tries=3, backoff_s=0.02, margin_s=1.0, poll_s=0.02, feed_s=0.02, at_once=16)
+QUICK = Pace(tries=3, backoff_s=0.02, margin_s=1.0, poll_s=0.02, look_s=0.02, at_once=16)
 BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-"
 
 

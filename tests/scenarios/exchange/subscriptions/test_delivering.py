@@ -20,6 +20,7 @@ from citycare.scenarios.exchange.model.subscriptions import (
     SubscriptionUnknown,
 )
 from citycare.scenarios.exchange.service.subscriptions import asking, keeping
+from citycare.scenarios.exchange.tasks import subscriptions as tasks
 from tests.scenarios.exchange.subscriptions.conftest import (
     ACCOUNT,
     BASE,
@@ -160,8 +161,8 @@ async def test_after_too_many_failures_an_operator_replays_the_dead_letter(
     await city.feed()
     assert len(await city.events()) == 2
 
-    jobs = [events.Job(keeping.RESUME, lambda cx, *, subscription: keeping.resume(
-        cx, subscription, city.deliverer.shake_hands), tries=1)]  # fmt: skip
+    sender, sees = city.deliverer._sender, city.deliverer._sees
+    jobs = tasks.jobs(city.database, sender, sees, BASE)
     with pytest.raises(ExceptionGroup):
         await events.drain(city.database, [], jobs)
     async with city.database.transaction() as db:
@@ -322,3 +323,53 @@ async def test_it_runs_by_itself(city: City, receiver: Receiver) -> None:
         delivering.cancel()
         await asyncio.gather(delivering, return_exceptions=True)
     assert Pace().tries == 12
+
+
+async def test_an_operator_sees_how_they_stand_and_how_much_waits(
+    city: City, receiver: Receiver
+) -> None:
+    await city.subscribe(*(subscription(receiver.url, id=f"s-{number}") for number in range(3)))
+    stored = await city.read("Subscription", "s-2")
+    await city.put(stored | {"status": "off"}, observation("o-1"))
+    await city.feed()
+    async with city.database.autocommit() as db:
+        cx = Context(db, SYSTEM, clock.now(), "operator")
+        first = await asking.overview(cx, count=2)
+        second = await asking.overview(cx, after=first.next, count=2)
+        backlog = await asking.backlog(cx)
+    assert [each.id for each, _ in (*first.items, *second.items)] == ["s-0", "s-1", "s-2"]
+    assert second.next is None
+    assert first.items[0][1] is not None
+    assert first.items[0][1].endpoint == receiver.url
+    assert (backlog.events, backlog.by_state) == (2, {"active": 2, "off": 1})
+    assert backlog.oldest_at is not None
+    await city.deliver()
+    async with city.database.autocommit() as db:
+        backlog = await asking.backlog(Context(db, SYSTEM, clock.now(), "operator"))
+    assert (backlog.events, backlog.oldest_at) == (0, None)
+
+
+async def test_a_client_has_so_many_and_no_more(
+    city: City, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "OWNED_MAX", 1)
+    await city.subscribe(subscription(receiver.url))
+    await city.subscribe(subscription(receiver.url, "Observation?code=2"))  # the same one, changed
+    with pytest.raises(SubscriptionRefused):
+        await city.subscribe(subscription(receiver.url, id="s-2"))
+
+
+async def test_a_worker_that_stops_lets_another_go_on_at_once(
+    city: City, receiver: Receiver
+) -> None:
+    await city.subscribe(subscription(receiver.url))
+    await city.put(observation("o-1"))
+    await city.feed()
+    receiver.faults.append("hang")
+    delivering = asyncio.create_task(city.deliverer.run())
+    await receiver.until(lambda: bool(receiver.refused))
+    delivering.cancel()
+    await asyncio.gather(delivering, return_exceptions=True)
+    assert (await city.standing()).lease is None
+    await city.deliver()
+    assert told(receiver) == [1]

@@ -39,7 +39,7 @@ from tests.scenarios.exchange.subscriptions.conftest import (
 from tests.scenarios.exchange.subscriptions.receiver import Receiver
 
 ROOT = Path(__file__).resolve().parents[4]
-PACE = Pace(tries=100, backoff_s=0.1, backoff_max_s=0.5, margin_s=0.5, poll_s=0.02, feed_s=0.02)
+PACE = Pace(tries=100, backoff_s=0.1, backoff_max_s=0.5, margin_s=0.5, poll_s=0.02, look_s=0.02)
 SUBSCRIPTIONS = 4
 CLIENT = Actor(ACCOUNT, None, (), name="hospital")
 
@@ -53,7 +53,8 @@ async def work(url: str) -> None:
     database = Database(url, size_max=5)
     await database.open()
     rounds = tasks.rounds(database, Sender(LOOPBACK), sees, BASE, PACE)
-    print("working", flush=True)
+    sys.stdout.write("working\n")
+    sys.stdout.flush()
     await asyncio.gather(*(keep_up(name, each) for name, each in rounds.items()))
 
 
@@ -67,23 +68,24 @@ class City:
         self.workers: list[subprocess.Popen[str]] = []
         self.written: list[str] = []
 
-    def start(self) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
+    def _spawn(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
             [sys.executable, __file__, self.url],
             env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
             stdout=subprocess.PIPE,
             text=True,
         )
+
+    async def start(self) -> subprocess.Popen[str]:
+        process = self._spawn()
         self.workers.append(process)
         assert process.stdout is not None
-        assert process.stdout.readline() == "working\n"
+        assert await asyncio.to_thread(process.stdout.readline) == "working\n"
         return process
 
     async def subscribe(self) -> None:
-        more: dict[str, Any] = {
-            "content": "full-resource",
-            "extensions": {"timeout": 1, "max-count": 5},
-        }
+        limits = {"timeout": 3, "max-count": 5}
+        more: dict[str, Any] = {"content": "full-resource", "extensions": limits}
         async with self.database.transaction() as db:
             cx = Context(db, CLIENT, clock.now(), "test-request")
             for number in range(SUBSCRIPTIONS):
@@ -154,16 +156,17 @@ async def test_workers_killed_over_and_over_lose_nothing(city: City) -> None:
     dice = random.Random(5)
     await city.database.open()
     await city.subscribe()
-    city.receiver.faults += [200] * 6 + [500, "drop", 200, "slow", "drop"] * 4
-    first, second = city.start(), city.start()  # two at once share the work
-    for round_ in range(6):
+    first, second = await city.start(), await city.start()  # two at once share the work
+    await city.receiver.until(lambda: len(city.receiver.taken) >= SUBSCRIPTIONS)
+    city.receiver.faults += [500, "drop", 200, "slow", "drop"] * 4
+    for round_ in range(4):
         for number in range(10):
             await city.write(f"{round_}-{number}")
             await asyncio.sleep(dice.random() / 50)
         await city.receiver.until(lambda: bool(city.told(0)))
         first.kill()
         first.wait()
-        first, second = second, city.start()
+        first, second = second, await city.start()
     await city.settle()
     city.check()
     assert second.poll() is None
@@ -179,7 +182,7 @@ async def test_the_database_killed_loses_nothing(tmp_path: Path, receiver: Recei
         migrate.apply(server.url("postgres"), ROOT / "migrations")
         await city.database.open()
         await city.subscribe()
-        process = city.start()
+        process = await city.start()
         for round_ in range(2):
             writing = [asyncio.create_task(city.write(f"{round_}-a"))]
             await asyncio.gather(*writing)

@@ -56,6 +56,9 @@ def test_what_the_client_wants_is_held_within_limits() -> None:
     ("path", "value", "element"),
     [
         ("criteria", "observations please", "criteria"),
+        ("criteria", "", "criteria"),
+        ("end", "2026-12-31T23:59:60Z", "end"),
+        ("channel.header", [None], "channel.header"),
         ("channel.type", "websocket", "channel.type"),
         ("channel.payload", "application/fhir+xml", "channel.payload"),
         ("channel.payload", "", "channel.payload"),
@@ -147,9 +150,9 @@ def standing(**more: Any) -> Standing:
 @pytest.mark.parametrize("notice", list(Notice))
 def test_notifications_are_valid_r4(content: Content, notice: Notice) -> None:
     events = [
-        Event(8, "Observation", "o-1", 1, "create", AT),
-        Event(9, "Observation", "o-2", 3, "delete", AT),
-        Event(10, "Observation", "o-3", 3, "update", AT),
+        Event(8, "Observation", "o-1", 1, "create", 300, AT),
+        Event(9, "Observation", "o-2", 3, "delete", 0, AT),
+        Event(10, "Observation", "o-3", 3, "update", 9_000_000, AT),
     ]
     told = notifications.bundle(
         standing(error="HTTP status 500"), notice, ids=(ids.new(), ids.new()), now=AT, base=BASE,

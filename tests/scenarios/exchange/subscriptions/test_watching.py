@@ -17,7 +17,6 @@ from citycare.scenarios.exchange.rules import subscriptions as rules
 from citycare.scenarios.exchange.service.subscriptions.watching import (
     Plan,
     Watch,
-    plan_of,
     sees,
     watches,
 )
@@ -33,12 +32,21 @@ PERSON = UUID("018f6b2e-0000-7000-8000-000000000032")
 def change(resource: Json, *more_keys: int, deleted: bool = False) -> Change:
     keys = () if deleted else (*indexed(resource, BASE).keys, *more_keys)
     body = None if deleted else fhir.dumps(resource)
-    return Change(1, resource["resourceType"], resource["id"], 1, NOW, deleted, keys, body)
+    return Change(
+        1, resource["resourceType"], resource["id"], 1, NOW, deleted, keys, len(body or ""), body
+    )
 
 
 def watch(criteria: str, id_: str = "s-1") -> list[Watch]:
     read = rules.read_subscription(subscription(URL, criteria, id=id_))
     return watches(read, {}, now=NOW, base=BASE)
+
+
+def plan_of(every: list[Watch]) -> Plan:
+    plan = Plan()
+    for each in every:
+        plan.put(each.subscription_id, [each])
+    return plan
 
 
 CRITERIA = [
@@ -71,7 +79,7 @@ def test_the_index_misses_nobody_whom_looking_at_all_finds() -> None:
             code=dice.randrange(6), patient=f"p-{dice.randrange(6)}", id=f"o-{dice.randrange(6)}"
         )
         every += watch(filled, f"s-{number}")
-    plan = Plan(every)
+    plan = plan_of(every)
     for number in range(120):
         resource = observation(
             f"o-{number % 9}",
@@ -99,20 +107,21 @@ def test_who_waits_for_a_patient_costs_the_changes_of_others_nothing() -> None:
         for number in range(1_000)
         for each in watch(f"Observation?patient=Patient/p-{number}", f"s-{number}")
     ]
-    plan = Plan(every)
+    plan = plan_of(every)
     assert [each.subscription_id for each in plan.candidates(change(observation("o-1")))] == ["s-1"]
     assert plan.candidates(change({"resourceType": "Location", "id": "l-1"})) == []
     assert plan.candidates(change(observation("o-1"), deleted=True)) == []
 
 
-def test_one_that_cannot_be_read_is_told_and_holds_up_nobody() -> None:
-    read = [
-        rules.read_subscription(subscription(URL, criteria, id=f"s-{number}"))
-        for number, criteria in enumerate(["Observation?code=1", "Nonsense?", "Patient?x=1"])
-    ]
-    plan, wrong = plan_of(read, [], now=NOW, base=BASE)
-    assert sorted(wrong) == ["s-1", "s-2"]
-    assert len(plan.candidates(change(observation("o-1", "1")))) == 1
+def test_a_subscription_that_changes_or_goes_is_found_so() -> None:
+    plan = plan_of(watch("Observation?code=1") + watch("Observation?code=1", "s-2"))
+    one = change(observation("o-1", "1"))
+    assert len(plan.candidates(one)) == 2
+    plan.put("s-1", watch("Observation?code=2"))
+    assert [each.subscription_id for each in plan.candidates(one)] == ["s-2"]
+    plan.drop("s-2")
+    plan.drop("never there")
+    assert plan.candidates(one) == []
 
 
 @pytest.mark.parametrize(

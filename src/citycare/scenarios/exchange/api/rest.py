@@ -24,15 +24,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from citycare import VERSION
 from citycare.kernel import fhir
 from citycare.kernel.context import ANONYMOUS, Channel, Context
+from citycare.kit.db import Connection
 from citycare.kit.errors import AppError
 from citycare.scenarios.exchange.model.calls import Answer, Call
-from citycare.scenarios.exchange.model.errors import BodyBroken, TooLarge
+from citycare.scenarios.exchange.model.errors import QueryBroken, TooLarge
 from citycare.scenarios.exchange.model.values import Body, Format, Interaction, Kind
-from citycare.scenarios.exchange.rules import headers, refusing, routing
-from citycare.scenarios.exchange.service import capabilities
+from citycare.scenarios.exchange.rules import bodies, headers, refusing, routing
+from citycare.scenarios.exchange.service import capabilities, operations
 from citycare.scenarios.exchange.service.access import Access, Find
-from citycare.scenarios.exchange.service.callers import Callers
-from citycare.scenarios.exchange.service.serving import READS, Server, Serving
+from citycare.scenarios.exchange.service.callers import Caller, Callers
+from citycare.scenarios.exchange.service.serving import Server, Serving, only_reads
 from citycare.scenarios.exchange.service.trail import Trail
 from citycare.web.edge import Edge, Exchange, edge_of, exchange_of
 from citycare.web.edge.cookies import TOKEN
@@ -45,6 +46,7 @@ ROOT = "/fhir/R4"
 ACTION = "record.exchange"
 WELL_KNOWN = ROOT + "/.well-known/"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+WITH_BODY = ("POST", "PUT", "PATCH")
 BODY_MAX = 32_000_000
 """Bytes of a body; a Bundle of 20,000 resources. Larger loads come by `citycare import fhir`."""
 PAGE_LIFE = timedelta(hours=1)
@@ -86,7 +88,9 @@ class Sealed:
 def door(edge: Edge, find: Find) -> Door:
     """Make the door of an application."""
     base = edge.site.base_url + ROOT
-    site = capabilities.Site(base, f"城医通 {edge.site.city}", VERSION, SINCE)
+    site = capabilities.Site(
+        base, f"城医通 {edge.site.city}", VERSION, SINCE, operations=operations.declared()
+    )
     server = Server(base, Trail(edge.database), Sealed(edge))
     return Door(server, partial(capabilities.text, site), Callers(find))
 
@@ -198,35 +202,59 @@ async def _answer(request: Request, case: Exchange, path: str) -> Answer:
     asked = routing.interaction(
         request.method,
         path,
-        request.url.query,
+        _query(request),
         types=fhir.RESOURCES,
         if_none_exist="if-none-exist" in request.headers,
     )
     if asked.kind is Kind.CAPABILITIES:
         return Answer(200, here.capabilities())
+    token = _token(request)
+    if request.method in WITH_BODY and not here.callers.remembers(token, case.now):
+        async with edge_of(request).database.autocommit() as db:
+            await _caller(here, _anonymous(db, case), token)  # before a body of theirs is read
     call = await _call(request, asked)
-    async with _entered(request, case, asked) as (cx, access):
+    async with _entered(request, case, asked, token) as (cx, access):
         return await Serving(here.server, cx, access, _opener(request, cx)).answer(call)
 
 
-@asynccontextmanager
-async def _entered(
-    request: Request, case: Exchange, asked: Interaction
-) -> AsyncIterator[tuple[Context, Access]]:
-    """Open what the interaction needs of the database, and find out who calls."""
-    edge = edge_of(request)
-    here = cast("Door", request.app.state.exchange)
+def _query(request: Request) -> str:
+    """Return the query as it was sent; the framework would look at Host as well, and stumble."""
+    try:
+        return cast("bytes", request.scope["query_string"]).decode()
+    except UnicodeDecodeError as error:
+        raise QueryBroken(problem="not UTF-8") from error
+
+
+def _token(request: Request) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not TOKEN.fullmatch(token):
         raise SignInNeeded(ACTION)
-    database = edge.database
-    opened = database.autocommit() if asked.kind in READS else database.transaction()
+    return token
+
+
+def _anonymous(db: Connection, case: Exchange) -> Context:
+    return Context(db, ANONYMOUS, case.now, case.request_id, Channel.PHONE, ACTION)
+
+
+async def _caller(here: Door, cx: Context, token: str) -> Caller:
+    caller = await here.callers.of(cx, token)
+    if caller is None:
+        raise SignInNeeded(ACTION)
+    return caller
+
+
+@asynccontextmanager
+async def _entered(
+    request: Request, case: Exchange, asked: Interaction, token: str
+) -> AsyncIterator[tuple[Context, Access]]:
+    """Open what the interaction needs of the database, and find out who calls."""
+    here = cast("Door", request.app.state.exchange)
+    database = edge_of(request).database
+    opened = database.autocommit() if only_reads(asked) else database.transaction()
     async with opened as db:
-        cx = Context(db, ANONYMOUS, case.now, case.request_id, Channel.PHONE, ACTION)
-        caller = await here.callers.of(cx, token)
-        if caller is None:
-            raise SignInNeeded(ACTION)
+        cx = _anonymous(db, case)
+        caller = await _caller(here, cx, token)
         case.actor, case.channel = caller.actor, caller.channel
         yield replace(cx, actor=caller.actor, channel=caller.channel), caller.access
 
@@ -252,11 +280,13 @@ async def _call(request: Request, asked: Interaction) -> Call:
     body: Any = None
     if asked.posted:
         headers.sent(request.headers.get("content-type", ""), Body.FORM)
-        pairs += routing.pairs(_text(await request.body()))
-    elif request.method in ("POST", "PUT", "PATCH"):
-        kind = Body.PATCH if request.method == "PATCH" else Body.RESOURCE
-        headers.sent(request.headers.get("content-type", ""), kind)
-        body = _json(await request.body())
+        pairs += routing.pairs(bodies.text_of(await request.body()))
+    elif request.method in WITH_BODY:
+        raw = await request.body()
+        if raw or asked.kind is not Kind.OPERATION:  # which may have no parameters
+            kind = Body.PATCH if request.method == "PATCH" else Body.RESOURCE
+            headers.sent(request.headers.get("content-type", ""), kind)
+            body = bodies.json_of(raw)
     return Call(
         asked,
         body,
@@ -264,17 +294,3 @@ async def _call(request: Request, asked: Interaction) -> Call:
         headers.preference(request.headers.get("prefer", "")),
         pairs,
     )
-
-
-def _text(raw: bytes) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        raise BodyBroken(problem="not UTF-8") from error
-
-
-def _json(raw: bytes) -> Any:
-    try:
-        return fhir.loads(_text(raw))
-    except (ValueError, RecursionError) as error:
-        raise BodyBroken(problem=str(error)[:100]) from error

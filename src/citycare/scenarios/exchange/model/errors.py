@@ -139,3 +139,17 @@ class NotPermitted(Forbidden):
 
     code = "exchange.not_permitted"
     words = "没有权限这样读写这条健康数据。请检查应用申请的权限范围，或联系平台管理员。"
+
+
+class ParameterWrong(Incorrect):
+    """A parameter of the operation is missing, unknown, or cannot be read."""
+
+    code = "exchange.parameter_wrong"
+    words = "操作的参数缺失、不认识或填写有误，请按提示改正后再试。"
+
+
+class ProfileUnknown(Incorrect):
+    """This profile has not been loaded, so nothing can be held to it."""
+
+    code = "exchange.profile_unknown"
+    words = "没有导入这个数据规范（profile），不能按它校验。请核对网址，或去掉这个参数。"

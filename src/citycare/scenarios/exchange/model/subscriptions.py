@@ -22,6 +22,7 @@ HEADERS_MAX = 20
 HEADER_MAX = 4_000
 FILTERS_MAX = 20
 HEARTBEAT_MIN_S = 10
+OWNED_MAX = 1_000  # subscriptions of one account that are not off
 ERROR_KEPT_DAYS = 7  # then a subscription in error is switched off, and what it waits for forgotten
 EVENTS_KEPT_DAYS = 30
 
@@ -200,6 +201,15 @@ class Standing:
     due_at: datetime
     told_at: datetime | None
     lease: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much of all there is to tell has not been told: for metrics and the operator."""
+
+    events: int
+    oldest_at: datetime | None
+    by_state: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)

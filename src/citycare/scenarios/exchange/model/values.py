@@ -168,11 +168,15 @@ class Spliced:
         url: fullUrl, `""` for an OperationOutcome.
         body: JSON text of the resource.
         mode: match, include, outcome.
+        score: of a match, 0 to 1; None: it is not weighed.
+        grade: of a match: certain, probable, possible.
     """
 
     url: str
     body: str
     mode: str = "match"
+    score: float | None = None
+    grade: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from citycare.kit import http
@@ -64,6 +65,9 @@ ISSUE: Mapping[str, str] = {
     "exchange.version_required": "required",
     "exchange.patch_broken": "structure",
     "exchange.patch_unfit": "processing",
+    "exchange.parameter_wrong": "value",
+    "exchange.profile_unknown": "not-supported",
+    "terminology.too_costly": "too-costly",
 }
 FAULTS: Mapping[str, str] = {  # codes of faults of a resource; all others are invariants
     **dict.fromkeys(
@@ -79,6 +83,7 @@ FAULTS: Mapping[str, str] = {  # codes of faults of a resource; all others are i
     "unresolved": "not-found",
 }
 SEGMENT = re.compile(r"(?P<name>[A-Za-z_]\w*)(?:\[(?P<index>\d+)\])?", re.ASCII)
+UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 INVARIANT = "invariant"
 
 
@@ -163,6 +168,9 @@ def outcome_of(error: AppError, *, id: str = "") -> Json:  # noqa: A002 (the FHI
 
 
 def _issue(one: Issue) -> Json:
+    one = replace(
+        one, words=_text(one.words), message=_text(one.message), expression=_text(one.expression)
+    )
     details: Json = {"text": one.words}
     if one.error:
         details = {"coding": [{"system": ERROR_SYSTEM, "code": one.error}], "text": one.words}
@@ -178,6 +186,11 @@ def _issue(one: Issue) -> Json:
         made["location"] = [xpath(one.expression)]
         made["expression"] = [one.expression]
     return made
+
+
+def _text(text: str) -> str:
+    """Show a client what it sent, without what no FHIR text may hold (or is half a character)."""
+    return UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def xpath(expression: str) -> str:

@@ -39,9 +39,17 @@ def searchset(
     texts = []
     for one in entries:
         url = f'"fullUrl":{_text(one.url)},' if one.url else ""
-        mode = f'"search":{{"mode":"{one.mode}"}}'
-        texts.append(f'{{{url}"resource":{one.body},{mode}}}')
+        texts.append(f'{{{url}"resource":{one.body},"search":{{{_search(one)}}}}}')
     return _bundle("searchset", texts, links, total, _head(bundle_id, updated_at))
+
+
+MATCH_GRADE = "http://hl7.org/fhir/StructureDefinition/match-grade"
+
+
+def _search(one: Spliced) -> str:
+    grade = f'"extension":[{{"url":"{MATCH_GRADE}","valueCode":"{one.grade}"}}],'
+    score = "" if one.score is None else f',"score":{one.score}'
+    return f'{grade if one.grade else ""}"mode":"{one.mode}"{score}'
 
 
 def history(

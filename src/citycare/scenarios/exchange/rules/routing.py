@@ -55,6 +55,8 @@ def interaction(
         MethodUnfit: there is, but not for this method; the fact `allowed` names those it has.
         IdBroken: an id breaks R4's rule.
         ConditionMissing: a conditional interaction without criteria.
+        QueryBroken: parameters where there is nothing to select; passed over, a condition that
+            stands there (of a create it belongs into If-None-Exist) would be lost.
     """
     segments = _segments(path)
     if segments and TYPE.fullmatch(segments[0]) and segments[0] not in types:
@@ -64,6 +66,8 @@ def interaction(
     made = found.get(method)
     if made is None:
         raise MethodUnfit(method=method[:20], allowed=", ".join(found))
+    if made.kind in PLAIN_WRITES and query:
+        _require_general(query)
     if made.kind is Kind.CREATE and if_none_exist:
         return Interaction(Kind.CONDITIONAL_CREATE, made.type)
     if made.kind in CRITERIA and not query:
@@ -72,6 +76,15 @@ def interaction(
 
 
 CRITERIA = (Kind.CONDITIONAL_UPDATE, Kind.CONDITIONAL_PATCH, Kind.CONDITIONAL_DELETE)
+PLAIN_WRITES = (Kind.CREATE, Kind.UPDATE, Kind.PATCH, Kind.DELETE, Kind.BATCH)
+GENERAL = frozenset(("_format", "_pretty", "_summary", "_elements"))  # R4's "general parameters"
+
+
+def _require_general(query: str) -> None:
+    for name, _ in pairs(query):
+        if name not in GENERAL:
+            problem = "takes no criteria; a condition of a create stands in If-None-Exist"
+            raise QueryBroken(parameter=name[:100], problem=problem)
 
 
 def _segments(path: str) -> Sequence[str]:

@@ -93,11 +93,10 @@ def read_subscription(resource: Json) -> Subscription:
     payload = channel.get("payload", "")
     if payload.partition(";")[0].strip() not in JSON_TYPES | {""} or (content and not payload):
         raise _refused("Subscription.channel.payload", "only application/fhir+json is served")
-    ends_at = resource.get("end")
     return Subscription(
         id=resource["id"],
         version=int(resource.get("meta", {}).get("versionId", "0")),
-        status=State.OFF if resource["status"] == "off" else State.REQUESTED,
+        status=State.OFF if resource.get("status") == "off" else State.REQUESTED,
         type=kind,
         query=query,
         topic=topic,
@@ -109,12 +108,19 @@ def read_subscription(resource: Json) -> Subscription:
         heartbeat_s=_number(channel, "heartbeat-period", HEARTBEAT_MIN_S, None),
         timeout_s=_number(channel, "timeout", 1, TIMEOUT_MAX_S) or TIMEOUT_S,
         max_count=_number(channel, "max-count", 1, COUNT_MAX) or COUNT,
-        ends_at=datetime.fromisoformat(ends_at) if ends_at else None,
+        ends_at=_instant(resource.get("end")),
     )
 
 
+def _instant(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError as error:  # R4 lets a leap second through
+        raise _refused("Subscription.end", "not an instant") from error
+
+
 def _criteria(resource: Json) -> tuple[str, str, str]:
-    text = resource["criteria"].strip()
+    text = resource.get("criteria", "").strip()
     found = SEARCH.fullmatch(text)
     if found is not None:
         return found[1], found[2] or "", ""
@@ -171,11 +177,11 @@ def _endpoint(channel: Json) -> str:
     return text
 
 
-def _headers(texts: Iterable[str]) -> tuple[tuple[str, str], ...]:
+def _headers(texts: Iterable[str | None]) -> tuple[tuple[str, str], ...]:
     element = "Subscription.channel.header"
     found = []
     for text in texts:
-        match = HEADER.fullmatch(text) if len(text) <= HEADER_MAX else None
+        match = HEADER.fullmatch(text) if text and len(text) <= HEADER_MAX else None
         if match is None:
             raise _refused(element, "not of the form Name: value, in ASCII")
         if match[1].lower() in OURS:

@@ -16,9 +16,10 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from citycare.kernel import consent
-from citycare.kernel.context import Actor, Context, Role
+from citycare.kernel.context import Actor, Context, Grant, Role
 from citycare.kernel.fhir.finding import Visible
 from citycare.kernel.fhir.integrity import persons_of
+from citycare.kernel.identity import accounts
 from citycare.kit.db import Connection
 from citycare.scenarios.exchange.model.errors import NotPermitted
 
@@ -137,6 +138,22 @@ async def access_of(cx: Context, granted: Granted | None = None) -> Access:
     return replace(
         found, visible=_only(found.visible, only), writable=_only(found.writable, only), owner=None
     )
+
+
+async def seen_by(cx: Context, account_id: UUID) -> Visible:
+    """Return what an account may see now, whoever asks: for what is sent to it later.
+
+    Raises:
+        AccountUnknown: there is none.
+    """
+    account = await accounts.get_account(cx, account_id)
+    if account.disabled_at is not None:
+        return Visible()
+    grants = await accounts.list_grants(cx, account_id)
+    if account.person_id is not None:
+        grants += (Grant(Role.RESIDENT),)
+    actor = Actor(account.id, account.person_id, grants, None, account.name)
+    return (await access_of(replace(cx, actor=actor))).visible
 
 
 def _visible(scope: consent.Scope) -> Visible:

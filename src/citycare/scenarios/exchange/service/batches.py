@@ -60,6 +60,11 @@ def call_of(step: Step, resource: Json | None, preference: Preference) -> Call:
     )
 
 
+def _criteria(step: Step) -> str:
+    """Return the condition of an entry that writes, or nothing."""
+    return "" if step.id else step.if_none_exist if step.method is Method.POST else step.query
+
+
 def _tag(text: str) -> frozenset[str]:
     return frozenset((text,)) if text else frozenset()
 
@@ -89,19 +94,24 @@ class Transaction:
         Raises:
             AppError: the first that cannot be done; then nothing may be.
         """
-        for step in self.plan.steps:
-            if step.writes:
-                await self._name(step)
+        writes = [step for step in self.plan.steps if step.writes]
+        referred = [text.partition("?") for text in bundles.references(self.plan).conditional]
+        conditions = [(step.type, asked) for step in writes if (asked := _criteria(step))]
+        await self.writing.lock([*conditions, *((kind, asked) for kind, _, asked in referred)])
+        for step in writes:
+            await self._name(step)
         bundles.distinct(
             self.plan, {place: one for place, one in self.given.items() if place not in self.done}
         )
         addresses = bundles.addresses(self.plan, self.given)
         found = await self._conditional()
+        named = [(step.type, key) for step in writes if (key := self._key(step))]
+        await self.writing.lock([], named)
         intents: dict[int, Intent] = {}
-        for step in self.plan.steps:
-            if not step.writes or step.place in self.done:
+        for step in writes:
+            if step.place in self.done:
                 continue
-            key = step.id or self.given.get(step.place, "").partition("/")[2]
+            key = self._key(step)
             if step.method is Method.DELETE:
                 self.done[step.place] = await self._delete(step, key)
             else:
@@ -117,10 +127,10 @@ class Transaction:
 
     async def _name(self, step: Step) -> None:
         """Give what is created an id, or look up what a condition finds."""
-        criteria = step.if_none_exist if step.method is Method.POST else step.query
-        there = None
-        if criteria and not step.id:
-            there = await self.writing.matching(step.type, criteria)
+        there, criteria = None, _criteria(step)
+        if criteria:
+            look = self.writing.matching if step.method is Method.POST else self.writing.held
+            there = await look(step.type, criteria)
         if step.method is Method.POST:
             self.given[step.place] = f"{step.type}/{there.id if there else ids.new()}"
             if there is not None:
@@ -130,6 +140,10 @@ class Transaction:
         elif not step.id and step.method is Method.PUT:
             key = (step.resource or {}).get("id") or ids.new()
             self.given[step.place] = f"{step.type}/{key}"
+
+    def _key(self, step: Step) -> str:
+        """Return the id that an entry writes to, or nothing."""
+        return step.id or self.given.get(step.place, "").partition("/")[2]
 
     async def _conditional(self) -> dict[str, str]:
         """Find what conditional references mean: exactly one resource each."""

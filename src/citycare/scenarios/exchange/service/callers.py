@@ -35,12 +35,16 @@ class Callers:
         self._find = find
         self._kept: OrderedDict[bytes, tuple[datetime, Caller]] = OrderedDict()
 
+    def remembers(self, token: str, now: datetime) -> bool:
+        """Tell whether this token counted a moment ago."""
+        return self._remembered(_key(token), now) is not None
+
     async def of(self, cx: Context, token: str) -> Caller | None:
         """Return the caller with this token; None: it does not count."""
-        key = sha256(token.encode()).digest()
-        kept = self._kept.get(key)
-        if kept is not None and kept[0] <= cx.now < kept[0] + LIFE:
-            return kept[1]
+        key = _key(token)
+        kept = self._remembered(key, cx.now)
+        if kept is not None:
+            return kept
         found = await self._look_up(cx, token)
         self._kept.pop(key, None)
         if found is not None:
@@ -48,6 +52,10 @@ class Callers:
             while len(self._kept) > KEPT_MAX:
                 self._kept.popitem(last=False)
         return found
+
+    def _remembered(self, key: bytes, now: datetime) -> Caller | None:
+        kept = self._kept.get(key)
+        return kept[1] if kept is not None and kept[0] <= now < kept[0] + LIFE else None
 
     async def _look_up(self, cx: Context, token: str) -> Caller | None:
         actors = await sessions.actor_of(cx.db, [token], cx.now)
@@ -59,3 +67,7 @@ class Callers:
         channel = Channel.HOSPITAL if system else Channel.PHONE
         acting = replace(cx, actor=actor, channel=channel)
         return Caller(actor, channel, await access_of(acting, granted))
+
+
+def _key(token: str) -> bytes:
+    return sha256(token.encode()).digest()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+from citycare.kernel.fhir.definitions import structures
 from citycare.kernel.fhir.r4.shapes import ANY_RESOURCE, Shape, shape
-from citycare.kernel.fhir.r4.tables import structures
 from citycare.scenarios.exchange.model.values import Outline
 
 

@@ -75,34 +75,25 @@ class Searching:
         )
         for kind in query.types:
             self.access.require(kind, "s")
+        query = await finding.resolve_sets(self.cx, query, self.base)
         path = _path(call)
         token = next((value for name, value in call.pairs if name == PAGE), "")
-        purpose = _purpose(path, pairs)
+        purpose = purpose_of(path, pairs)
         found = await finding.find(
             self.cx,
             query,
-            after=self._place(purpose, token) if token else None,
+            after=opened(self.tokens, purpose, token),
             visible=self.access.seen("s"),
             base=self.base,
         )
         await self._note(path, found)
-        following = self._sealed(purpose, found.next) if found.next else ""
+        following = sealed(self.tokens, purpose, found.next)
         honoured = [one for one in pairs if one[0] not in found.unknown]
         links = responses.links(self.base, path, honoured, token=token, following=following)
         text = responses.searchset(
             self._entries(query, found), links=links, total=found.total, updated_at=self.cx.now
         )
         return Answer(200, text)
-
-    def _place(self, purpose: str, token: str) -> Place:
-        value = self.tokens.open(purpose, token)
-        if not isinstance(value, list):
-            raise TokenBroken
-        snapshot, *last = value
-        return Place(snapshot, tuple(last))
-
-    def _sealed(self, purpose: str, place: Place) -> str:
-        return self.tokens.seal(purpose, [place.snapshot, *place.last])
 
     def _entries(self, query: Query, found: Found) -> Iterable[Spliced]:
         for mode, hits in (("match", found.matches), ("include", found.included)):
@@ -131,6 +122,26 @@ def _path(call: Call) -> str:
     return asked.type
 
 
-def _purpose(path: str, pairs: Iterable[tuple[str, str]]) -> str:
+def purpose_of(path: str, pairs: Iterable[tuple[str, str]]) -> str:
     """A page belongs to its search: the token of another opens none of this."""
     return "exchange.page\0" + fhir.dumps([path, *map(list, pairs)])
+
+
+def opened(tokens: Tokens, purpose: str, token: str) -> Place | None:
+    """Return where a page begins; None: it is the first.
+
+    Raises:
+        TokenBroken: it is not one of ours, of another search, or too old.
+    """
+    if not token:
+        return None
+    value = tokens.open(purpose, token)
+    if not isinstance(value, list):
+        raise TokenBroken
+    snapshot, *last = value
+    return Place(snapshot, tuple(last))
+
+
+def sealed(tokens: Tokens, purpose: str, place: Place | None) -> str:
+    """Write where the next page begins; `""`: there is none."""
+    return tokens.seal(purpose, [place.snapshot, *place.last]) if place else ""

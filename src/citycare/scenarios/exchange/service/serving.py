@@ -16,9 +16,9 @@ from citycare.kernel.context import Context
 from citycare.kernel.fhir import bundles
 from citycare.scenarios.exchange.model.calls import Answer, Call
 from citycare.scenarios.exchange.model.errors import BodyBroken, InteractionUnknown
-from citycare.scenarios.exchange.model.values import Kind, Preference, Return
+from citycare.scenarios.exchange.model.values import Interaction, Kind, Preference, Return
 from citycare.scenarios.exchange.rules import headers, refusing
-from citycare.scenarios.exchange.service import batches, reading
+from citycare.scenarios.exchange.service import batches, operations, reading
 from citycare.scenarios.exchange.service.access import Access
 from citycare.scenarios.exchange.service.searches import Searching, Tokens
 from citycare.scenarios.exchange.service.trail import Trail
@@ -31,6 +31,13 @@ READS = frozenset(
     )
 )  # fmt: skip
 """What changes nothing: each statement by itself, without a transaction."""
+
+
+def only_reads(asked: Interaction) -> bool:
+    """Tell whether an interaction changes nothing."""
+    return asked.kind in READS or (asked.kind is Kind.OPERATION and operations.reads(asked))
+
+
 Open = Callable[[], AbstractAsyncContextManager[Context]]
 """Opens a transaction of its own, for each entry of a batch."""
 
@@ -75,6 +82,11 @@ class Serving:
         if kind in READS:
             server = self.server
             return await reading.history(self.cx, self.access, server.trail, server.base, call)
+        if kind is Kind.OPERATION:
+            server = self.server
+            return await operations.answer(
+                self.cx, self.access, server.trail, server.tokens, server.base, call
+            )
         if kind is Kind.BATCH:
             return await self._bundle(call)
         write = WRITES.get(kind)

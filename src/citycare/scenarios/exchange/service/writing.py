@@ -1,7 +1,8 @@
 """create, update, patch, delete, each also by a condition; each in the caller's transaction.
 
-A row is locked before its version is looked at, and a condition before it is searched for, so of
-two writers at once one comes after the other: no lost write, no second resource of one condition.
+A resource is locked before its version is looked at (by its name, where it is not there yet), and
+a condition before it is searched for, so of two writers at once one comes after the other: no lost
+write, no second resource of one condition. Locks are taken in a fixed order: conditions, resources.
 
 Source: HL7 FHIR R4 4.0.1 §3.1.0.4 update, §3.1.0.6 patch, §3.1.0.7 delete, §3.1.0.8 create.
 """
@@ -9,7 +10,7 @@ Source: HL7 FHIR R4 4.0.1 §3.1.0.4 update, §3.1.0.6 patch, §3.1.0.7 delete, �
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,10 +18,11 @@ import orjson
 
 from citycare.kernel import audit, fhir
 from citycare.kernel.context import Context
-from citycare.kernel.fhir import Key, Stored, finding, integrity, store
+from citycare.kernel.fhir import Key, Stored, finding, integrity, store, terminology
 from citycare.kernel.fhir.finding import Visible
 from citycare.kernel.fhir.searching import reading
 from citycare.kit import ids
+from citycare.kit.errors import Busy
 from citycare.scenarios.exchange.model.errors import (
     MultipleMatches,
     NotPermitted,
@@ -29,12 +31,15 @@ from citycare.scenarios.exchange.model.errors import (
 from citycare.scenarios.exchange.model.values import Conditions
 from citycare.scenarios.exchange.rules import headers, patching, responses, routing
 from citycare.scenarios.exchange.service.access import Access
+from citycare.scenarios.exchange.service.subscriptions import keeping
 from citycare.scenarios.exchange.service.trail import entries
 
 Json = dict[str, Any]
 Name = tuple[str, str]
 
 OK, CREATED, NO_CONTENT = 200, 201, 204
+SUBSCRIPTION = "Subscription"
+LOOKS_MAX = 5
 NOTHING = Conditions()
 
 
@@ -77,8 +82,9 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """Writes for one caller, in one transaction: `create`, `update`, `patch` say what, `settle`
-    stores it all; `delete` deletes at once.
+    """Writes for one caller, in one transaction.
+
+    `create`, `update` and `patch` say what, `settle` stores it all; `delete` deletes at once.
 
     Attributes:
         base: the server's own address.
@@ -134,7 +140,7 @@ class Writing:
         Raises:
             ResourceDiffers: what it finds has another id than what was sent.
         """
-        found = await self.matching(kind, criteria)
+        found = await self.held(kind, criteria)
         key = found.id if found else str(resource.get("id") or ids.new())
         return await self.update(kind, key, resource, asked)
 
@@ -163,7 +169,7 @@ class Writing:
         Raises:
             ResourceNotFound: it finds nothing.
         """
-        found = await self.matching(kind, criteria)
+        found = await self.held(kind, criteria)
         if found is None:
             raise fhir.ResourceNotFound(type=kind, criteria=criteria[:200])
         return await self.patch(kind, found.id, operations, asked)
@@ -182,14 +188,47 @@ class Writing:
         resource = fhir.loads(before.body or "")
         self.access.require_writable(resource)
         await integrity.require_unreferenced(self.cx, kind, key)
+        if kind in terminology.TYPES:
+            await terminology.drop(self.cx, kind, key)
         gone = await fhir.delete(self.cx, kind, key)
         await self._note([(gone, resource, "delete")])
         return Done(NO_CONTENT, gone)
 
     async def delete_matching(self, kind: str, criteria: str) -> Done:
         """Delete what a condition finds, which is one at most."""
-        found = await self.matching(kind, criteria)
+        found = await self.held(kind, criteria)
         return await self.delete(kind, found.id) if found else Done(NO_CONTENT)
+
+    async def lock(self, conditions: Iterable[Name], names: Sequence[Name] = ()) -> None:
+        """Lock conditions (type and criteria) and resources, all in order, before the first use.
+
+        Several in one transaction must be: two that lock the same one by one, each in an order of
+        its own, would wait for each other.
+        """
+        numbers = {_number(kind, routing.pairs(criteria)) for kind, criteria in conditions}
+        if numbers:
+            await store.lock_numbers(self.cx, numbers)
+        if names:
+            await store.hold(self.cx, names)
+
+    async def held(self, kind: str, criteria: str) -> Stored | None:
+        """Return the one resource a condition finds, locked; None: there is none.
+
+        While its lock is waited for it may change, and no longer meet the condition: then it is
+        looked for again.
+
+        Raises:
+            MultipleMatches: there are more.
+            Busy: it was another one each time.
+        """
+        for _ in range(LOOKS_MAX):
+            found = await self.matching(kind, criteria)
+            if found is None:
+                return None
+            there = await store.hold(self.cx, [(kind, found.id)])
+            if there[kind, found.id].version == found.version:
+                return found
+        raise Busy(type=kind)
 
     async def matching(self, kind: str, criteria: str) -> Stored | None:
         """Return the one resource a condition finds; None: there is none.
@@ -201,9 +240,9 @@ class Writing:
         """
         self.access.require(kind, "s")
         pairs = routing.pairs(criteria)
-        digest = hashlib.sha256(orjson.dumps([kind, sorted(pairs)])).digest()
-        await store.lock_condition(self.cx, int.from_bytes(digest[:8], "big", signed=True))
+        await store.lock_numbers(self.cx, [_number(kind, pairs)])
         asked = reading.read((kind,), (*pairs, ("_count", "2")), now=self.cx.now, base=self.base)
+        asked = await finding.resolve_sets(self.cx, asked, self.base)
         found = await finding.find(self.cx, asked, visible=self.access.seen("s"), base=self.base)
         if len(found.matches) > 1:
             raise MultipleMatches(type=kind, criteria=criteria[:200])
@@ -223,11 +262,16 @@ class Writing:
         new = {one.name for one in intents}
         resources = [one.resource for one in intents]
         await integrity.require_targets(self.cx, resources, self.base, new)
-        fresh = [one.resource for one in intents if one.fresh]
-        known = [one.resource for one in intents if not one.fresh]
+        fresh = [await self._indexed(one.resource) for one in intents if one.fresh]
+        known = [await self._indexed(one.resource) for one in intents if not one.fresh]
         owner = self.access.owner
         kept = await fhir.create(self.cx, fresh, base=self.base, owner=owner)
         kept += await fhir.put(self.cx, known, base=self.base, owner=owner)
+        for one in intents:
+            if one.name[0] == SUBSCRIPTION:
+                await keeping.take(
+                    self.cx, one.resource, base=self.base, organisation_id=self.access.owner
+                )
         stored = {(one.key.type, one.key.id): one for one in kept}
         told = [(one, stored[one.name]) for one in intents]
         await self._note(
@@ -238,6 +282,15 @@ class Writing:
             for one, done in told
         ]
 
+    async def _indexed(self, resource: Json) -> Json:
+        """Put a CodeSystem, ValueSet or ConceptMap among those that are asked; return what is kept.
+
+        A large one is kept without its concepts, which stand in tables of their own.
+        """
+        if resource["resourceType"] not in terminology.TYPES:
+            return resource
+        return await terminology.index(self.cx, resource)
+
     # Parts
 
     async def _locked(self, kind: str, key: str) -> Stored | None:
@@ -247,15 +300,23 @@ class Writing:
             ResourceNotFound: there is, but this caller may not know of it.
             NotPermitted: this caller may know of it, but not change it.
         """
-        await store.lock(self.cx, [(kind, key)])
+        await store.hold(self.cx, [(kind, key)])
         found = await fhir.find_stored(self.cx, kind, key)
         if found is None or found.body is None:
             return None
         if not await self._among(kind, key, self.access.visible):
             raise fhir.ResourceNotFound(type=kind, id=key)
+        await self.require_own(kind, key)
+        return found
+
+    async def require_own(self, kind: str, key: str) -> None:
+        """Check that a resource that is there is one this caller may change.
+
+        Raises:
+            NotPermitted: this caller may know of it, but not change it.
+        """
         if not await self._among(kind, key, self._own()):
             raise NotPermitted(type=kind, interaction="write")
-        return found
 
     async def _among(self, kind: str, key: str, visible: Visible) -> bool:
         return visible.everything or bool(
@@ -282,6 +343,12 @@ class Writing:
             persons = integrity.persons_of(resource)
             lines += entries(self.access.writing, record, persons, {"change": what})
         await audit.append(self.cx, lines)
+
+
+def _number(kind: str, pairs: Sequence[tuple[str, str]]) -> int:
+    """Return the number a condition is locked by, whatever the order of its criteria."""
+    digest = hashlib.sha256(orjson.dumps([kind, sorted(pairs)])).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 def named(resource: Json, kind: str, key: str) -> Json:

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from psycopg.rows import class_row, kwargs_row
 
 from citycare.kit.db import Connection
 from citycare.scenarios.exchange.model.subscriptions import (
+    Backlog,
     Event,
     Feed,
     Owner,
@@ -123,7 +125,10 @@ OWN = """
         ON CONFLICT (subscription_id) DO UPDATE
        SET account_id = excluded.account_id, organisation_id = excluded.organisation_id
 """
-OWNER = "SELECT account_id, organisation_id FROM exchange.owner WHERE subscription_id = %(id)s"
+OWNERS = """
+    SELECT subscription_id, account_id, organisation_id FROM exchange.owner
+     WHERE subscription_id = ANY(%(ids)s::text[])
+"""
 
 
 async def own(db: Connection, id_: str, owner: Owner) -> None:
@@ -132,10 +137,27 @@ async def own(db: Connection, id_: str, owner: Owner) -> None:
     await db.execute(OWN, parameters)
 
 
-async def find_owner(db: Connection, id_: str) -> Owner | None:
-    """Return for whom a Subscription was stored."""
-    async with db.cursor(row_factory=class_row(Owner)) as cursor:
-        return await (await cursor.execute(OWNER, {"id": id_})).fetchone()
+async def find_owners(db: Connection, ids: Collection[str]) -> dict[str, Owner]:
+    """Return for whom Subscriptions were stored, by id; those of nobody are left out."""
+    rows = await (await db.execute(OWNERS, {"ids": list(ids)})).fetchall()
+    return {
+        row["subscription_id"]: Owner(row["account_id"], row["organisation_id"]) for row in rows
+    }
+
+
+OWNED = """
+    SELECT count(*) AS owned FROM exchange.owner AS o
+      JOIN exchange.subscription AS s ON s.id = o.subscription_id AND s.state <> 'off'
+     WHERE o.account_id = %(account)s AND s.id <> %(id)s
+"""
+
+
+async def count_owned(db: Connection, account_id: UUID, but: str) -> int:
+    """Count the subscriptions of an account that are not off, but for one."""
+    row = await (await db.execute(OWNED, {"account": account_id, "id": but})).fetchone()
+    assert row is not None
+    owned: int = row["owned"]
+    return owned
 
 
 async def put(db: Connection, subscription: Subscription, now: datetime) -> bool:
@@ -173,6 +195,7 @@ GET = f"""
     SELECT {COLUMNS} FROM exchange.subscription
      WHERE (%(ids)s::text[] IS NULL OR id = ANY(%(ids)s::text[]))
        AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s::text[]))
+       AND id > %(after)s
      ORDER BY id LIMIT %(limit)s
 """
 LOCK = f"SELECT {COLUMNS} FROM exchange.subscription WHERE id = %(id)s FOR UPDATE"
@@ -184,12 +207,14 @@ async def find(
     ids: Collection[str] | None = None,
     states: Collection[str] | None = None,
     limit: int = LIST_MAX,
+    after: str = "",
 ) -> list[Standing]:
-    """Return subscriptions in the order of ids; None: of any id, in any state."""
+    """Return subscriptions in the order of ids, after one; None: of any id, in any state."""
     parameters = {
         "ids": None if ids is None else list(ids),
         "states": None if states is None else list(states),
         "limit": limit,
+        "after": after,
     }
     async with db.cursor(row_factory=kwargs_row(_standing)) as cursor:
         return await (await cursor.execute(GET.encode(), parameters)).fetchall()
@@ -206,19 +231,19 @@ ADD = """
     WITH new AS (
         SELECT * FROM unnest(%(subscriptions)s::text[], %(types)s::text[], %(ids)s::text[],
                              %(versions)s::integer[], %(interactions)s::text[],
-                             %(ats)s::timestamptz[])
-               WITH ORDINALITY AS n (subscription_id, type, resource_id, version, interaction, at,
-                                     place)),
+                             %(sizes)s::integer[], %(ats)s::timestamptz[])
+               WITH ORDINALITY AS n (subscription_id, type, resource_id, version, interaction, size,
+                                     at, place)),
     counted AS (SELECT subscription_id, count(*) AS events FROM new GROUP BY subscription_id),
     numbered AS (
         UPDATE exchange.subscription AS s SET numbered = s.numbered + c.events
           FROM counted AS c WHERE s.id = c.subscription_id AND s.state <> 'off'
      RETURNING s.id, s.numbered - c.events AS before)
     INSERT INTO exchange.event (subscription_id, number, type, resource_id, version, interaction,
-                                at)
+                                size, at)
     SELECT new.subscription_id,
            numbered.before + row_number() OVER (PARTITION BY new.subscription_id ORDER BY place),
-           type, resource_id, version, interaction, at
+           type, resource_id, version, interaction, size, at
       FROM new JOIN numbered ON numbered.id = new.subscription_id
 """
 
@@ -236,23 +261,32 @@ async def add_events(db: Connection, events: Sequence[tuple[str, Event]]) -> Non
         "ids": [event.resource_id for _, event in events],
         "versions": [event.version for _, event in events],
         "interactions": [event.interaction for _, event in events],
+        "sizes": [event.size for _, event in events],
         "ats": [event.at for _, event in events],
     }
     await db.execute(ADD, parameters)
 
 
 EVENTS = """
-    SELECT number, type, resource_id, version, interaction, at FROM exchange.event
-     WHERE subscription_id = %(id)s AND number > %(after)s AND number <= %(until)s
-     ORDER BY number LIMIT %(count)s
+    WITH few AS (
+        SELECT number, type, resource_id, version, interaction, size, at FROM exchange.event
+         WHERE subscription_id = %(id)s AND number > %(after)s AND number <= %(until)s
+         ORDER BY number LIMIT %(count)s),
+    summed AS (SELECT *, sum(size) OVER (ORDER BY number) AS bytes FROM few)
+    SELECT number, type, resource_id, version, interaction, size, at FROM summed
+     WHERE %(bytes)s::bigint IS NULL OR bytes <= %(bytes)s OR bytes = size
+     ORDER BY number
 """
 
 
 async def list_events(
-    db: Connection, id_: str, *, after: int, until: int, count: int
+    db: Connection, id_: str, *, after: int, until: int, count: int, bytes_max: int | None = None
 ) -> list[Event]:
-    """Return events of a subscription, those with numbers above `after`, up to `until`."""
-    parameters = {"id": id_, "after": after, "until": until, "count": count}
+    """Return events of a subscription, those with numbers above `after`, up to `until`.
+
+    With `bytes_max`, no more than what fits into it, of the first in any case.
+    """
+    parameters = {"id": id_, "after": after, "until": until, "count": count, "bytes": bytes_max}
     async with db.cursor(row_factory=class_row(Event)) as cursor:
         return await (await cursor.execute(EVENTS, parameters)).fetchall()
 
@@ -349,6 +383,28 @@ async def set_state(
 async def clear(db: Connection, id_: str, now: datetime) -> None:
     """Forget the failures: the receiver has answered."""
     await db.execute(CLEAR, {"id": id_, "now": now})
+
+
+STATES = """
+    SELECT state, count(*) AS count, coalesce(sum(numbered - delivered), 0)::bigint AS events
+      FROM exchange.subscription GROUP BY state
+"""
+OLDEST = """
+    SELECT min(e.at) AS at FROM exchange.subscription AS s
+      JOIN exchange.event AS e ON e.subscription_id = s.id AND e.number = s.delivered + 1
+     WHERE s.numbered > s.delivered AND s.state <> 'off'
+"""
+
+
+async def backlog(db: Connection) -> Backlog:
+    """Count what has not been told yet."""
+    rows = await (await db.execute(STATES)).fetchall()
+    oldest = await (await db.execute(OLDEST)).fetchone()
+    return Backlog(
+        sum(row["events"] for row in rows if row["state"] != State.OFF),
+        oldest["at"] if oldest is not None else None,
+        {row["state"]: row["count"] for row in rows},
+    )
 
 
 LONG_FAILING = """

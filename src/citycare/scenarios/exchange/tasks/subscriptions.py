@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
 
 from citycare.kernel.context import Context
 from citycare.kernel.events import Job, Periodic
@@ -18,7 +17,7 @@ from citycare.scenarios.exchange.model.subscriptions import Pace
 from citycare.scenarios.exchange.service.subscriptions import keeping
 from citycare.scenarios.exchange.service.subscriptions.delivering import Deliverer
 from citycare.scenarios.exchange.service.subscriptions.feeding import Feeder
-from citycare.scenarios.exchange.service.subscriptions.keeping import RESUME, Sees
+from citycare.scenarios.exchange.service.subscriptions.keeping import RESUME, Probe, Sees
 from citycare.scenarios.exchange.service.subscriptions.sending import Sender
 
 Round = Callable[[], Awaitable[float]]
@@ -48,7 +47,7 @@ def jobs(database: Database, sender: Sender, sees: Sees, base: str) -> tuple[Job
     return (Job(RESUME, partial(_resume, probe=probe), tries=1),)
 
 
-async def _resume(cx: Context, *, subscription: str, probe: Any) -> None:
+async def _resume(cx: Context, *, subscription: str, probe: Probe) -> None:
     await keeping.resume(cx, subscription, probe)
 
 

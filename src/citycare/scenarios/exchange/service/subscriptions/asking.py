@@ -11,19 +11,22 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-import orjson
-
 from citycare.kernel.context import Context
 from citycare.kit import ids
+from citycare.kit.pages import PAGE_MAX, Page, encode, read
 from citycare.scenarios.exchange.model.subscriptions import (
+    BODY_MAX,
     COUNT_MAX,
+    Backlog,
     Content,
     Notice,
+    Standing,
+    Subscription,
     SubscriptionUnknown,
 )
 from citycare.scenarios.exchange.rules import notifications
 from citycare.scenarios.exchange.service.subscriptions import keeping
-from citycare.scenarios.exchange.service.subscriptions.delivering import shown
+from citycare.scenarios.exchange.service.subscriptions.delivering import shown, texts
 from citycare.scenarios.exchange.service.subscriptions.keeping import Sees
 from citycare.scenarios.exchange.store import subscriptions as store
 
@@ -65,8 +68,8 @@ async def events(
 ) -> Json:
     """Return the answer of `$events`: a notification of what has happened, told or not.
 
-    At most 1,000 events; a client goes on after the last number it was given. Events that were told
-    are kept for 30 days.
+    At most 1,000 events, or 5 MB; a client goes on after the last number it was given. Events that
+    were told are kept for 30 days.
 
     Args:
         cx: the action.
@@ -87,10 +90,16 @@ async def events(
     most = subscription.content or (Content.FULL if subscription.payload else Content.EMPTY)
     order = list(Content)
     content = min(content or most, most, key=order.index)
+    whole = content is Content.FULL
     found = await store.list_events(
-        cx.db, id_, after=max(since, 1) - 1, until=min(until, NUMBER_MAX), count=COUNT_MAX
+        cx.db,
+        id_,
+        after=max(since, 1) - 1,
+        until=min(until, NUMBER_MAX),
+        count=COUNT_MAX,
+        bytes_max=BODY_MAX if whole else None,
     )
-    versions = await shown(cx, found, sees, id_)
+    versions = await shown(cx, found, sees, id_, bodies=whole)
     return notifications.bundle(
         standings[0],
         Notice.QUERY_EVENTS,
@@ -101,14 +110,39 @@ async def events(
         content=content,
         events=found,
         withheld=frozenset(each.number for each in found if each.number not in versions),
-        bodies={
-            number: orjson.Fragment(version.body)
-            for number, version in versions.items()
-            if version.body is not None
-        },
+        large=frozenset(each.number for each in found if whole and each.size > BODY_MAX),
+        bodies=texts(versions),
     )
 
 
 async def topics(cx: Context) -> list[str]:
     """Return the canonical URLs of all topics, for the CapabilityStatement."""
     return sorted(await keeping.load_topics(cx))
+
+
+async def backlog(cx: Context) -> Backlog:
+    """Return how much has not been told, for metrics and the operator."""
+    return await store.backlog(cx.db)
+
+
+async def overview(
+    cx: Context, states: Collection[str] | None = None, after: str | None = None, count: int = 50
+) -> Page[tuple[Standing, Subscription | None]]:
+    """Return subscriptions with what they ask for, in the order of ids, for the operator.
+
+    Args:
+        cx: the action, of an operator.
+        states: of which one must be the subscription's; None: any.
+        after: a page's `next`.
+        count: of a page.
+
+    Raises:
+        TokenBroken: `after` is not ours.
+    """
+    count = max(1, min(count, PAGE_MAX))
+    last = read(after, str)[0] if after else ""
+    found = await store.find(cx.db, None, states, count + 1, last)
+    shown_ = found[:count]
+    asked = await keeping.load(cx, shown_)
+    items = [(each, asked.get(each.id)) for each in shown_]
+    return Page(items, encode(shown_[-1].id) if len(found) > count else None)

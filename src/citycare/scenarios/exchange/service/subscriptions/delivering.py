@@ -15,7 +15,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit, urlunsplit
@@ -53,6 +54,7 @@ log = logging.getLogger(__name__)
 
 BATCHES_MAX = 20  # then others come first
 SERVER_ERROR = 500
+AWAY_S = 1.0  # before looking again for a lost database
 JITTER = random.SystemRandom()
 
 
@@ -117,8 +119,13 @@ class Deliverer:
         return len(claimed)
 
     async def _claim(self, count: int) -> list[Standing]:
-        async with self._turns, self._database.transaction() as db:
-            return await store.claim(db, clock.now(), self._lease(TIMEOUT_S), count)
+        try:
+            async with self._turns, self._database.transaction() as db:
+                return await store.claim(db, clock.now(), self._lease(TIMEOUT_S), count)
+        except (Busy, Unavailable) as error:
+            log.info("deliveries wait: %s", type(error).__name__)
+            await asyncio.sleep(AWAY_S)
+            return []
 
     def _lease(self, timeout_s: float) -> timedelta:
         return timedelta(seconds=timeout_s + self._pace.margin_s)
@@ -135,6 +142,10 @@ class Deliverer:
             await self._tell(standing, subscription)
         except (Busy, Unavailable, Conflict) as error:  # the database; its lease ends by itself
             log.info("subscription %s waits: %s", standing.id, type(error).__name__)
+        except asyncio.CancelledError:
+            with suppress(Busy, Unavailable):  # as above
+                await self._release(standing)  # the worker stops: let another go on at once
+            raise
         except Exception:
             log.exception("subscription %s failed", standing.id)
             await self._fail(standing, "internal error")
@@ -174,6 +185,8 @@ class Deliverer:
         self, standing: Standing, subscription: Subscription
     ) -> list[Message] | None:
         """Return the next requests, none where nothing is due; None where the lease is lost."""
+        plain_ = subscription.content is None
+        whole = bool(subscription.payload) if plain_ else subscription.content is Content.FULL
         async with self._turns, self._database.transaction() as db:
             cx = _context(db)
             if not await store.extend(db, standing, cx.now + self._lease(subscription.timeout_s)):
@@ -184,11 +197,12 @@ class Deliverer:
                 after=standing.delivered,
                 until=standing.numbered,
                 count=subscription.max_count,
+                bytes_max=BODY_MAX if whole else None,
             )
             if not events:
                 return self._heartbeat(standing, subscription, cx.now)
-            versions = await shown(cx, events, self._sees, standing.id)
-        if subscription.content is None:
+            versions = await shown(cx, events, self._sees, standing.id, bodies=whole)
+        if plain_:
             return plain(subscription, events, versions)
         return [self._bundle(standing, subscription, events, versions)]
 
@@ -199,27 +213,8 @@ class Deliverer:
         events: Sequence[Event],
         versions: dict[int, Change],
     ) -> Message:
-        """Return one notification of as many events as fit into it, of the first in any case."""
+        """Return one notification of all these events."""
         content = subscription.content or Content.EMPTY
-        full = content is Content.FULL
-        sizes = [
-            len((versions[each.number].body or "").encode())
-            if full and each.number in versions
-            else 0
-            for each in events
-        ]
-        fitting, size = 0, 0
-        for each in sizes:
-            size += each if each <= BODY_MAX else 0
-            if fitting and size > BODY_MAX:
-                break
-            fitting += 1
-        some = events[:fitting]
-        bodies = {
-            number: orjson.Fragment(version.body)
-            for number, version in versions.items()
-            if full and version.body is not None
-        }
         told = notifications.bundle(
             standing,
             Notice.EVENTS,
@@ -228,14 +223,13 @@ class Deliverer:
             base=self._base,
             topic=subscription.topic,
             content=content,
-            events=some,
-            withheld=frozenset(each.number for each in some if each.number not in versions),
-            large=frozenset(
-                each.number for each, bytes_ in zip(some, sizes, strict=False) if bytes_ > BODY_MAX
-            ),
-            bodies=bodies,
+            events=events,
+            withheld=frozenset(each.number for each in events if each.number not in versions),
+            large=frozenset(each.number for each in events if _is_large(each, content)),
+            bodies=texts(versions),
         )
-        return Message("POST", subscription.endpoint, fhir.dumps(told).encode(), some[-1].number)
+        body = fhir.dumps(told).encode()
+        return Message("POST", subscription.endpoint, body, events[-1].number)
 
     def _heartbeat(
         self, standing: Standing, subscription: Subscription, now: datetime
@@ -336,11 +330,11 @@ def _context(db: Connection) -> Context:
 
 
 async def shown(
-    cx: Context, events: Sequence[Event], sees_: Sees, subscription_id: str
+    cx: Context, events: Sequence[Event], sees_: Sees, subscription_id: str, *, bodies: bool
 ) -> dict[int, Change]:
     """Return by number the versions that the owner of a subscription may still see.
 
-    What was deleted is looked at as it was before.
+    What was deleted is looked at as it was before. Bodies are read where they are to be told.
     """
     keys = {each.number: Key(each.type, each.resource_id, each.version) for each in events}
     deleted = {each.number for each in events if each.interaction == "delete"}
@@ -349,14 +343,28 @@ async def shown(
         for number, key in keys.items()
         if number in deleted
     }
-    found = await find_versions(cx, [*keys.values(), *before.values()])
-    visible = await keeping.visible_to(cx, subscription_id, sees_)
+    found = await find_versions(cx, keys.values(), bodies=bodies)
+    found |= await find_versions(cx, before.values(), bodies=False)
+    visible = (await keeping.visible_to(cx, [subscription_id], sees_))[subscription_id]
     told = {}
     for number, key in keys.items():
         looked_at = found.get(before.get(number, key))
         if key in found and looked_at is not None and sees(visible, looked_at):
             told[number] = found[key]
     return told
+
+
+def texts(versions: Mapping[int, Change]) -> dict[int, orjson.Fragment]:
+    """Return what stands in the record of versions, to be written as it is, by number."""
+    return {
+        number: orjson.Fragment(version.body)
+        for number, version in versions.items()
+        if version.body is not None
+    }
+
+
+def _is_large(event: Event, content: Content) -> bool:
+    return content is Content.FULL and event.size > BODY_MAX
 
 
 def plain(

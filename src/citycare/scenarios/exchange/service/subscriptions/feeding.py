@@ -12,12 +12,12 @@ import logging
 from collections.abc import Sequence
 
 from citycare.kernel.context import SYSTEM, Context
-from citycare.kernel.fhir import Key
+from citycare.kernel.fhir import Key, Resource
 from citycare.kernel.fhir import changes as record
 from citycare.kernel.fhir.changes import Change
-from citycare.kernel.fhir.finding import Visible
 from citycare.kit import clock
 from citycare.kit.db import Connection, Database
+from citycare.kit.errors import Busy, Unavailable
 from citycare.scenarios.exchange.model.subscriptions import (
     Event,
     Feed,
@@ -26,20 +26,22 @@ from citycare.scenarios.exchange.model.subscriptions import (
     State,
     SubscriptionRefused,
 )
-from citycare.scenarios.exchange.rules import subscriptions as rules
 from citycare.scenarios.exchange.service.subscriptions import keeping
 from citycare.scenarios.exchange.service.subscriptions.keeping import Sees
 from citycare.scenarios.exchange.service.subscriptions.watching import (
+    Known,
     Plan,
     Watch,
-    plan_of,
     sees,
+    watches,
 )
 from citycare.scenarios.exchange.store import subscriptions as store
 
 log = logging.getLogger(__name__)
 
 PAGE = 500
+AWAY_S = 1.0  # before looking again for a lost database
+LOOK_BACK = 20  # versions that are held in memory beside those that came after them
 TOPIC = '"SubscriptionTopic"'  # stands in every Basic that holds one
 
 
@@ -65,22 +67,30 @@ class Feeder:
     async def go_round(self) -> float:
         """Look at the changes since the last round; return the seconds until the next look.
 
-        When nothing has changed, nothing is written. At most one page, so that others get a turn.
+        When nothing has changed, nothing is written. At most one page at a time; behind the last is
+        an empty one, with which the feed moves on to the next snapshot.
         """
+        try:
+            return await self._go_round()
+        except (Busy, Unavailable) as error:
+            log.info("the feed waits: %s", type(error).__name__)
+            return AWAY_S
+
+    async def _go_round(self) -> float:
         async with self._database.autocommit() as db:
             feed = await store.peek_feed(db)
             target, page = await self._next(_context(db), feed)
         if not page and feed.target is None:
-            return self._pace.feed_s
+            return self._pace.look_s
         async with self._database.transaction() as db:
             if await store.lock_feed(db) != feed:
-                return self._pace.feed_s  # another worker was first
+                return self._pace.look_s  # another worker was first
             await self._take(_context(db), feed, page)
-            if len(page) == PAGE:
-                await store.move_feed(db, feed.since, target, page[-1].rid)
-                return 0.0
-            await store.move_feed(db, target)
-        return self._pace.feed_s
+            if not page:
+                await store.move_feed(db, target)
+                return self._pace.look_s
+            await store.move_feed(db, feed.since, target, page[-1].rid)
+        return 0.0
 
     async def _next(self, cx: Context, feed: Feed) -> tuple[str, list[Change]]:
         target = feed.target or await record.snapshot(cx)
@@ -91,42 +101,61 @@ class Feeder:
 
     async def _take(self, cx: Context, feed: Feed, page: Sequence[Change]) -> None:
         """Take in a page: what changes the plan holds for what comes after it."""
-        if feed.plan != self._number:
-            self._plan = None
-        before: list[Change] = []
+        if self._plan is None or feed.plan != self._number:
+            self._plan = await self._make_plan(cx)
+            self._number = feed.plan
         try:
+            before: list[Change] = []
             for change in page:
-                if change.type not in ("Subscription", "Basic"):
-                    before.append(change)
-                    continue
-                await self._emit(cx, before)
-                before = [change]  # one is told of a subscription by the plan it makes
-                if await self._change_plan(cx, change):
-                    self._number = await store.replan(cx.db)
-                    self._plan = None
-            await self._emit(cx, before)
+                before.append(change)  # who is made by it is not told of it
+                if change.type in ("Subscription", "Basic"):
+                    await self._emit(cx, self._plan, before)
+                    before = []
+                    await self._change_plan(cx, self._plan, change)
+            await self._emit(cx, self._plan, before)
         except BaseException:
-            self._plan = None  # what it was made from may be rolled back
+            self._plan = None  # what it was made from is rolled back
             raise
 
-    async def _change_plan(self, cx: Context, change: Change) -> bool:
-        """Take in a Subscription or a topic; tell whether the plan changes."""
+    async def _change_plan(self, cx: Context, plan: Plan, change: Change) -> None:
+        """Take in a Subscription or a topic; other workers are told by the plan's number."""
+        if change.type == "Subscription":
+            changed = await self._take_subscription(cx, plan, change)
+        elif changed := await self._take_topic(cx, change):
+            self._plan = await self._make_plan(cx)
+        if changed:
+            self._number = await store.replan(cx.db)
+
+    async def _take_topic(self, cx: Context, change: Change) -> bool:
         resource = change.resource()
-        if change.type == "Basic":
-            topic = None
-            if resource is not None and TOPIC in (change.body or ""):
-                topic = keeping.read_topic(resource)
-            if topic is None:
-                return await store.drop_topic(cx.db, change.id)
-            await store.put_topic(cx.db, topic)
-            return True
+        topic = None
+        if resource is not None and TOPIC in (change.body or ""):
+            topic = keeping.read_topic(resource)
+        if topic is None:
+            return await store.drop_topic(cx.db, change.id)
+        await store.put_topic(cx.db, topic)
+        return True
+
+    async def _take_subscription(self, cx: Context, plan: Plan, change: Change) -> bool:
+        resource = change.resource()
         if resource is None:
+            plan.drop(change.id)
             return await store.drop(cx.db, change.id)
         try:
-            subscription = rules.read_subscription(resource)
+            subscription = keeping.read(resource)
+            urls = [subscription.topic] if subscription.topic else []
+            topics = await keeping.load_topics(cx, urls) if urls else {}
+            found = watches(subscription, topics, now=cx.now, base=self._base)
         except SubscriptionRefused as error:
+            plan.drop(change.id)
             return await self._refuse(cx, change.id, change.version, error)
-        return await store.put(cx.db, subscription, cx.now)
+        if not await store.put(cx.db, subscription, cx.now):
+            return False  # the status that we have written ourselves
+        if subscription.status is State.OFF:
+            plan.drop(change.id)
+        else:
+            plan.put(change.id, found)
+        return True
 
     async def _refuse(
         self, cx: Context, id_: str, version: int, error: SubscriptionRefused
@@ -143,40 +172,36 @@ class Feeder:
         """Read all that is asked for; what cannot be served any more is put into error."""
         states = (State.REQUESTED, State.ACTIVE, State.ERROR)
         standings = {each.id: each for each in await store.find(cx.db, None, states)}
-        subscriptions = await keeping.load(cx, standings.values())
         topics = await keeping.load_topics(cx)
-        plan, wrong = plan_of(subscriptions.values(), topics.values(), now=cx.now, base=self._base)
-        for id_, error in wrong.items():
-            await self._cannot(cx, standings[id_], error)
-        self._number = (await store.peek_feed(cx.db)).plan
+        plan = Plan()
+        for id_, subscription in (await keeping.load(cx, standings.values())).items():
+            try:
+                plan.put(id_, watches(subscription, topics, now=cx.now, base=self._base))
+            except SubscriptionRefused as error:
+                await self._cannot(cx, standings[id_], error)
         return plan
 
     async def _cannot(self, cx: Context, standing: Standing, error: SubscriptionRefused) -> None:
         if standing.state is not State.ERROR:
             await keeping.set_state(cx, standing, State.ERROR, keeping.words_of(error))
 
-    async def _emit(self, cx: Context, page: Sequence[Change]) -> None:
+    async def _emit(self, cx: Context, plan: Plan, page: Sequence[Change]) -> None:
         """Write the events of changes, in their order, for all who are to be told."""
-        if not page:
-            return
-        if self._plan is None:
-            self._plan = await self._make_plan(cx)
-        asked = [(change, self._plan.candidates(change)) for change in page]
-        asked = [(change, watches) for change, watches in asked if watches]
-        previous = await record.find_versions(
-            cx, [_before(change) for change, watches in asked if _looks_back(change, watches)]
-        )
-        found: list[tuple[str, Event]] = []
-        visible: dict[str, Visible] = {}
-        for change, watches in asked:
-            older = previous.get(_before(change))
-            shown = older if change.deleted else change
-            for id_ in _told(change, older, watches):
-                if id_ not in visible:
-                    visible[id_] = await keeping.visible_to(cx, id_, self._sees)
-                if shown is not None and sees(visible[id_], shown):
-                    found.append((id_, _event(change)))
-        await store.add_events(cx.db, found)
+        asked = [(change, found) for change in page if (found := plan.candidates(change))]
+        told: list[tuple[str, Change, Change]] = []  # to whom, of what, by what it is seen
+        for start in range(0, len(asked), LOOK_BACK):
+            some = asked[start : start + LOOK_BACK]
+            previous = await record.find_versions(
+                cx, [_before(change) for change, found in some if _looks_back(change, found)]
+            )
+            for change, found in some:
+                older = previous.get(_before(change))
+                shown = older if change.deleted else change
+                if shown is not None:
+                    told += [(id_, change, shown) for id_ in _told(change, older, found)]
+        visible = await keeping.visible_to(cx, {id_ for id_, _, _ in told}, self._sees)
+        events = [(id_, _event(change)) for id_, change, shown in told if sees(visible[id_], shown)]
+        await store.add_events(cx.db, events)
 
 
 def _context(db: Connection) -> Context:
@@ -187,22 +212,49 @@ def _before(change: Change) -> Key:
     return Key(change.type, change.id, change.version - 1)
 
 
-def _looks_back(change: Change, watches: Sequence[Watch]) -> bool:
+def _looks_back(change: Change, found: Sequence[Watch]) -> bool:
     return change.deleted or (
-        change.version > 1 and any(each.previous is not None for each in watches)
+        change.version > 1 and any(each.previous is not None for each in found)
     )
 
 
-def _told(change: Change, older: Change | None, watches: Sequence[Watch]) -> list[str]:
+def _told(change: Change, older: Change | None, found: Sequence[Watch]) -> list[str]:
     """Return who is to be told of a change, each once, in no order that matters."""
     now = change.resource()
     before = older.resource() if older is not None else None
-    return list(
-        dict.fromkeys(each.subscription_id for each in watches if each.meets(change, now, before))
-    )
+    known: Known = {}
+    told: dict[str, None] = {}
+    for each in found:
+        if each.subscription_id not in told and _meets(each, change, now, before, known):
+            told[each.subscription_id] = None
+    return list(told)
+
+
+def _meets(
+    watch: Watch,
+    change: Change,
+    now: Resource | None,
+    before: Resource | None,
+    known: Known,
+) -> bool:
+    """Ask a watch; in doubt, tell.
+
+    What cannot be decided must neither be lost for this one nor hold up all others.
+    """
+    try:
+        return watch.meets(change, now, before, known)
+    except (LookupError, TypeError, ValueError, ArithmeticError):
+        log.exception("subscription %s is told in doubt, rid %d", watch.subscription_id, change.rid)
+        return True
 
 
 def _event(change: Change) -> Event:
     return Event(
-        0, change.type, change.id, change.version, change.interaction.value, change.updated_at
+        0,
+        change.type,
+        change.id,
+        change.version,
+        change.interaction.value,
+        change.size,
+        change.updated_at,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from citycare.kernel.fhir.finding import Visible
 from citycare.scenarios.exchange.model.subscriptions import (
     ERROR_KEPT_DAYS,
     EVENTS_KEPT_DAYS,
+    OWNED_MAX,
     Owner,
     ReceiverFailed,
     Standing,
@@ -25,6 +27,8 @@ from citycare.scenarios.exchange.model.subscriptions import (
 from citycare.scenarios.exchange.rules import subscriptions as rules
 from citycare.scenarios.exchange.service.subscriptions import watching
 from citycare.scenarios.exchange.store import subscriptions as store
+
+log = logging.getLogger(__name__)
 
 RESUME = "exchange.resume"
 ERROR_MAX = 200
@@ -55,25 +59,35 @@ async def take(
         SubscriptionRefused: the facts say element and problem.
     """
     if resource.get("status") not in (State.REQUESTED, State.OFF, State.ACTIVE):
-        raise rules.refused("Subscription.status", "a client asks for requested or off")
-    found = rules.read_subscription(resource)
+        raise SubscriptionRefused(
+            element="Subscription.status", problem="a client asks for requested or off"
+        )
+    found = read(resource)
     topics = await load_topics(cx, [found.topic]) if found.topic else {}
     watching.watches(found, topics, now=cx.now, base=base)
     if cx.actor.account_id is not None:
+        if await store.count_owned(cx.db, cx.actor.account_id, found.id) >= OWNED_MAX:
+            raise SubscriptionRefused(
+                element="Subscription", problem=f"more than {OWNED_MAX} of one client"
+            )
         await store.own(cx.db, found.id, Owner(cx.actor.account_id, organisation_id))
     return found
 
 
-async def visible_to(cx: Context, id_: str, sees: Sees) -> Visible:
-    """Return what the owner of a Subscription may see; nothing where it has none."""
-    owner = await store.find_owner(cx.db, id_)
-    return Visible() if owner is None else await sees(cx, owner)
+async def visible_to(cx: Context, ids: Collection[str], sees: Sees) -> dict[str, Visible]:
+    """Return what the owner of each Subscription may see; nothing where it has none.
+
+    One statement, and each owner is asked about once.
+    """
+    owners = await store.find_owners(cx.db, ids)
+    seen = {owner: await sees(cx, owner) for owner in dict.fromkeys(owners.values())}
+    return {id_: seen[owners[id_]] if id_ in owners else Visible() for id_ in ids}
 
 
 async def load(cx: Context, standings: Iterable[Standing]) -> dict[str, Subscription]:
     """Return subscriptions as they were asked for in the versions that stand here, by id.
 
-    One that cannot be read is left out: it is in error already.
+    One that cannot be served is left out: it is in error already.
     """
     every = list(standings)
     found: dict[str, Subscription] = {}
@@ -82,16 +96,26 @@ async def load(cx: Context, standings: Iterable[Standing]) -> dict[str, Subscrip
         keys = [Key("Subscription", each.id, each.version) for each in some]
         for version in (await find_versions(cx, keys)).values():
             resource = version.resource()
-            if resource is not None and (read := _read(resource)) is not None:
-                found[version.id] = read
+            if resource is None:
+                continue
+            try:
+                found[version.id] = read(resource)
+            except SubscriptionRefused as error:
+                log.info("Subscription/%s is left out: %s", version.id, error)
     return found
 
 
-def _read(resource: Resource) -> Subscription | None:
+def read(resource: Resource) -> Subscription:
+    """Read a Subscription, whatever strange form of it R4 lets through.
+
+    Raises:
+        SubscriptionRefused: it asks for what is not served.
+    """
     try:
         return rules.read_subscription(resource)
-    except SubscriptionRefused:
-        return None
+    except (LookupError, TypeError, ValueError) as error:  # the feed goes on for all others
+        log.exception("Subscription/%s cannot be read", resource.get("id"))
+        raise SubscriptionRefused(element="Subscription", problem="cannot be read") from error
 
 
 async def load_topics(cx: Context, urls: Iterable[str] | None = None) -> dict[str, Topic]:
@@ -109,8 +133,11 @@ def read_topic(resource: Resource) -> Topic | None:
     """Read a topic; None where the Basic is something else, or cannot be served."""
     try:
         return rules.read_topic(resource)
-    except SubscriptionRefused:
-        return None
+    except SubscriptionRefused as error:
+        log.info("the topic of Basic/%s is left out: %s", resource.get("id"), error)
+    except (LookupError, TypeError, ValueError):
+        log.exception("the topic of Basic/%s cannot be read", resource.get("id"))
+    return None
 
 
 def words_of(error: SubscriptionRefused | ReceiverFailed) -> str:
@@ -134,7 +161,7 @@ async def write_status(
     resource.pop("error", None)
     if error:
         resource["error"] = error
-    owner = await store.find_owner(cx.db, id_)
+    owner = (await store.find_owners(cx.db, [id_])).get(id_)
     try:
         kept = await fhir.put(
             cx,

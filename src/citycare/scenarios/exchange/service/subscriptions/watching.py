@@ -12,7 +12,7 @@ SubscriptionTopic.resourceTrigger; Subscriptions R5 Backport IG 1.1.0, backport-
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from urllib.parse import unquote
@@ -38,6 +38,12 @@ OF_SETS = frozenset(("in", "not-in", "above", "below"))
 CRITERIA = "Subscription.criteria"
 FILTER = "Subscription.criteria.extension"
 Criteria = tuple[Criterion, ...]
+Known = dict[tuple[int, int], bool]
+"""Whether a resource meets a criterion, by what both are in memory."""
+
+
+def _refused(element: str, problem: str) -> SubscriptionRefused:
+    return SubscriptionRefused(element=element, problem=problem)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,64 +58,102 @@ class Watch:
     ends_at: datetime | None
     base: str
 
-    def meets(self, change: Change, now: Resource | None, before: Resource | None) -> bool:
+    def meets(
+        self,
+        change: Change,
+        now: Resource | None,
+        before: Resource | None,
+        known: Known | None = None,
+    ) -> bool:
         """Tell whether a change is one to be told of.
 
         Args:
             change: of the type, with one of the keys.
             now: the resource; None of a deletion.
             before: the version before; None where there is none, or it was not asked for.
+            known: what others have found out of this change, and this one does.
         """
         trigger = self.trigger
+        known = {} if known is None else known
         if change.interaction not in trigger.interactions:
             return False
         if self.ends_at is not None and change.updated_at >= self.ends_at:
             return False
         told = now if now is not None else before
-        if told is None or not self._all(self.filters, told):
+        if told is None or not self._all(self.filters, told, known):
             return False
         previous = None if self.previous is None else trigger.on_create
         if self.previous is not None and before is not None:
-            previous = self._all(self.previous, before)
+            previous = self._all(self.previous, before, known)
         current = None if self.current is None else trigger.on_delete
         if self.current is not None and now is not None:
-            current = self._all(self.current, now)
+            current = self._all(self.current, now, known)
         return rules.fires((previous, current), both=trigger.both)
 
-    def _all(self, criteria: Criteria, resource: Resource) -> bool:
-        return all(meets(each, resource, self.base) for each in criteria)
+    def _all(self, criteria: Criteria, resource: Resource, known: Known) -> bool:
+        for each in criteria:
+            name = (id(each), id(resource))
+            met = known.get(name)
+            if met is None:
+                met = known[name] = meets(each, resource, self.base)
+            if not met:
+                return False
+        return True
 
 
 class Plan:
     """All watches, to be found by a change."""
 
-    def __init__(self, watches: Iterable[Watch]) -> None:
-        """Put each where the changes it waits for will find it."""
-        self._by_type: dict[str, list[Watch]] = {}
-        self._by_key: dict[int, list[Watch]] = {}
-        self._deleting: dict[str, list[Watch]] = {}
-        for watch in watches:
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._by_type: dict[str, dict[Watch, None]] = {}
+        self._by_key: dict[int, dict[Watch, None]] = {}
+        self._deleting: dict[str, dict[Watch, None]] = {}
+        self._places: dict[str, list[tuple[dict[Watch, None], Watch]]] = {}
+        self._same: dict[Criterion, Criterion] = {}
+
+    def put(self, subscription_id: str, some: Iterable[Watch]) -> None:
+        """Put the watches of a subscription, instead of those before, where changes find them."""
+        self.drop(subscription_id)
+        for given in some:
+            watch = replace(
+                given,
+                previous=self._shared(given.previous),
+                current=self._shared(given.current),
+                filters=self._shared(given.filters) or (),
+            )
             kind = watch.trigger.type
             if Interaction.DELETE in watch.trigger.interactions:
-                self._deleting.setdefault(kind, []).append(watch)
-            if keys := _keys_of(watch):
-                for key in keys:
-                    self._by_key.setdefault(key, []).append(watch)
-            else:
-                self._by_type.setdefault(kind, []).append(watch)
+                self._place(self._deleting.setdefault(kind, {}), watch)
+            for key in _keys_of(watch):
+                self._place(self._by_key.setdefault(key, {}), watch)
+            if not _keys_of(watch):
+                self._place(self._by_type.setdefault(kind, {}), watch)
+
+    def _place(self, where: dict[Watch, None], watch: Watch) -> None:
+        where[watch] = None
+        self._places.setdefault(watch.subscription_id, []).append((where, watch))
+
+    def _shared(self, criteria: Criteria | None) -> Criteria | None:
+        """Make what many ask for one object, so that it is looked at once a change."""
+        if criteria is None:
+            return None
+        return tuple(self._same.setdefault(each, each) for each in criteria)
+
+    def drop(self, subscription_id: str) -> None:
+        """Forget the watches of a subscription."""
+        for where, watch in self._places.pop(subscription_id, ()):
+            del where[watch]
 
     def candidates(self, change: Change) -> list[Watch]:
         """Return the watches that may have to do with a change; each decides for itself."""
         if change.deleted:
-            return self._deleting.get(change.type, [])
-        found = dict.fromkeys(self._by_type.get(change.type, ()))
-        by_key = self._by_key
+            return list(self._deleting.get(change.type, ()))
+        found = dict(self._by_type.get(change.type, {}))
         for key in change.keys:
-            if key in by_key:
-                found |= dict.fromkeys(
-                    each for each in by_key[key] if each.trigger.type == change.type
-                )
-        return list(found)
+            if some := self._by_key.get(key):
+                found |= some
+        return [each for each in found if each.trigger.type == change.type]
 
 
 def _keys_of(watch: Watch) -> tuple[int, ...]:
@@ -148,14 +192,14 @@ def watches(
     if subscription.topic:
         topic = topics.get(subscription.topic)
         if topic is None:
-            raise rules.refused(CRITERIA, "this server has no such topic")
+            raise _refused(CRITERIA, "this server has no such topic")
         triggers: Sequence[Trigger] = topic.triggers
     else:
         told = frozenset((Interaction.CREATE.value, Interaction.UPDATE.value))
         triggers = [Trigger(subscription.type, told, current=subscription.query)]
     kinds = {each.type for each in triggers}
     if strange := {each.type for each in subscription.filters} - kinds - {""}:
-        raise rules.refused(FILTER, f"no event is of type {min(strange)[:40]}")
+        raise _refused(FILTER, f"no event is of type {min(strange)[:40]}")
     return [_watch(subscription, trigger, now, base) for trigger in triggers]
 
 
@@ -190,34 +234,19 @@ def _criteria(kind: str, query: str, element: str, *, now: datetime, base: str) 
     try:
         asked = reading.read((kind,), pairs, now=now, base=base)
     except (TypeUnknown, ParameterUnknown, ValueBroken) as error:
-        raise rules.refused(element, f"{kind[:40]}: {error}"[:180]) from error
+        raise _refused(element, f"{kind[:40]}: {error}"[:180]) from error
     if asked.sort or asked.includes or asked.content or asked.elements or len(asked.types) != 1:
-        raise rules.refused(element, "only what decides on one resource: no _sort, _include, …")
+        raise _refused(element, "only what decides on one resource: no _sort, _include, …")
     return tuple(_simple(each, element) for each in asked.criteria)
 
 
 def _simple(criterion: Criterion | Having, element: str) -> Criterion:
     if isinstance(criterion, Having) or criterion.chain is not None:
-        raise rules.refused(element, "no chains and no _has: they depend on other resources")
+        raise _refused(element, "no chains and no _has: they depend on other resources")
     sets = criterion.type in (ParamType.TOKEN, ParamType.REFERENCE)
     if criterion.modifier in OF_SETS and (sets or criterion.modifier in ("in", "not-in")):
-        raise rules.refused(element, f":{criterion.modifier} is not served here")
+        raise _refused(element, f":{criterion.modifier} is not served here")
     return criterion
-
-
-def plan_of(
-    subscriptions: Iterable[Subscription], topics: Iterable[Topic], *, now: datetime, base: str
-) -> tuple[Plan, dict[str, SubscriptionRefused]]:
-    """Return the plan of all subscriptions, and those that cannot be served, with the reason."""
-    by_url = {each.url: each for each in topics}
-    found: list[Watch] = []
-    wrong: dict[str, SubscriptionRefused] = {}
-    for each in subscriptions:
-        try:
-            found += watches(each, by_url, now=now, base=base)
-        except SubscriptionRefused as error:
-            wrong[each.id] = error
-    return Plan(found), wrong
 
 
 def sees(visible: Visible, version: Change) -> bool:

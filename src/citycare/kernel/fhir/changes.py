@@ -1,0 +1,186 @@
+"""What changed in the record between two snapshots of it, without anybody having written it down.
+
+Every version keeps the transaction that wrote it (`xid`), and a snapshot of PostgreSQL tells of any
+transaction whether it sees it. So what was changed between two snapshots is what the second sees
+and the first does not: exactly, however long a transaction took, and after any crash. Those who
+write pay for an index on `xid`, nothing else; nobody waits for anybody.
+
+A snapshot does not see the transactions from its `xmax` on and those that were under way (`xip`);
+both are looked up in the index. An old version has no index of its own: whoever replaced it could
+see it, so the first snapshot sees that one neither (`version_replaced`).
+
+Source: PostgreSQL 18, §9.27.5 (pg_snapshot: xmin, xmax and list of transactions in progress).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from psycopg.rows import class_row
+
+from citycare.kernel.context import Context
+from citycare.kernel.fhir.model import Key, Resource, TooMany
+from citycare.kernel.fhir.rows import RESOURCES_MAX, loads
+
+BYTES_MAX = 16_000_000  # a page ends with the version that passes it
+
+
+class Interaction(StrEnum):
+    """How a version came to be. What comes back after its deletion is an update."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One version of one resource.
+
+    Attributes:
+        rid: its number; a later version of the same resource has a higher one.
+        keys: what it has in the index (`searching.keys`); empty of a deletion.
+        size: of the body in bytes.
+        body: as it is kept; None of a deletion, and where it was not asked for.
+    """
+
+    rid: int
+    type: str
+    id: str
+    version: int
+    updated_at: datetime
+    deleted: bool
+    keys: Sequence[int]
+    size: int
+    body: str | None
+
+    @property
+    def key(self) -> Key:
+        """Its name."""
+        return Key(self.type, self.id, self.version)
+
+    @property
+    def interaction(self) -> Interaction:
+        """How it came to be."""
+        if self.deleted:
+            return Interaction.DELETE
+        return Interaction.CREATE if self.version == 1 else Interaction.UPDATE
+
+    def resource(self) -> Resource | None:
+        """Read it; None of a deletion."""
+        if self.body is None:
+            return None
+        found: Resource = loads(self.body)
+        return found
+
+
+async def snapshot(cx: Context) -> str:
+    """Return what can be seen now, as text: `xmin:xmax:xip,…`."""
+    row = await (await cx.db.execute("SELECT pg_current_snapshot()::text AS now")).fetchone()
+    assert row is not None
+    found: str = row["now"]
+    return found
+
+
+# Each branch is a range of an index, with both its ends, whatever the planner knows of the table:
+# without them it may walk all numbers in order instead. Only names are sorted, then rows are read.
+COLUMNS = """rid, type, id, version, updated_at, deleted, keys,
+    coalesce(octet_length(body), 0) AS size, body"""
+NAMES = "SELECT rid, type, id, version, coalesce(octet_length(body), 0) AS size FROM"
+SEEN = "pg_visible_in_snapshot(xid, %(new)s::pg_snapshot) AND rid > %(after)s"
+NEW = f"{SEEN} AND NOT pg_visible_in_snapshot(xid, %(old)s::pg_snapshot)"
+BEYOND = "pg_snapshot_xmax(%(old)s::pg_snapshot)"
+OPEN = "ANY (ARRAY(SELECT pg_snapshot_xip(%(old)s::pg_snapshot)))"
+NEWEST = "greatest(pg_snapshot_xmax(pg_current_snapshot()), pg_current_xact_id_if_assigned())"
+BETWEEN = f"""
+    WITH every AS MATERIALIZED (
+        {NAMES} fhir.resource
+         WHERE xid >= {BEYOND} AND xid < pg_snapshot_xmax(%(new)s::pg_snapshot) AND {SEEN}
+         UNION ALL
+        {NAMES} fhir.resource WHERE xid = {OPEN} AND {SEEN}
+         UNION ALL
+        {NAMES} fhir.version
+         WHERE replaced >= {BEYOND} AND replaced <= {NEWEST}
+           AND {NEW}
+         UNION ALL
+        {NAMES} fhir.version WHERE replaced = {OPEN} AND {NEW}),
+    few AS (SELECT * FROM every ORDER BY rid LIMIT %(count)s),
+    page AS MATERIALIZED (
+        SELECT * FROM (SELECT *, sum(size) OVER (ORDER BY rid) - size AS before FROM few) AS s
+         WHERE before < {BYTES_MAX})
+    SELECT v.* FROM page AS p
+     CROSS JOIN LATERAL (
+           SELECT {COLUMNS} FROM fhir.resource AS r
+            WHERE r.type = p.type AND r.id = p.id AND r.version = p.version
+            UNION ALL
+           SELECT {COLUMNS} FROM fhir.version AS r
+            WHERE r.type = p.type AND r.id = p.id AND r.version = p.version) AS v
+     ORDER BY p.rid
+"""
+
+
+async def between(
+    cx: Context, old: str, new: str, *, after_rid: int = 0, count: int = RESOURCES_MAX
+) -> list[Change]:
+    """Return every version that `new` sees and `old` does not, deletions included.
+
+    Ordered by `rid`: versions of one resource in order, and what was begun after the end of another
+    transaction after what that one wrote. A page goes on after the last `rid` of the one before,
+    between the same two snapshots, until one is empty; it may be shorter than asked for, as there
+    is a limit to its bytes too.
+
+    Args:
+        cx: its transaction may be any later one.
+        old: a text that `snapshot` gave.
+        new: the same, of later.
+        after_rid: where the page begins; 0: at the beginning.
+        count: versions at most, from 1 to 10,000.
+    """
+    if not 1 <= count <= RESOURCES_MAX:
+        raise TooMany(count=count, most=RESOURCES_MAX)
+    parameters = {"old": old, "new": new, "after": after_rid, "count": count}
+    async with cx.db.cursor(row_factory=class_row(Change)) as cursor:
+        await cursor.execute(BETWEEN.encode(), parameters, prepare=False)  # planned each time
+        return await cursor.fetchall()
+
+
+AT = f"""
+    SELECT rid, type, id, version, updated_at, deleted, keys, size,
+           CASE WHEN %(bodies)s THEN body END AS body
+      FROM unnest(%(types)s::text[], %(ids)s::text[], %(versions)s::integer[])
+             AS asked (of_type, of_id, number)
+     CROSS JOIN LATERAL (
+           SELECT {COLUMNS} FROM fhir.resource
+            WHERE type = of_type AND id = of_id AND version = number
+            UNION ALL
+           SELECT {COLUMNS} FROM fhir.version
+            WHERE type = of_type AND id = of_id AND version = number) AS v
+"""
+
+
+async def find_versions(
+    cx: Context, keys: Iterable[Key], *, bodies: bool = True
+) -> dict[Key, Change]:
+    """Return those of many versions that are there, new and old, in one statement.
+
+    Args:
+        cx: the action.
+        keys: of the versions.
+        bodies: whether they are read too; how large they are is for the caller to know.
+
+    Raises:
+        TooMany: more than 10,000.
+    """
+    asked = sorted({(key.type, key.id, key.version) for key in keys})
+    if len(asked) > RESOURCES_MAX:
+        raise TooMany(count=len(asked), most=RESOURCES_MAX)
+    if not asked:
+        return {}
+    types, ids, numbers = (list(each) for each in zip(*asked, strict=True))
+    parameters = {"types": types, "ids": ids, "versions": numbers, "bodies": bodies}
+    async with cx.db.cursor(row_factory=class_row(Change)) as cursor:
+        found = await (await cursor.execute(AT.encode(), parameters)).fetchall()
+    return {each.key: each for each in found}

@@ -1,0 +1,143 @@
+"""`$everything` of a Patient or an Encounter: its compartment, and what that refers to.
+
+What it refers to is taken one step far and of open types alone (who, where, which medicine); it
+comes with the page of what refers to it. A page is two statements, whatever it holds.
+
+Source: HL7 FHIR R4 4.0.1, operations Patient/$everything and Encounter/$everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from citycare.kernel.fhir import finding
+from citycare.kernel.fhir.finding import Found, Hit
+from citycare.kernel.fhir.integrity import persons_of, targets_of
+from citycare.kernel.fhir.r4 import compartments
+from citycare.kernel.fhir.searching import reading
+from citycare.kernel.fhir.searching.model import (
+    Criterion,
+    Link,
+    Moment,
+    ParamType,
+    Prefix,
+    Query,
+)
+from citycare.kernel.fhir.searching.values import Param, Setting, value
+from citycare.scenarios.exchange.model.calls import Answer
+from citycare.scenarios.exchange.model.values import Spliced
+from citycare.scenarios.exchange.rules import responses
+from citycare.scenarios.exchange.service import searches
+from citycare.scenarios.exchange.service.access import OPEN_TYPES
+from citycare.scenarios.exchange.service.operations.given import wrong
+from citycare.scenarios.exchange.service.operations.model import Operating
+from citycare.scenarios.exchange.service.reading import visible_version
+
+COUNT_MAX = reading.COUNT_MAX
+TAKES = frozenset(("start", "end", "_since", "_type", "_count", searches.PAGE))
+TIMES = {
+    "start": ("_main", Prefix.GE),
+    "end": ("_main", Prefix.LE),
+    "_since": ("_lastUpdated", Prefix.GE),
+}
+
+
+async def everything(asked: Operating) -> Answer:
+    """Answer a page of all that belongs to one resource, or to all of its type.
+
+    Raises:
+        ResourceNotFound, ResourceDeleted: there is none, or it may not be known of.
+        ParameterWrong, ValueBroken: a parameter cannot be read.
+        TokenBroken: the page is not one of ours, or was asked for too late.
+    """
+    kind, key = asked.type, asked.id
+    asked.access.require(kind, "r")
+    query = _query(asked)
+    pairs = asked.given.pairs(searches.PAGE)
+    purpose = searches.purpose_of(asked.path, pairs)
+    token = asked.given.text(searches.PAGE)
+    seen = asked.access.seen("r")
+    place = searches.opened(asked.tokens, purpose, token)
+    found = await finding.find(asked.cx, query, after=place, visible=seen, base=asked.base)
+    if key and not token and not any((hit.type, hit.id) == (kind, key) for hit in found.matches):
+        await visible_version(asked.cx, seen, kind, key)
+    hits, more, persons = await _with_referred(asked, found)
+    await asked.note(persons)
+    following = searches.sealed(asked.tokens, purpose, found.next)
+    links = responses.links(asked.base, asked.path, pairs, token=token, following=following)
+    entries = [
+        Spliced(f"{asked.base}/{hit.type}/{hit.id}", hit.body, mode)
+        for mode, some in (("match", hits), ("include", more))
+        for hit in some
+    ]
+    return Answer(200, responses.searchset(entries, links=links, updated_at=asked.cx.now))
+
+
+def _query(asked: Operating) -> Query:
+    """Return the search for what belongs there; nothing limits a page but COUNT_MAX."""
+    given, kind = asked.given, asked.type
+    count = given.number("_count")
+    if count == 0:
+        raise wrong("_count", 0, "not a number of resources")
+    pairs = [("_count", str(min(count or COUNT_MAX, COUNT_MAX)))]
+    pairs += [("_type", ",".join(given.listed("_type")))] if given.all("_type") else []
+    within = (kind, asked.id) if asked.id else None
+    types = () if within else sorted({kind, *compartments()[kind]})
+    query = reading.read(types, pairs, now=asked.cx.now, compartment=within, base=asked.base)
+    criteria = [*query.criteria, *_times(asked)]
+    if not within and not asked.access.visible.everything:
+        persons = sorted(map(str, asked.access.visible.persons))
+        criteria.append(reading.within_compartments(*[Link(one, (kind,)) for one in persons]))
+    return replace(query, criteria=tuple(criteria))
+
+
+def _times(asked: Operating) -> list[Criterion]:
+    """Return what holds of main dates between `start` and `end`, and of when it was changed."""
+    return [
+        Criterion(param, ParamType.DATE, values=(moment,))
+        for name, (param, _) in TIMES.items()
+        if (moment := _moment(asked, name)) is not None
+    ]
+
+
+def _moment(asked: Operating, name: str) -> Moment | None:
+    param, prefix = TIMES[name]
+    text = asked.given.text(name).replace(" ", "+")  # a plus sign that was not escaped
+    if not text:
+        return None
+    setting = Setting(asked.cx.now, asked.base)
+    try:
+        moment = value(Param(param, ParamType.DATE), "", prefix + text, setting)
+    except ValueError as error:
+        raise wrong(name, text, str(error)) from error
+    assert isinstance(moment, Moment)
+    return moment
+
+
+async def _with_referred(
+    asked: Operating, found: Found
+) -> tuple[Sequence[Hit], Sequence[Hit], set[str]]:
+    """Return what belongs there, what that refers to, and whom it is about."""
+    resources: list[tuple[Hit, Any]] = [(hit, orjson.loads(hit.body)) for hit in found.matches]
+    persons: set[str] = set()
+    targets: set[tuple[str, str]] = set()
+    hits = []
+    for hit, resource in resources:
+        about = persons_of(resource)
+        if not asked.id and not about:
+            continue  # at a type: of a type that can belong to somebody, but does not
+        hits.append(hit)
+        persons |= about
+        targets.update(targets_of(resource, asked.base))
+    wanted = frozenset(asked.given.listed("_type")) or OPEN_TYPES
+    targets = {one for one in targets if one[0] in OPEN_TYPES and one[0] in wanted}
+    targets -= {(hit.type, hit.id) for hit in hits}
+    more = await finding.named(asked.cx, targets, asked.access.seen("r"))
+    since = _moment(asked, "_since")
+    if since is not None:
+        more = [hit for hit in more if hit.updated_at >= since.low]
+    return hits, more, persons
