@@ -21,7 +21,7 @@ CREATE UNIQUE INDEX resource_rid ON fhir.resource (rid);
 CREATE INDEX resource_hash ON fhir.resource (hash);
 CREATE INDEX resource_keys ON fhir.resource USING gin (keys);
 CREATE INDEX resource_main ON fhir.resource (type, since, rid);
-CREATE INDEX resource_updated ON fhir.resource (updated_at, rid);  -- grows at its end, so it is full
+CREATE INDEX resource_updated ON fhir.resource (type, updated_at, rid);
 CREATE INDEX resource_stale ON fhir.resource (indexed) WHERE indexed < 1;
 
 ALTER TABLE fhir.version
@@ -41,7 +41,7 @@ ALTER TABLE fhir.version
     ALTER COLUMN searchable SET DEFAULT true;
 CREATE INDEX version_searchable ON fhir.version (replaced_at) WHERE searchable;
 CREATE INDEX version_replaced ON fhir.version (replaced, rid);
-CREATE INDEX version_updated ON fhir.version (updated_at, rid);
+CREATE INDEX version_updated ON fhir.version (type, updated_at, rid);
 
 CREATE TABLE fhir.measure (              -- what has an order: dates, numbers, quantities, positions
     rid bigint NOT NULL,                 -- no foreign key: those of an old version go a while later

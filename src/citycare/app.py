@@ -64,7 +64,8 @@ from citycare.web.login.demo_people import DemoPerson
 from citycare.web.portals.model import Entry
 
 FOLDERS = tuple(
-    Path(file).parent for file in (booking.__file__, triage.__file__, preconsult.__file__, smart.__file__)
+    Path(file).parent
+    for file in (booking.__file__, triage.__file__, preconsult.__file__, smart.__file__)
 )
 PARTS = Parts(
     routers=(

@@ -19,8 +19,8 @@ from citycare import settings as knobs
 from citycare.kernel import audit, identity
 from citycare.kernel.context import SYSTEM, Context
 from citycare.kernel.events import Handler, Job, Limits, Periodic, Worker
+from citycare.kernel.fhir import exporting, upkeep
 from citycare.kernel.fhir import handlers as fhir
-from citycare.kernel.fhir import upkeep
 from citycare.kernel.fhir.finding import Visible
 from citycare.kit import clock
 from citycare.kit.db import Database
@@ -53,11 +53,12 @@ class Door:
     receivers: Networks
 
 
-JOBS: tuple[Job, ...] = (*booking.JOBS,)
+JOBS: tuple[Job, ...] = (*booking.JOBS, *exporting.JOBS)
 PERIODICS: tuple[Periodic, ...] = (
     *audit.PERIODICS,
     *identity.PERIODICS,
     *upkeep.PERIODICS,
+    *exporting.PERIODICS,
     *booking.PERIODICS,
     *exchange.PERIODICS,
     *smart.PERIODICS,

@@ -105,6 +105,7 @@ TRANSACTIONS = {  # who begins one, beside kit/db.py; a savepoint on cx.db is no
     "web/edge/health.py": "asks one read, without an actor",
     "cli/__init__.py": "one command, one transaction",
     "cli/record.py": "one batch, one transaction",
+    "kernel/fhir/importing/taking.py": "one batch, one transaction",
     "cli/terminology.py": "one file, one transaction",
     "scenarios/exchange/api/rest.py": "one interaction or entry of a batch, one transaction",
     "scenarios/exchange/service/trail.py": "writes reads down in batches",

@@ -77,6 +77,7 @@ TRUTH: dict[str, set[str]] = {
     "operator.questionnaires": {"operator"},
     "operator.people": {"operator"},
     "operator.accounts": {"operator"},
+    "operator.record": {"operator"},
 }
 
 

@@ -2,12 +2,15 @@
 
 Each version has a number of its own (`rid`), which measures and pages go by: an update gives a new
 one, and what was measured of the old version stays until `purge`, so that a page of an older
-snapshot still finds it.
+snapshot still finds it. No version is older than the one before it: whoever had to wait for the row
+began before it was written, so a version takes the later of both instants.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -78,30 +81,31 @@ async def create(
         ResourceExists: an id is taken; the transaction is lost and must be rolled back.
     """
     rows = making.prepare(resources, valid=valid, base=base, owner=owner)
-    return await _insert(cx, rows) if rows else []
+    return await _insert(cx, rows, cx.now) if rows else []
 
 
-async def _insert(cx: Context, rows: Sequence[Row]) -> list[Kept]:
-    kept = making.kept(rows, [1] * len(rows), cx.now)
+async def _insert(cx: Context, rows: Sequence[Row], at: datetime) -> list[Kept]:
+    kept = making.kept(rows, [1] * len(rows), at)
     try:
-        await cx.db.execute(INSERT, _values(cx, rows, kept))
+        await cx.db.execute(INSERT, _values(rows, kept, at))
     except psycopg.errors.UniqueViolation as error:
         raise ResourceExists from error
     return kept
 
 
-def _values(cx: Context, rows: Sequence[Row], kept: Sequence[Kept]) -> dict[str, Any]:
+def _values(rows: Sequence[Row], kept: Sequence[Kept], at: datetime) -> dict[str, Any]:
     """Return the parameters of a statement that begins with RECORDS."""
     return {
-        "now": making.instant(cx.now),
+        "now": making.instant(at),
         "records": making.records(rows, kept),
         **making.wordings(rows),
     }
 
 
-NONE: Mapping[tuple[str, str], int] = MappingProxyType({})
+Name = tuple[str, str]
+NONE: Mapping[Name, int] = MappingProxyType({})
 LOCK = """
-    SELECT type, id, version, deleted FROM fhir.resource
+    SELECT type, id, version, updated_at, deleted FROM fhir.resource
      WHERE (type, id) IN (SELECT * FROM unnest(%(types)s::text[], %(ids)s::text[]))
      ORDER BY type, id FOR NO KEY UPDATE
 """
@@ -130,7 +134,7 @@ async def put(
     *,
     base: str = "",
     owner: UUID | None = None,
-    expected: Mapping[tuple[str, str], int] = NONE,
+    expected: Mapping[Name, int] = NONE,
 ) -> list[Kept]:
     """Store resources: version 1 of new ones, the next version of those that are there.
 
@@ -152,43 +156,73 @@ async def put(
     rows = making.prepare(resources, base=base, owner=owner)
     if not rows:
         return []
-    versions = await lock(cx, [(row.type, row.id) for row in rows], expected)
-    old = [row for row in rows if (row.type, row.id) in versions]
-    new = [row for row in rows if (row.type, row.id) not in versions]
+    there = await lock(cx, [(row.type, row.id) for row in rows], expected)
+    old = [row for row in rows if (row.type, row.id) in there]
+    new = [row for row in rows if (row.type, row.id) not in there]
+    at = max([cx.now, *(one.updated_at for one in there.values())])
     kept = []
     if old:
         await cx.db.execute(KEEP, _names([(row.type, row.id) for row in old]))
-        kept = making.kept(old, [versions[row.type, row.id] + 1 for row in old], cx.now)
-        await cx.db.execute(REPLACE, _values(cx, old, kept))
-    return kept + (await _insert(cx, new) if new else [])
+        kept = making.kept(old, [there[row.type, row.id].version + 1 for row in old], at)
+        await cx.db.execute(REPLACE, _values(old, kept, at))
+    return kept + (await _insert(cx, new, at) if new else [])
 
 
-CONDITION = "SELECT pg_advisory_xact_lock(%(number)s)"
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is there of a resource: the number of its newest version, and since when."""
 
-
-async def lock_condition(cx: Context, number: int) -> None:
-    """Let whoever is about to look for the same (a number of its criteria) wait for this one."""
-    await cx.db.execute(CONDITION, {"number": number})
+    version: int
+    updated_at: datetime
+    deleted: bool
 
 
 async def lock(
-    cx: Context, names: Sequence[tuple[str, str]], expected: Mapping[tuple[str, str], int] = NONE
-) -> dict[tuple[str, str], int]:
-    """Lock what is there of these resources until the transaction ends; return its versions.
+    cx: Context, names: Sequence[Name], expected: Mapping[Name, int] = NONE
+) -> dict[Name, Standing]:
+    """Lock what is there of these resources until the transaction ends; return what it is.
 
     Raises:
         VersionConflict: see `put`.
     """
     rows = await (await cx.db.execute(LOCK, _names(names))).fetchall()
-    versions = {(row["type"], row["id"]): row["version"] for row in rows}
+    found = {
+        (row["type"], row["id"]): Standing(row["version"], row["updated_at"], row["deleted"])
+        for row in rows
+    }
     for (kind, id_), version in expected.items():
-        if versions.get((kind, id_)) != version:
-            there = versions.get((kind, id_), 0)
+        there = found[kind, id_].version if (kind, id_) in found else 0
+        if there != version:
             raise VersionConflict(type=kind, id=id_, expected=version, there=there)
-    return versions
+    return found
 
 
-def _names(names: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+async def hold(cx: Context, names: Sequence[Name]) -> dict[Name, Standing]:
+    """Lock resources until the transaction ends, also those that are not there; return what is.
+
+    There is no row to lock of what is not there, so whoever is about to make it is waited for by
+    its name.
+    """
+    there = await lock(cx, names)
+    absent = [name for name in names if name not in there]
+    if absent:
+        await lock_numbers(cx, [resource_hash(*name) for name in absent])
+        there |= await lock(cx, absent)
+    return there
+
+
+NUMBERS = """
+    SELECT pg_advisory_xact_lock(number)
+      FROM (SELECT unnest(%(numbers)s::bigint[]) AS number ORDER BY 1) AS in_order
+"""
+
+
+async def lock_numbers(cx: Context, numbers: Iterable[int]) -> None:
+    """Let whoever locks one of these numbers wait for this one: a condition's, or a name's."""
+    await cx.db.execute(NUMBERS, {"numbers": "{" + ",".join(map(str, numbers)) + "}"})
+
+
+def _names(names: Sequence[Name]) -> dict[str, list[str]]:
     return {"types": [kind for kind, _ in names], "ids": [id_ for _, id_ in names]}
 
 
@@ -201,19 +235,20 @@ async def delete(
         ResourceNotFound, ResourceDeleted: there is nothing to delete.
         VersionConflict: the version is not the one expected.
     """
-    keys = _names([(resource_type, resource_id)])
-    locked = await (await cx.db.execute(LOCK, keys)).fetchone()
-    if locked is None:
+    name = resource_type, resource_id
+    there = (await lock(cx, [name])).get(name)
+    if there is None:
         raise ResourceNotFound(type=resource_type, id=resource_id)
-    if locked["deleted"]:
+    if there.deleted:
         raise ResourceDeleted(type=resource_type, id=resource_id)
-    if expected not in (None, locked["version"]):
-        there = locked["version"]
-        raise VersionConflict(type=resource_type, id=resource_id, expected=expected, there=there)
-    version = locked["version"] + 1
-    await cx.db.execute(KEEP, keys)
+    if expected not in (None, there.version):
+        now = there.version
+        raise VersionConflict(type=resource_type, id=resource_id, expected=expected, there=now)
+    version = there.version + 1
+    await cx.db.execute(KEEP, _names([name]))
     record = {"type": resource_type, "id": resource_id, "version": version,
               "hash": resource_hash(resource_type, resource_id)}  # fmt: skip
-    values = {"now": making.instant(cx.now), "records": orjson.dumps([record]).decode()}
+    at = max(cx.now, there.updated_at)
+    values = {"now": making.instant(at), "records": orjson.dumps([record]).decode()}
     await cx.db.execute(REPLACE, values | making.wordings(()))
     return Key(resource_type, resource_id, version)

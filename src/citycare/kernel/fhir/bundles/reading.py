@@ -7,18 +7,16 @@ entry.request (conditions); §3.1.0.8.1 (a JSON Patch inside a Bundle is a Binar
 from __future__ import annotations
 
 import base64
-import binascii
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 from citycare.kernel.fhir.bundles.model import Json, Method, Step, violation
 from citycare.kernel.fhir.definitions import RESOURCES
 from citycare.kernel.fhir.model import Violation
 from citycare.kernel.fhir.r4.shapes import shape
+from citycare.kit import strict_json
 
 NESTED_MAX = 130  # arrays count too: more than the 60 objects deep that `r4.faults` allows
 METHODS = tuple(Method)
@@ -290,9 +288,8 @@ def _patch(resource: Json) -> tuple[Json, ...] | None:
     if kind.partition(";")[0].strip().lower() != JSON_PATCH:
         return None
     try:
-        found = json.loads(base64.b64decode("".join(data.split()), validate=True),
-                           parse_float=Decimal)  # fmt: skip
-    except (binascii.Error, ValueError, RecursionError):
+        found = strict_json.loads(base64.b64decode("".join(data.split()), validate=True).decode())
+    except ValueError:  # of base64, of UTF-8, of JSON
         return None
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from citycare.kernel.fhir.finding import spans
 from citycare.kernel.fhir.finding.lanes import every, keys_of, lanes_of
@@ -105,6 +106,9 @@ class Conditions:
             keys += [of.owner_key(str(one)) for one in may.organisations]
             opened = f"{alias}.type = ANY({self.values.texts(sorted(may.open_types))})"
             lines.append(any_of([opened, self.has(keys, alias)]))
+        for kind, limits in may.limits.items():
+            met = [all_of([self.of((kind,), one, alias) for one in limit]) for limit in limits]
+            lines.append(any_of([f"{alias}.type <> {self.values.put(kind)}", *met]))
         return all_of(lines)
 
     # Links between resources
@@ -210,9 +214,10 @@ class Conditions:
                 return f"{alias}.id = {self.values.put(code or '')}"
             case "_lastUpdated", Moment():
                 return spans.updated_meets(self.values, value, f"{alias}.updated_at")
-            case "_main", Moment():  # of $everything: what has no main date is of any time
+            case "_main", Moment():  # of $everything: what has no date of care is of any time
                 meets = spans.date_meets(self.values, value, f"{alias}.since", f"{alias}.until")
-                return any_of([f"{alias}.until IS NULL", meets])
+                born = f"{alias}.type = ANY({self.values.texts(_born())})"
+                return any_of([f"{alias}.until IS NULL", born, meets])
             case "_compartment", Link(id=key, types=kinds):
                 hashes = [of.compartment_key(kind, of.resource_hash(kind, key)) for kind in kinds]
                 return self.has(hashes, alias)
@@ -297,3 +302,11 @@ class Conditions:
                 found = all_of([self._met((kind,), one, alias) for one in each])
             some.append(all_of([f"{alias}.type = {self.values.put(kind)}", found]))
         return any_of(some)
+
+
+@cache
+def _born() -> tuple[str, ...]:
+    """Return the types of people: their main date is that of their birth."""
+    return tuple(
+        kind for kind in every(()) if any(one.name.endswith(".birthDate") for one in main_of(kind))
+    )

@@ -9,6 +9,9 @@ from citycare.kernel.fhir.searching import keys as of
 from citycare.kernel.fhir.searching.model import Link, Parts, Text, Token, Uri, Value
 from citycare.kernel.fhir.searching.ways import Lane, Taken, lanes_for
 
+OF_THE_ROW = frozenset(("_compartment", "_main"))
+"""Criteria that are no parameter of any type: the row itself decides them."""
+
 
 def every(types: Sequence[str]) -> Sequence[str]:
     """Return the types that are searched: those, or all."""
@@ -18,7 +21,7 @@ def every(types: Sequence[str]) -> Sequence[str]:
 def lanes_of(types: Sequence[str], param: str) -> list[Taken]:
     """Return the lanes of a parameter in all these types; a type that has no such adds none."""
     found: dict[Lane, frozenset[str]] = {}
-    for kind in every(types):
+    for kind in every(types) if param not in OF_THE_ROW else ():
         found |= dict(_of_one(kind, param))
     return list(found.items())
 

@@ -5,13 +5,14 @@ Source: HL7 FHIR R4 4.0.1 §3.1.1.5 (matches and what is included; pages).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from citycare.kernel.fhir.model import Resource
 from citycare.kernel.fhir.rows import loads
+from citycare.kernel.fhir.searching.model import Criterion
 from citycare.kernel.fhir.versions import Stored
 from citycare.kit.errors import Incorrect
 
@@ -22,7 +23,8 @@ class Visible:
 
     A resource is visible if one of these holds: `everything`; its type is in `open_types`; it is in
     the compartment of one of `persons`; one of `organisations` wrote its newest version. And in
-    any case its type must be in `types`, where that is not None.
+    any case its type must be in `types`, where that is not None, and where `limits` has its type,
+    all criteria of one of these limits must hold. They are criteria that keys decide.
     """
 
     everything: bool = False
@@ -30,6 +32,7 @@ class Visible:
     organisations: frozenset[UUID] = frozenset()
     open_types: frozenset[str] = frozenset()
     types: frozenset[str] | None = None
+    limits: Mapping[str, tuple[tuple[Criterion, ...], ...]] = field(default_factory=dict)
 
 
 EVERYTHING = Visible(everything=True)

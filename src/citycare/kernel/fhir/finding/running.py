@@ -17,7 +17,7 @@ import psycopg
 from citycare.kernel.context import Context
 from citycare.kernel.fhir.finding import including, ordering
 from citycare.kernel.fhir.finding.conditions import Asked, Checked, Conditions
-from citycare.kernel.fhir.finding.lanes import every, lanes_of
+from citycare.kernel.fhir.finding.lanes import OF_THE_ROW, every, lanes_of
 from citycare.kernel.fhir.finding.model import (
     EVERYTHING,
     Found,
@@ -127,7 +127,8 @@ class _Search:
         self.doubtful = () if not all(doubts) else tuple(key for some in doubts for key in some)
 
     def _coarse(self, types: Sequence[str], one: Criterion) -> bool:
-        return any(meeting.coarse(kind, one) for kind in every(types) if _has(kind, one))
+        kinds = every(types) if one.param not in OF_THE_ROW else ()
+        return any(meeting.coarse(kind, one) for kind in kinds if _has(kind, one))
 
     def _doubtful(self, types: Sequence[str], one: Criterion) -> tuple[int, ...]:
         some = [meeting.doubtful(kind, one) for kind in every(types) if _has(kind, one)]
@@ -284,4 +285,4 @@ def _hit(row: dict[str, Any]) -> Hit:
 
 def _has(kind: str, one: Criterion) -> bool:
     """Tell whether a type has the parameter."""
-    return bool(lanes_of((kind,), one.param)) or one.param == "_compartment"
+    return bool(lanes_of((kind,), one.param))

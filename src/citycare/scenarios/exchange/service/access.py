@@ -9,18 +9,22 @@ Source: `kernel.consent` (policy); SMART App Launch 2.0 (scopes narrow, they nev
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 from citycare.kernel import consent
 from citycare.kernel.context import Actor, Context, Grant, Role
+from citycare.kernel.fhir import RESOURCES
 from citycare.kernel.fhir.finding import Visible
 from citycare.kernel.fhir.integrity import persons_of
+from citycare.kernel.fhir.searching import meeting, reading
+from citycare.kernel.fhir.searching.model import Criterion
 from citycare.kernel.identity import accounts
 from citycare.kit.db import Connection
+from citycare.kit.errors import AppError
 from citycare.scenarios.exchange.model.errors import NotPermitted
 
 READ, WRITE, EXCHANGE = "record.read", "record.write", "record.exchange"
@@ -41,14 +45,25 @@ OPEN_TYPES = frozenset(
 """Types about nobody. A test holds them against R4: none but Schedule can refer to a Patient."""
 
 
-class Allowed(Protocol):
-    """What the scopes of a token let through; None of them widens what the actor may do."""
+class Limit(Protocol):
+    """One way in which something is allowed."""
 
-    def allows(self, resource_type: str, interaction: str, /) -> bool:
-        """Tell whether a type may be (c)reated, (r)ead, (u)pdated, (d)eleted or (s)earched."""
+    @property
+    def filters(self) -> Sequence[tuple[str, str]]:
+        """Parameters of a search that a resource must meet."""
+
+
+class Allowed(Protocol):
+    """What the scopes of a token let through; none of them widens what the actor may do."""
 
     def types_for(self, interaction: str, /) -> frozenset[str] | None:
-        """Return the types that may be; None: all."""
+        """Return the types that may be (c)reated, (r)ead, (u)pdated, (d)eleted or (s)earched.
+
+        Whatever they hold; None: all types.
+        """
+
+    def limits(self, resource_type: str, interaction: str, /) -> Sequence[Limit]:
+        """Return the ways in which it may be done to a type: one must hold; none: it may not."""
 
 
 class Granted(Protocol):
@@ -72,6 +87,32 @@ Find = Callable[[Connection, str, datetime], Awaitable[Granted | None]]
 
 
 @dataclass(frozen=True, slots=True)
+class Scoped:
+    """What scopes leave of one interaction.
+
+    Attributes:
+        types: for which it may be done; None: all.
+        limits: of types of which only what meets one of these may be touched.
+    """
+
+    types: frozenset[str] | None = None
+    limits: Mapping[str, tuple[tuple[Criterion, ...], ...]] = field(default_factory=dict)
+
+    def holds(self, resource: Mapping[str, Any]) -> bool:
+        """Tell whether a resource is within the scopes."""
+        kind = resource["resourceType"]
+        if self.types is not None and kind not in self.types:
+            return False
+        limits = self.limits.get(kind)
+        return limits is None or any(
+            all(meeting.meets(one, dict(resource)) for one in limit) for limit in limits
+        )
+
+
+WHOLE = Scoped()
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
     """What this caller may do.
 
@@ -79,14 +120,14 @@ class Access:
         visible: what may be seen.
         writable: persons and organisations whose records may be changed.
         owner: the organisation that writes, of a system.
-        allowed: by the scopes of an app; None: it is no app.
+        scoped: by interaction, what the scopes of an app leave; empty: it is no app.
         action, writing: under which reads and writes are audited.
     """
 
     visible: Visible
     writable: Visible
     owner: UUID | None = None
-    allowed: Allowed | None = None
+    scoped: Mapping[str, Scoped] = field(default_factory=dict)
     action: str = READ
     writing: str = WRITE
 
@@ -96,21 +137,23 @@ class Access:
         Raises:
             NotPermitted: they do not cover it.
         """
-        if self.allowed is not None and not self.allowed.allows(resource_type, interaction):
+        types = self.scoped.get(interaction, WHOLE).types
+        if types is not None and resource_type not in types:
             raise NotPermitted(type=resource_type, interaction=interaction)
 
     def seen(self, interaction: str) -> Visible:
         """Return what may be seen by this interaction (`r` or `s`)."""
-        if self.allowed is None:
-            return self.visible
-        return replace(self.visible, types=self.allowed.types_for(interaction))
+        scoped = self.scoped.get(interaction, WHOLE)
+        return replace(self.visible, types=scoped.types, limits=scoped.limits)
 
-    def require_writable(self, resource: Mapping[str, Any]) -> None:
+    def require_writable(self, resource: Mapping[str, Any], interaction: str = "u") -> None:
         """Check that a resource, as it was or as it will be, is one this caller may write.
 
         Raises:
-            NotPermitted: it is about somebody else, or about nobody.
+            NotPermitted: it is about somebody else, or about nobody, or beyond the scopes.
         """
+        if not self.scoped.get(interaction, WHOLE).holds(resource):
+            raise NotPermitted(type=resource["resourceType"], interaction=interaction)
         may = self.writable
         if may.everything or self.owner is not None:
             return
@@ -125,19 +168,47 @@ async def access_of(cx: Context, granted: Granted | None = None) -> Access:
     if system:
         scope = await consent.visible(cx, EXCHANGE)
         owner = next((one.organisation_id for one in system if one.organisation_id), None)
-        found = Access(_visible(scope), _visible(scope), owner, None, EXCHANGE, EXCHANGE)
+        found = Access(_visible(scope), _visible(scope), owner, {}, EXCHANGE, EXCHANGE)
     else:
         seen, written = await consent.visible(cx, READ), await consent.visible(cx, WRITE)
         found = Access(_visible(seen), _visible(written))
     if granted is None:
         return found
-    found = replace(found, allowed=granted.allowed)
+    scoped = {one: _scoped(granted.allowed, one, cx.now) for one in "crsud"}
+    found = replace(found, scoped=scoped)
     only = granted.patient_id
     if only is None:
         return found
     return replace(
         found, visible=_only(found.visible, only), writable=_only(found.writable, only), owner=None
     )
+
+
+def _scoped(allowed: Allowed, interaction: str, now: datetime) -> Scoped:
+    """Read what scopes leave; a filter that keys do not decide gives nothing."""
+    types = allowed.types_for(interaction)
+    if types is None:
+        return WHOLE
+    limits: dict[str, tuple[tuple[Criterion, ...], ...]] = {}
+    for kind in RESOURCES - types:
+        some = [_criteria(kind, one.filters, now) for one in allowed.limits(kind, interaction)]
+        read = tuple(one for one in some if one)
+        if read:
+            limits[kind] = read
+    return Scoped(types | limits.keys(), limits)
+
+
+def _criteria(
+    kind: str, filters: Sequence[tuple[str, str]], now: datetime
+) -> tuple[Criterion, ...]:
+    try:
+        asked = reading.read((kind,), filters, now=now).criteria
+    except AppError:
+        return ()  # a scope of an app for another kind of data: it opens nothing here
+    plain = tuple(one for one in asked if isinstance(one, Criterion) and one.chain is None)
+    if len(plain) < len(filters) or any(meeting.coarse(kind, one) for one in plain):
+        return ()
+    return plain
 
 
 async def seen_by(cx: Context, account_id: UUID) -> Visible:

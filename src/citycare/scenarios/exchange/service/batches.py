@@ -105,7 +105,8 @@ class Transaction:
         )
         addresses = bundles.addresses(self.plan, self.given)
         found = await self._conditional()
-        named = [(step.type, key) for step in writes if (key := self._key(step))]
+        known = [step for step in writes if step.method is not Method.POST]
+        named = [(step.type, key) for step in known if (key := self._key(step))]
         await self.writing.lock([], named)
         intents: dict[int, Intent] = {}
         for step in writes:

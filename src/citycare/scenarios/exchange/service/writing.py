@@ -186,7 +186,7 @@ class Writing:
         if before is None:
             return Done(NO_CONTENT)
         resource = fhir.loads(before.body or "")
-        self.access.require_writable(resource)
+        self.access.require_writable(resource, "d")
         await integrity.require_unreferenced(self.cx, kind, key)
         if kind in terminology.TYPES:
             await terminology.drop(self.cx, kind, key)
@@ -258,7 +258,7 @@ class Writing:
         for one in intents:
             if one.before is not None:
                 self.access.require_writable(fhir.loads(one.before.body or ""))
-            self.access.require_writable(one.resource)
+            self.access.require_writable(one.resource, "u" if one.before else "c")
         new = {one.name for one in intents}
         resources = [one.resource for one in intents]
         await integrity.require_targets(self.cx, resources, self.base, new)

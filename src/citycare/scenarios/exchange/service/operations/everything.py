@@ -8,17 +8,18 @@ Source: HL7 FHIR R4 4.0.1, operations Patient/$everything and Encounter/$everyth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
 
 import orjson
 
 from citycare.kernel.fhir import finding
 from citycare.kernel.fhir.finding import Found, Hit
-from citycare.kernel.fhir.integrity import persons_of, targets_of
-from citycare.kernel.fhir.r4 import compartments
+from citycare.kernel.fhir.finding.including import INCLUDED_MAX
+from citycare.kernel.fhir.integrity import persons_of
+from citycare.kernel.fhir.r4 import RESOURCES, compartments
 from citycare.kernel.fhir.searching import reading
+from citycare.kernel.fhir.searching.keys import target_of
 from citycare.kernel.fhir.searching.model import (
     Criterion,
     Link,
@@ -39,6 +40,8 @@ from citycare.scenarios.exchange.service.reading import visible_version
 
 COUNT_MAX = reading.COUNT_MAX
 TAKES = frozenset(("start", "end", "_since", "_type", "_count", searches.PAGE))
+REFERENCE = re.compile(r'"reference":("(?:[^"\\]|\\.)*+")')
+"""A reference in JSON as it is kept, without blanks; inside a text its quotes would be escaped."""
 TIMES = {
     "start": ("_main", Prefix.GE),
     "end": ("_main", Prefix.LE),
@@ -79,20 +82,24 @@ async def everything(asked: Operating) -> Answer:
 
 def _query(asked: Operating) -> Query:
     """Return the search for what belongs there; nothing limits a page but COUNT_MAX."""
-    given, kind = asked.given, asked.type
-    count = given.number("_count")
+    kind, wanted = asked.type, asked.given.listed("_type")
+    count = asked.given.number("_count")
     if count == 0:
         raise wrong("_count", 0, "not a number of resources")
-    pairs = [("_count", str(min(count or COUNT_MAX, COUNT_MAX)))]
-    pairs += [("_type", ",".join(given.listed("_type")))] if given.all("_type") else []
-    within = (kind, asked.id) if asked.id else None
-    types = () if within else sorted({kind, *compartments()[kind]})
-    query = reading.read(types, pairs, now=asked.cx.now, compartment=within, base=asked.base)
-    criteria = [*query.criteria, *_times(asked)]
-    if not within and not asked.access.visible.everything:
+    for each in wanted:
+        if each not in RESOURCES:
+            raise wrong("_type", each, "no type of R4")
+    belonging = {kind, *compartments()[kind]}
+    types = wanted if belonging.issuperset(wanted) else []  # others are only referred to
+    criteria = _times(asked)
+    if asked.id:
+        criteria.append(reading.within_compartments(Link(asked.id, (kind,))))
+    elif asked.access.visible.everything:
+        types = types or sorted(belonging)
+    else:
         persons = sorted(map(str, asked.access.visible.persons))
         criteria.append(reading.within_compartments(*[Link(one, (kind,)) for one in persons]))
-    return replace(query, criteria=tuple(criteria))
+    return Query(tuple(types), tuple(criteria), count=min(count or COUNT_MAX, COUNT_MAX))
 
 
 def _times(asked: Operating) -> list[Criterion]:
@@ -122,22 +129,31 @@ async def _with_referred(
     asked: Operating, found: Found
 ) -> tuple[Sequence[Hit], Sequence[Hit], set[str]]:
     """Return what belongs there, what that refers to, and whom it is about."""
-    resources: list[tuple[Hit, Any]] = [(hit, orjson.loads(hit.body)) for hit in found.matches]
     persons: set[str] = set()
-    targets: set[tuple[str, str]] = set()
+    texts: set[str] = set()
     hits = []
-    for hit, resource in resources:
-        about = persons_of(resource)
-        if not asked.id and not about:
+    wanted = frozenset(asked.given.listed("_type"))
+    for hit in found.matches:
+        texts.update(REFERENCE.findall(hit.body))
+        about = persons_of(orjson.loads(hit.body))
+        if (wanted and hit.type not in wanted) or not (asked.id or about):
             continue  # at a type: of a type that can belong to somebody, but does not
         hits.append(hit)
         persons |= about
-        targets.update(targets_of(resource, asked.base))
-    wanted = frozenset(asked.given.listed("_type")) or OPEN_TYPES
-    targets = {one for one in targets if one[0] in OPEN_TYPES and one[0] in wanted}
+    targets = {target for text in texts if (target := target_of(orjson.loads(text), asked.base))}
+    targets = {one for one in targets if one[0] in OPEN_TYPES & (wanted or OPEN_TYPES)}
     targets -= {(hit.type, hit.id) for hit in hits}
-    more = await finding.named(asked.cx, targets, asked.access.seen("r"))
+    more = await _named(asked, sorted(targets))
     since = _moment(asked, "_since")
     if since is not None:
         more = [hit for hit in more if hit.updated_at >= since.low]
     return hits, more, persons
+
+
+async def _named(asked: Operating, targets: Sequence[tuple[str, str]]) -> list[Hit]:
+    """Return those resources that are there and may be seen: one statement, but of very many."""
+    found = []
+    for start in range(0, len(targets), INCLUDED_MAX):
+        some = targets[start : start + INCLUDED_MAX]
+        found += await finding.named(asked.cx, some, asked.access.seen("r"))
+    return found
