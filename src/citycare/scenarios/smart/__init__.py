@@ -7,7 +7,7 @@ Card
                 code: issued → used; refresh token: issued → used, its successor issued
     tables      client, approval, code, access, refresh, assertion
     FHIR        none written; `service.tokens.find` tells the FHIR server who calls, and what for
-    events out  none of its own (`consent.given`, `consent.withdrawn` by way of kernel.consent)
+    events out  none of its own: `consent.given` and `consent.withdrawn` go out by way of consents
     events in   consent.withdrawn: all apps of residents lose that record
     policy      smart.access.minutes, smart.backend.minutes, smart.consent.days
     limits      100 scopes of 4,000 signs; 20 redirect addresses; 10 keys of 64 KiB; codes serve

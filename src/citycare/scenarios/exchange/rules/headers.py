@@ -66,6 +66,8 @@ def conditions(headers: Mapping[str, str]) -> Conditions:
 
     Raises:
         HeaderWrong: a tag is none of ours, or a condition is empty.
+
+    Source: RFC 9110 §13.1; HL7 FHIR R4 4.0.1 §3.1.0.8 (If-None-Exist).
     """
     return Conditions(
         if_match=_tags(headers, "if-match"),
@@ -116,7 +118,10 @@ def _shown(text: str) -> str:
 
 
 def instant(text: str) -> datetime | None:
-    """Read an HTTP date, or an instant as Bundles have it; None where it is neither."""
+    """Read an HTTP date, or an instant as Bundles have it; None where it is neither.
+
+    Source: RFC 9110 §5.6.7; HL7 FHIR R4 4.0.1 instant.
+    """
     if not text or len(text) > 100:  # noqa: PLR2004 (no date is as long)
         return None
     try:
@@ -135,6 +140,8 @@ def require_version(asked: Conditions, version: int | None) -> None:
 
     Raises:
         VersionConflict: the resource is not as the client believes (HTTP 412).
+
+    Source: HL7 FHIR R4 4.0.1 §3.1.0.5 Managing Resource Contention.
     """
     if asked.if_match and not _names(asked.if_match, version):
         raise VersionConflict(current=version, asked=" ".join(sorted(asked.if_match)))
@@ -147,6 +154,8 @@ def is_unmodified(asked: Conditions, version: int, updated_at: datetime) -> bool
 
     If-None-Match decides where it was sent; dates are compared by the second, which is all an
     HTTP date can say.
+
+    Source: RFC 9110 §13.1.2, §13.1.3; HL7 FHIR R4 4.0.1 "conditional read".
     """
     if asked.if_none_match:
         return _names(asked.if_none_match, version)
@@ -163,6 +172,8 @@ def preference(value: str) -> Preference:
 
     Raises:
         HeaderWrong: it is too long.
+
+    Source: RFC 7240 §2, §4; HL7 FHIR R4 4.0.1 "Managing Return Content".
     """
     if len(value) > HEADER_MAX:
         raise HeaderWrong(header="prefer", length=len(value), most=HEADER_MAX)
@@ -188,6 +199,8 @@ def accepted(accept: str, asked: str | None = None) -> Format:
     Raises:
         FormatNotOffered: none of what is asked for is JSON of FHIR 4.0 (HTTP 406).
         HeaderWrong: it is too long.
+
+    Source: RFC 9110 §12.5.1; HL7 FHIR R4 4.0.1 "Content Types and encodings", `_format`.
     """
     text = accept if asked is None else asked.replace(" ", "+")
     if len(text) > HEADER_MAX:
@@ -218,6 +231,8 @@ def sent(content_type: str, *taken: Body) -> Body:
 
     Raises:
         MediaTypeUnsupported: it is something else, not UTF-8, or of another FHIR (HTTP 415).
+
+    Source: RFC 9110 §8.3; HL7 FHIR R4 4.0.1 "Content Types and encodings".
     """
     kind, told = _media(content_type[:HEADER_MAX])
     body = BODIES.get(kind)
@@ -269,22 +284,34 @@ def _weight(text: str) -> float:
 
 
 def etag(version: int) -> str:
-    """Write the tag of a version: weak, as R4 has it."""
+    """Write the tag of a version: weak, as R4 has it.
+
+    Source: HL7 FHIR R4 4.0.1 §3.1.0.1 (weak tags of versions).
+    """
     return f'W/"{version}"'
 
 
 def last_modified(updated_at: datetime) -> str:
-    """Write an HTTP date, to the second."""
+    """Write an HTTP date, to the second.
+
+    Source: RFC 9110 §8.8.2.
+    """
     return format_datetime(updated_at.astimezone(UTC), usegmt=True)
 
 
 def location(base: str, resource_type: str, resource_id: str, version: int) -> str:
-    """Write where a version is read."""
+    """Write where a version is read.
+
+    Source: HL7 FHIR R4 4.0.1 §3.1.0.8 create (Location).
+    """
     return f"{base}/{resource_type}/{resource_id}/_history/{version}"
 
 
 def applied(wish: Preference) -> str:
-    """Write Preference-Applied for what was said (RFC 7240 §3); `""` for nothing."""
+    """Write Preference-Applied for what was said (RFC 7240 §3); `""` for nothing.
+
+    Source: RFC 7240 §3.
+    """
     said = [
         f"return={wish.returned}" if wish.returned else "",
         f"handling={wish.handling}" if wish.handling else "",

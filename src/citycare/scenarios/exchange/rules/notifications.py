@@ -195,6 +195,10 @@ def statuses(all_of: Sequence[Json], *, id_: UUID, now: datetime, base: str) -> 
 
     Source: Backport IG 1.1.0, operation backport-subscription-status.
     """
+    entries = [
+        {"fullUrl": f"urn:uuid:{each['id']}", "resource": each, "search": {"mode": "match"}}
+        for each in all_of
+    ]
     return {
         "resourceType": "Bundle",
         "id": str(id_),
@@ -202,12 +206,5 @@ def statuses(all_of: Sequence[Json], *, id_: UUID, now: datetime, base: str) -> 
         "timestamp": instant(now),
         "total": len(all_of),
         "link": [{"relation": "self", "url": f"{base}/Subscription/$status"}],
-        "entry": [
-            {
-                "fullUrl": f"urn:uuid:{each['id']}",
-                "resource": each,
-                "search": {"mode": "match"},
-            }
-            for each in all_of
-        ],
+        **({"entry": entries} if entries else {}),  # FHIR has no empty arrays
     }

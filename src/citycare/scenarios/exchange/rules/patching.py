@@ -58,6 +58,8 @@ def read(document: Any) -> tuple[Operation, ...]:
 
     Raises:
         PatchBroken: it is none; the facts name the operation.
+
+    Source: RFC 6902 §3, §4.
     """
     if not isinstance(document, list) or not document:
         raise PatchBroken(problem="not an array of operations")
@@ -99,6 +101,8 @@ def patched(resource: Json, operations: Sequence[Operation]) -> Json:
 
     Raises:
         PatchUnfit: an operation cannot be applied, a test fails, or type or id would change.
+
+    Source: RFC 6902 §4, §5; HL7 FHIR R4 4.0.1 §3.1.0.6 patch.
     """
     patch = _Patch(resource)
     for one in operations:

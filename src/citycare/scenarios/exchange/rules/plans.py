@@ -42,7 +42,10 @@ class Told:
 
 
 def told(plan: Mapping[str, Any]) -> Told:
-    """Read a plan, as `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)` gives it for one statement."""
+    """Read a plan, as `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)` gives it for one statement.
+
+    Source: PostgreSQL manual, EXPLAIN (what a plan says).
+    """
     top = plan["Plan"]
     nodes = list(_nodes(top))
     thrown = sum(_rows(node, *REMOVED) for node in nodes)
@@ -71,7 +74,7 @@ def _nodes(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _rows(node: Mapping[str, Any], *names: str) -> int:
     """Return a sum over all loops; PostgreSQL tells the mean of each."""
-    return round(sum(node.get(name, 0) for name in names) * node.get("Actual Loops", 1))
+    return round(sum(float(node.get(name, 0)) for name in names) * int(node.get("Actual Loops", 1)))
 
 
 def _names(some: Iterator[Any]) -> tuple[str, ...]:

@@ -108,12 +108,18 @@ class Told(Protocol):
 
 
 def status_of(error: AppError) -> int:
-    """Return the HTTP status of an error."""
+    """Return the HTTP status of an error.
+
+    Source: HL7 FHIR R4 4.0.1 §3.1.0 (status codes of each interaction).
+    """
     return STATUS.get(error.code) or http.STATUS[error.category]
 
 
 def headers_of(error: AppError) -> dict[str, str]:
-    """Return the headers that go with an error: what is allowed, what is taken, when to return."""
+    """Return the headers that go with an error: what is allowed, what is taken, when to return.
+
+    Source: RFC 9110 §10.2.1, §11.6.1; RFC 5789 §3.1.
+    """
     found = http.headers(error)
     if status_of(error) == UNAUTHORIZED:
         found["WWW-Authenticate"] = 'Bearer realm="citycare"'
@@ -129,6 +135,8 @@ def issues_of(error: AppError) -> list[Issue]:
     """Return what an error comes to: one issue, or one for each fault of what was sent.
 
     The facts `header` and `parameter` say what of the request is meant, `element` what of the body.
+
+    Source: HL7 FHIR R4 4.0.1 OperationOutcome, IssueType.
     """
     faults: Sequence[Told] = getattr(error, "violations", ())
     if faults:
@@ -148,13 +156,19 @@ def issues_of(error: AppError) -> list[Issue]:
 
 
 def issue_of(fault: Told, error: str = "", *, severity: str = "error") -> Issue:
-    """Return a fault of a resource as an issue."""
+    """Return a fault of a resource as an issue.
+
+    Source: HL7 FHIR R4 4.0.1 OperationOutcome.issue.
+    """
     code = FAULTS.get(fault.code, INVARIANT)
     return Issue(code, fault.words, fault.message, severity, fault.element, error)
 
 
 def outcome(issues: Iterable[Issue], *, id: str = "") -> Json:  # noqa: A002 (the FHIR name)
-    """Write an OperationOutcome; R4 wants an issue at least, so none becomes "all is well"."""
+    """Write an OperationOutcome; R4 wants an issue at least, so none becomes "all is well".
+
+    Source: HL7 FHIR R4 4.0.1 OperationOutcome.
+    """
     told = [_issue(one) for one in issues] or [_issue(ALL_WELL)]
     return {"resourceType": "OperationOutcome", **({"id": id} if id else {}), "issue": told}
 
@@ -163,7 +177,10 @@ ALL_WELL = Issue("informational", "没有发现问题。", "No issues were found
 
 
 def outcome_of(error: AppError, *, id: str = "") -> Json:  # noqa: A002 (the FHIR name)
-    """Write what a client is told of an error."""
+    """Write what a client is told of an error.
+
+    Source: HL7 FHIR R4 4.0.1 OperationOutcome.
+    """
     return outcome(issues_of(error), id=id)
 
 
@@ -197,6 +214,8 @@ def xpath(expression: str) -> str:
     """Write a place as the simple XPath of `issue.location`: indexes count from 1.
 
     Anything but names and indexes is left as it is.
+
+    Source: HL7 FHIR R4 4.0.1 OperationOutcome.issue.location.
     """
     parts = [SEGMENT.fullmatch(one) for one in expression.split(".")]
     if not all(parts):

@@ -35,6 +35,8 @@ def searchset(
         total: matches in all; None: not counted.
         bundle_id: of this page.
         updated_at: when it was found.
+
+    Source: HL7 FHIR R4 4.0.1 §2.36 Bundle (searchset), §3.1.1.5.
     """
     texts = []
     for one in entries:
@@ -65,6 +67,8 @@ def history(
 
     `request` says how the version came about: PUT for every one, which with ids given by the
     client holds of the first version too, so that a history can be replayed.
+
+    Source: HL7 FHIR R4 4.0.1 §3.1.0.11 history; Bundle bdl-3, bdl-4.
     """
     texts = []
     for one in entries:
@@ -105,7 +109,10 @@ def _text(value: str) -> str:
 
 
 def instant(moment: datetime) -> str:
-    """Write an instant, to the millisecond."""
+    """Write an instant, to the millisecond.
+
+    Source: HL7 FHIR R4 4.0.1 instant.
+    """
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -116,6 +123,8 @@ def address(base: str, path: str, pairs: Pairs = ()) -> str:
         base: of the server, without a slash at the end.
         path: below it, `""` for the base itself.
         pairs: names and values, decoded.
+
+    Source: RFC 3986 §3.4.
     """
     query = urlencode(list(pairs), safe=SAFE, quote_via=quote)
     return base + (f"/{path}" if path else "") + (f"?{query}" if query else "")
@@ -139,6 +148,8 @@ def links(
         page: name of the parameter that carries the token of a page.
         token: of this page, `""` on the first.
         following: token of the page after it, `""` on the last.
+
+    Source: HL7 FHIR R4 4.0.1 §3.1.1.5.3 paging; RFC 8288.
     """
     found = {"self": address(base, path, [*pairs, (page, token)] if token else pairs)}
     if token:

@@ -57,6 +57,8 @@ def interaction(
         ConditionMissing: a conditional interaction without criteria.
         QueryBroken: parameters where there is nothing to select; passed over, a condition that
             stands there (of a create it belongs into If-None-Exist) would be lost.
+
+    Source: HL7 FHIR R4 4.0.1 §3.1.0 RESTful API, the summary of interactions.
     """
     segments = _segments(path)
     if segments and TYPE.fullmatch(segments[0]) and segments[0] not in types:
@@ -212,6 +214,8 @@ def pairs(query: str) -> tuple[tuple[str, str], ...]:
 
     Raises:
         QueryBroken: it is not UTF-8, an escape is broken, or there are too many.
+
+    Source: HL7 FHIR R4 4.0.1 §3.1.1.2; RFC 3986 §2.1.
     """
     if BROKEN_ESCAPE.search(query):
         raise QueryBroken(problem="a broken escape")

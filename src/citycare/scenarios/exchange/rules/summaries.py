@@ -35,6 +35,8 @@ def summarised(resource: Json, summary: str, outlines: Outlines) -> Json:
 
     Raises:
         ValueError: it is another summary; `count` has no resources.
+
+    Source: HL7 FHIR R4 4.0.1 §3.1.1.5.8 summary.
     """
     outline = outlines(resource["resourceType"])
     if summary == TRUE:
@@ -54,6 +56,8 @@ def shortened(resource: Json, elements: Collection[str], outlines: Outlines) -> 
         resource: a right one; not changed.
         elements: names at its top: `value` and `valueQuantity` mean the same.
         outlines: of the definitions.
+
+    Source: HL7 FHIR R4 4.0.1 §3.1.1.5.9 elements.
     """
     outline = outlines(resource["resourceType"])
     asked = {name for name, element in outline.elements.items() if element in elements}
@@ -62,7 +66,10 @@ def shortened(resource: Json, elements: Collection[str], outlines: Outlines) -> 
 
 
 def marked(resource: Json) -> Json:
-    """Return the resource with the tag that says that it is not the whole."""
+    """Return the resource with the tag that says that it is not the whole.
+
+    Source: HL7 FHIR R4 4.0.1 §3.1.1.5.8 (SUBSETTED).
+    """
     meta = resource.get("meta", {})
     tags = meta.get("tag", [])
     if any(one.get("system") == SYSTEM and one.get("code") == CODE for one in tags):
