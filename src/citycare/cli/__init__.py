@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,7 +43,16 @@ PORT = 8000
 WEB_WORKERS = 2
 
 
-def _prepare(settings: Settings, *, reset: bool = False) -> None:
+class Phase(StrEnum):
+    """Which migrations: those for before the new code starts, those for after the old has gone."""
+
+    PRE = "pre"
+    POST = "post"
+
+
+def _prepare(
+    settings: Settings, *, reset: bool = False, phases: tuple[str, ...] = migrate.PHASES
+) -> None:
     """Start the embedded server if it is ours, make the database, apply migrations."""
     embedded = knobs.embedded_of(settings)
     if embedded is not None:
@@ -54,7 +64,7 @@ def _prepare(settings: Settings, *, reset: bool = False) -> None:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
             if found.fetchone() is None:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
-    migrate.apply(knobs.owner_url(settings), settings.migrations)
+    migrate.apply(knobs.owner_url(settings), settings.migrations, phases=phases)
 
 
 @app.command()
@@ -113,9 +123,13 @@ def _serve(settings: Settings, port: int) -> None:
 
 
 @app.command()
-def migrate_up() -> None:
+def migrate_up(
+    phase: Annotated[
+        Phase | None, typer.Option(help="only those before, or after; left out: all")
+    ] = None,
+) -> None:
     """Apply the migrations that are missing (a real server: before the new code starts)."""
-    _prepare(knobs.read())
+    _prepare(knobs.read(), phases=(phase,) if phase else migrate.PHASES)
 
 
 @app.command()

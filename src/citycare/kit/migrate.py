@@ -21,6 +21,7 @@ APP = "citycare_app"
 LOCK_KEY = 0x00C17CA4E
 TIMEOUTS = "SET lock_timeout = '4s'; SET statement_timeout = '60s'"
 SEARCH_PATH = "SET search_path = jobs"
+PHASES = ("pre", "post")
 
 LEDGER = """
     CREATE SCHEMA IF NOT EXISTS migration;
@@ -49,7 +50,7 @@ class Migration:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def find(folder: Path, phases: tuple[str, ...] = ("pre", "post")) -> list[Migration]:
+def find(folder: Path, phases: tuple[str, ...] = PHASES) -> list[Migration]:
     """List the migrations in order; the job queue's own schema comes right after 0001."""
     found = [
         Migration(path.name, path.read_text(encoding="utf8"))
@@ -65,8 +66,16 @@ def find(folder: Path, phases: tuple[str, ...] = ("pre", "post")) -> list[Migrat
     return sorted([*found, jobs], key=lambda migration: migration.name)
 
 
-def apply(url: str, folder: Path, tell: Callable[[str], None] = lambda _: None) -> list[str]:
-    """Apply what is missing; return the names applied. `url` must be a role that may own."""
+def apply(
+    url: str,
+    folder: Path,
+    tell: Callable[[str], None] = lambda _: None,
+    phases: tuple[str, ...] = PHASES,
+) -> list[str]:
+    """Apply what is missing of these phases; return the names applied.
+
+    `url` must be of a role that may own.
+    """
     done: list[str] = []
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
@@ -75,7 +84,7 @@ def apply(url: str, folder: Path, tell: Callable[[str], None] = lambda _: None) 
         connection.execute(LEDGER)
         rows = connection.execute("SELECT name, digest FROM migration.applied").fetchall()
         applied = {str(name): str(digest) for name, digest in rows}
-        for migration in find(folder):
+        for migration in find(folder, phases):
             if migration.name in applied:
                 if applied[migration.name] != migration.digest:
                     why = "was changed after it was applied; see docs/runbook.md"
