@@ -40,7 +40,7 @@ from citycare.scenarios.booking.pages import (
     waiting_room,
 )
 from citycare.scenarios.booking.service.draw import keys_in
-from citycare.scenarios.exchange.api import rest
+from citycare.scenarios.exchange.api import bulk, rest
 from citycare.scenarios.preconsult.pages import authoring, prepare, prepared
 from citycare.scenarios.preconsult.service import papers
 from citycare.scenarios.smart import api as smart_api
@@ -94,6 +94,7 @@ PARTS = Parts(
         emergency.router,
         smart_api.router,
         rest.router,
+        bulk.router,
         authorize.router,
         launch.router,
         shared.router,

@@ -46,6 +46,7 @@ POLICY_WORDS: dict[str, str] = {
     "operator.questionnaires": mark("查看诊前问卷"),
     "operator.people": mark("合并与拆分人员档案"),
     "operator.accounts": mark("管理账号和角色"),
+    "operator.record": mark("运维查看健康档案"),
 }
 OTHER_WORDS: dict[str, str] = {
     "triage.outcome": mark("核对导诊对不对"),

@@ -55,7 +55,7 @@ AMOUNTS = f"""
      CROSS JOIN LATERAL (
            SELECT count(*) FROM (
                   SELECT FROM fhir.resource WHERE type = kind.type AND NOT deleted
-                   LIMIT {COUNTED_MAX}) AS some) AS counted
+                   LIMIT {COUNTED_MAX}) AS few) AS counted
       LEFT JOIN (
            SELECT likely.type, likely.share * c.reltuples AS estimate
              FROM pg_stats AS s

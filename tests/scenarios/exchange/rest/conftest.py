@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from citycare import app as application
 from citycare.kernel.context import Role
 from citycare.kit.db import Database
-from citycare.scenarios.exchange.api import rest
+from citycare.scenarios.exchange.api import bulk, rest
 from citycare.settings import read
 from citycare.web.assembly import Parts
 from citycare.web.login.tokens import issue_token
@@ -25,7 +25,7 @@ Enter = Callable[..., Awaitable[httpx.AsyncClient]]
 @pytest.fixture
 def app(tmp_path: Path, database: Database) -> FastAPI:
     settings = read({"CITYCARE_HOME": str(tmp_path), "CITYCARE_BASE_URL": BASE})
-    return application.create(settings, database, Parts(routers=(rest.router,)))
+    return application.create(settings, database, Parts(routers=(rest.router, bulk.router)))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from citycare.kernel.context import Role
@@ -63,6 +64,21 @@ async def test_everything_of_a_patient_is_theirs_and_who_is_named_in_it(
     assert names(posted.json()) == names(bundle)
 
 
+async def test_everything_is_two_statements_whatever_it_holds(
+    city: httpx.AsyncClient, record: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    execute = psycopg.AsyncConnection.execute
+
+    async def noted(self: Any, query: Any, *args: Any, **more: Any) -> Any:
+        sent.append(str(query))
+        return await execute(self, query, *args, **more)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "execute", noted)
+    assert (await city.get(f"{record[0]}/$everything")).status_code == 200
+    assert len([one for one in sent if "fhir.resource" in one]) == 2
+
+
 async def test_everything_comes_in_pages_of_which_none_repeats_a_match(
     city: httpx.AsyncClient, record: list[str]
 ) -> None:
@@ -89,6 +105,8 @@ async def test_everything_comes_in_pages_of_which_none_repeats_a_match(
         ("start=2026-11-19&end=2026-11-19T15:00:00Z", [0, 3]),
         ("_type=Observation", [2, 3, 4]),
         ("_type=Patient", [0]),
+        ("_type=Practitioner", []),
+        ("_type=Observation,Practitioner", [2, 3, 4]),
         ("_since=2001-01-01T00:00:00Z", [0, 2, 3, 4]),
         ("_since=2201-01-01T00:00:00Z", []),
     ],
@@ -98,8 +116,8 @@ async def test_everything_is_narrowed(
 ) -> None:
     found = (await city.get(f"{record[0]}/$everything?{query}")).json()
     assert names(found, "match") == sorted(record[place] for place in expected)
-    if query.startswith(("_type", "_since=22")):
-        assert names(found, "include") == []
+    bare = "_since=22" in query or ("_type" in query and "Practitioner" not in query)
+    assert names(found, "include") == ([] if bare else [record[1]])
 
 
 async def test_everything_of_an_encounter_and_of_all_patients(
@@ -189,6 +207,15 @@ async def test_validate_tells_what_would_keep_it_from_being_written(
         ),
         ("Patient/$validate", {"resourceType": "Parameters", "parameter": 7}, 400, "structure"),
         ("Patient/$validate", [], 400, "structure"),
+        ("Patient/$match", PATIENT | {"name": ["曾"]}, 422, "structure"),
+        ("Patient/$match", PATIENT | {"birthDate": "1990"}, 400, "value"),
+        ("Patient/$match", PATIENT | {"name": [{"text": "。"}]}, 400, "value"),
+        ("Patient/$validate", parameters(mode={"valueCode": ["create"]}), 422, "structure"),
+        ("Patient/$everything", parameters(_count={"valueInteger": 0}), 400, "value"),
+        ("Patient/$everything", parameters(_type="Patient,Nothing"), 400, "value"),
+        ("Patient/$everything", parameters(start="soon"), 400, "value"),
+        ("Patient/$everything", parameters(_page="forged"), 400, "invalid"),
+        ("Patient/$explain", parameters(favourite="red"), 400, "not-supported"),
         ("Patient/$sing", None, 404, "not-supported"),
         ("$everything", None, 404, "not-supported"),
         ("Patient/1/$match", None, 404, "not-supported"),

@@ -157,7 +157,7 @@ class FrontDoor:
         request = Request(scope, Bounded(receive, BODY_MAX))
         try:
             response = await respond(request, path[len(ROOT) + 1 :])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the last resort, as in the middleware
             log_fault(error, case, scope)
             response = await _broken(request)
         for name, value in self._headers.items():
@@ -203,7 +203,7 @@ async def _answer(request: Request, case: Exchange, path: str) -> Answer:
         request.method,
         path,
         _query(request),
-        types=fhir.RESOURCES,
+        types=capabilities.SERVED,
         if_none_exist="if-none-exist" in request.headers,
     )
     if asked.kind is Kind.CAPABILITIES:
@@ -211,7 +211,7 @@ async def _answer(request: Request, case: Exchange, path: str) -> Answer:
     token = _token(request)
     if request.method in WITH_BODY and not here.callers.remembers(token, case.now):
         async with edge_of(request).database.autocommit() as db:
-            await _caller(here, _anonymous(db, case), token)  # before a body of theirs is read
+            await _caller(here, anonymous(db, case), token)  # before a body of theirs is read
     call = await _call(request, asked)
     async with _entered(request, case, asked, token) as (cx, access):
         return await Serving(here.server, cx, access, _opener(request, cx)).answer(call)
@@ -233,7 +233,17 @@ def _token(request: Request) -> str:
     return token
 
 
-def _anonymous(db: Connection, case: Exchange) -> Context:
+async def caller_of(request: Request, cx: Context) -> Caller:
+    """Return who calls, by the bearer token.
+
+    Raises:
+        SignInNeeded: there is none that counts.
+    """
+    return await _caller(cast("Door", request.app.state.exchange), cx, _token(request))
+
+
+def anonymous(db: Connection, case: Exchange) -> Context:
+    """Return the action of somebody not yet known."""
     return Context(db, ANONYMOUS, case.now, case.request_id, Channel.PHONE, ACTION)
 
 
@@ -253,7 +263,7 @@ async def _entered(
     database = edge_of(request).database
     opened = database.autocommit() if only_reads(asked) else database.transaction()
     async with opened as db:
-        cx = _anonymous(db, case)
+        cx = anonymous(db, case)
         caller = await _caller(here, cx, token)
         case.actor, case.channel = caller.actor, caller.channel
         yield replace(cx, actor=caller.actor, channel=caller.channel), caller.access

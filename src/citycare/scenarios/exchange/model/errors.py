@@ -141,6 +141,13 @@ class NotPermitted(Forbidden):
     words = "没有权限这样读写这条健康数据。请检查应用申请的权限范围，或联系平台管理员。"
 
 
+class PreferenceNeeded(Incorrect):
+    """This takes longer than an answer may: ask for it with `Prefer: respond-async`."""
+
+    code = "exchange.preference_needed"
+    words = "这项操作耗时较长，请在请求头里加上Prefer: respond-async后再试。"
+
+
 class ParameterWrong(Incorrect):
     """A parameter of the operation is missing, unknown, or cannot be read."""
 

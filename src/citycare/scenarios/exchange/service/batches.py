@@ -10,18 +10,19 @@ Source: HL7 FHIR R4 4.0.1 §3.1.0.11 batch/transaction.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from citycare.kernel import fhir
-from citycare.kernel.fhir import bundles
+from citycare.kernel.fhir import bundles, finding
 from citycare.kernel.fhir.bundles import Method, Plan, Result, Step
 from citycare.kit import ids
 from citycare.kit.errors import AppError
 from citycare.scenarios.exchange.model.calls import Answer, Call
 from citycare.scenarios.exchange.model.values import Conditions, Preference, Return
 from citycare.scenarios.exchange.rules import headers, refusing, routing
+from citycare.scenarios.exchange.service.capabilities import SERVED
 from citycare.scenarios.exchange.service.writing import (
     NO_CONTENT,
     Done,
@@ -33,6 +34,8 @@ from citycare.scenarios.exchange.service.writing import (
 Json = dict[str, Any]
 Serve = Callable[[Call], Awaitable[Answer]]
 """Answers one interaction."""
+ANSWERS_MAX = 16_000_000
+"""Characters of all answers to the entries of one Bundle."""
 
 
 def call_of(step: Step, resource: Json | None, preference: Preference) -> Call:
@@ -43,7 +46,7 @@ def call_of(step: Step, resource: Json | None, preference: Preference) -> Call:
         step.method,
         path,
         step.query,
-        types=fhir.RESOURCES,
+        types=SERVED,
         if_none_exist=unless is not None,
     )
     return Call(
@@ -119,11 +122,12 @@ class Transaction:
                 intents[step.place] = await self._intent(step, key, addresses, found)
         await self._settle(intents)
         results = {place: self._result(one) for place, one in self.done.items()}
+        room = Room()
         for step in self.plan.steps:
             if not step.writes:
-                results[step.place] = result_of(
-                    await self.serve(call_of(step, step.resource, self.preference))
-                )
+                room.require()
+                call = call_of(step, step.resource, self.preference)
+                results[step.place] = room.result_of(await self.serve(call), step)
         return bundles.response(self.plan, results)
 
     async def _name(self, step: Step) -> None:
@@ -206,26 +210,56 @@ def _placed(fault: fhir.Violation, places: Mapping[tuple[str, str], int]) -> fhi
     return replace(fault, element=element)
 
 
-def result_of(answer: Answer) -> Result:
-    """Return an answer as what came of an entry."""
-    return Result(
-        answer.status,
-        fhir.Key(*answer.name) if answer.name else None,
-        answer.updated_at,
-        fhir.loads(answer.body) if answer.body else None,
-    )
+@dataclass(slots=True)
+class Room:
+    """What the answers to the entries of one Bundle may still take, in characters.
+
+    A hundred bytes can ask for a megabyte: without a bound a Bundle could ask for all there is.
+    """
+
+    left: int = ANSWERS_MAX
+
+    def require(self) -> None:
+        """Check that something may be read still.
+
+        Raises:
+            TooCostly: not any more.
+        """
+        if self.left < 0:
+            raise finding.TooCostly(problem="answers", most=ANSWERS_MAX)
+
+    def result_of(self, answer: Answer, step: Step) -> Result:
+        """Return an answer as what came of an entry; of what was written, without what finds none.
+
+        Raises:
+            TooCostly: what was read finds no room.
+        """
+        self.left -= len(answer.body)
+        if not step.writes:
+            self.require()
+        body = answer.body if self.left >= 0 else ""
+        return Result(
+            answer.status,
+            fhir.Key(*answer.name) if answer.name else None,
+            answer.updated_at,
+            fhir.loads(body) if body else None,
+        )
 
 
 async def batch(plan: Plan, once: Serve, preference: Preference) -> Json:
     """Answer the entries of a batch, each by itself; what one is refused for is its answer."""
     results: dict[int, Result] = {}
     addresses = bundles.addresses(plan, {})
+    room = Room()
     for step in plan.steps:
         try:
+            if not step.writes:
+                room.require()
             resource = step.resource
             if resource is not None:
                 resource = bundles.resolved(resource, addresses, {}, root=step.root, at=step.at)
-            results[step.place] = result_of(await once(call_of(step, resource, preference)))
+            answer = await once(call_of(step, resource, preference))
+            results[step.place] = room.result_of(answer, step)
         except AppError as error:
             outcome = refusing.outcome_of(error)
             results[step.place] = Result(refusing.status_of(error), outcome=outcome)

@@ -205,7 +205,10 @@ async def writer_of(cx: Context, version: Stored) -> Seen | None:
     """
     record = f"{version.type}/{version.id}/_history/{version.version}"
     query = audit.Query(
-        record=record, since=version.updated_at - SLACK, until=version.updated_at + SLACK
+        record=record,
+        since=version.updated_at - SLACK,
+        until=version.updated_at + SLACK,
+        not_actions=(ACTION,),  # who looked at it here
     )
     found = await audit.search(cx, query, limit=1)
     return found.items[0].seen if found.items else None

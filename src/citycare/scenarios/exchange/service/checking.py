@@ -11,12 +11,12 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from citycare.kernel.fhir import Violation
 from citycare.kernel.fhir.importing import Options
-from citycare.kernel.fhir.importing.asking import asked
+from citycare.kernel.fhir.importing.asking import Found, asked, identifier_of
 from citycare.kernel.fhir.importing.model import BATCH, Refused
 from citycare.kernel.fhir.importing.preparing import batch, drafts, settled
 from citycare.kernel.fhir.importing.reading import Broken, Group, Line
@@ -78,10 +78,10 @@ def check(data: bytes, base: str = "") -> Report:
             refused.append(error.refused)
             continue
         size += given.size
-        decided = settled(given, dict.fromkeys(given.conditions, ()))
+        decided = settled(given, _nothing(given.conditions))
         for draft in drafts(decided):
-            found = dict.fromkeys(draft.conditions, ())
-            refused += batch(decided, draft, found, Options(base=base, check=True)).refused
+            options = Options(base=base, check=True)
+            refused += batch(decided, draft, _nothing(draft.conditions), options).refused
     refused.sort(key=lambda one: one.place)
     kinds = Counter(fault.code for one in refused for fault in one.faults)
     types = Counter(one.type for one in refused if one.type)
@@ -89,6 +89,11 @@ def check(data: bytes, base: str = "") -> Report:
     return Report(
         size, good, tuple(refused), tuple(kinds.most_common()), tuple(types.most_common()), lines
     )
+
+
+def _nothing(conditions: Iterable[str]) -> Found:
+    """Return that what an import would look for is not there: nothing is looked for here."""
+    return {text: () for text in conditions if identifier_of(text)}
 
 
 def _is_lines(data: bytes) -> bool:

@@ -27,10 +27,12 @@ from citycare.scenarios.exchange.model.errors import (
     MultipleMatches,
     NotPermitted,
     ResourceDiffers,
+    TypeUnknown,
 )
 from citycare.scenarios.exchange.model.values import Conditions
 from citycare.scenarios.exchange.rules import headers, patching, responses, routing
 from citycare.scenarios.exchange.service.access import Access
+from citycare.scenarios.exchange.service.capabilities import SERVED
 from citycare.scenarios.exchange.service.subscriptions import keeping
 from citycare.scenarios.exchange.service.trail import entries
 
@@ -40,6 +42,8 @@ Name = tuple[str, str]
 OK, CREATED, NO_CONTENT = 200, 201, 204
 SUBSCRIPTION = "Subscription"
 LOOKS_MAX = 5
+STORED_MAX = 10_000
+"""Resources that are stored at once; `kernel.fhir` takes no more."""
 NOTHING = Conditions()
 
 
@@ -265,8 +269,13 @@ class Writing:
         fresh = [await self._indexed(one.resource) for one in intents if one.fresh]
         known = [await self._indexed(one.resource) for one in intents if not one.fresh]
         owner = self.access.owner
-        kept = await fhir.create(self.cx, fresh, base=self.base, owner=owner)
-        kept += await fhir.put(self.cx, known, base=self.base, owner=owner)
+        kept = []
+        for at in range(0, len(fresh), STORED_MAX):
+            some = fresh[at : at + STORED_MAX]
+            kept += await fhir.create(self.cx, some, base=self.base, owner=owner)
+        for at in range(0, len(known), STORED_MAX):
+            some = known[at : at + STORED_MAX]
+            kept += await fhir.put(self.cx, some, base=self.base, owner=owner)
         for one in intents:
             if one.name[0] == SUBSCRIPTION:
                 await keeping.take(
@@ -356,7 +365,10 @@ def named(resource: Json, kind: str, key: str) -> Json:
 
     Raises:
         ResourceDiffers: it is of another type.
+        TypeUnknown: it is of a type that is not kept, alone or in a Bundle.
     """
+    if kind not in SERVED:
+        raise TypeUnknown(type=kind)
     if resource.get("resourceType") != kind:
         raise ResourceDiffers(type=kind, sent=str(resource.get("resourceType"))[:64])
     return {**resource, "id": key}

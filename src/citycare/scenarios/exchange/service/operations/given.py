@@ -9,6 +9,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from citycare.kernel import fhir
+from citycare.kernel.fhir.searching.reading import UNHELD
 from citycare.scenarios.exchange.model.errors import BodyBroken, ParameterWrong
 
 Json = dict[str, Any]
@@ -17,6 +19,7 @@ TEXT = ""  # the kind of what stands in an address: it can be read as any primit
 PARAMETERS_MAX = 1_000
 SHOWN_MAX = 100
 PASSED_OVER = frozenset(("_format", "_pretty"))
+ANY = {"valueBoolean": True}
 WRITTEN = {"true": True, "false": False}
 
 
@@ -49,8 +52,8 @@ class Given:
         """Return the values of a parameter that is text: a uri, a code, a date, an id."""
         found = []
         for one in self.all(name):
-            if not isinstance(one.value, str) or not one.value:
-                raise wrong(name, one.value, "not text")
+            if not isinstance(one.value, str) or not one.value or UNHELD.search(one.value):
+                raise wrong(name, "", "not text that can be kept")
             found.append(one.value)
         return found
 
@@ -147,6 +150,7 @@ def read(
 
     Raises:
         BodyBroken: the body is neither Parameters nor a resource that may be sent so.
+        Invalid: a value is not what its type asks for; resources are left to the operation.
         ParameterWrong: a name is not known, or a parameter has not exactly one value.
     """
     parts = [Part(name, TEXT, text) for name, text in pairs if name not in PASSED_OVER]
@@ -169,7 +173,12 @@ def _posted(body: Any, bare: str) -> list[Part]:
     some = body.get("parameter", [])
     if not isinstance(some, list) or len(some) > PARAMETERS_MAX:
         raise BodyBroken(problem=f"not a list of up to {PARAMETERS_MAX} parameters")
-    return [_part(one, number) for number, one in enumerate(some)]
+    parts = [_part(one, number) for number, one in enumerate(some)]
+    told = [one if "resource" not in one else {"name": one["name"], **ANY} for one in some]
+    found = fhir.violations({"resourceType": kind, "id": "given", "parameter": told})
+    if some and found:
+        raise fhir.Invalid(found)
+    return parts
 
 
 def _part(one: Any, number: int) -> Part:

@@ -18,6 +18,7 @@ from uuid import UUID
 
 import orjson
 
+from citycare.kernel import fhir
 from citycare.kernel.context import Context, Role, policy
 from citycare.kernel.fhir import finding
 from citycare.kernel.fhir.finding import Hit
@@ -59,7 +60,8 @@ async def match(asked: Operating) -> Answer:
 
     Raises:
         NotPermitted: asked by a person; this is for systems and operators.
-        ParameterWrong: the Patient has no name, or no whole date of birth.
+        Invalid: the Patient breaks the rules.
+        ParameterWrong: it has no name, or no whole date of birth.
     """
     asked.access.require("Patient", "s")
     if not any(asked.cx.actor.has(role) for role in WORKERS):
@@ -68,6 +70,9 @@ async def match(asked: Operating) -> Answer:
     resource = given.resource("resource", "Patient")
     if resource is None:
         raise wrong("resource", "", "missing")
+    faults = fhir.violations(resource | {"id": "asked"})
+    if faults:
+        raise fhir.Invalid(faults)
     somebody = _person(resource)
     if somebody is None:
         raise wrong("resource", "", "needs a name and a whole birthDate")

@@ -12,6 +12,7 @@ from citycare.scenarios.exchange.service.operations import (
     coding,
     everything,
     explaining,
+    exporting,
     matching,
     subscribing,
     validating,
@@ -20,9 +21,12 @@ from citycare.scenarios.exchange.service.operations.model import Level, Operatio
 
 HL7 = "http://hl7.org/fhir/OperationDefinition/"
 BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/"
+BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
 TYPE, INSTANCE = Level.TYPE, Level.INSTANCE
 AT_TYPE, AT_INSTANCE = frozenset((TYPE,)), frozenset((INSTANCE,))
 AT_BOTH = AT_TYPE | AT_INSTANCE
+AT_BASE = frozenset((Level.SYSTEM,))
+GROUP = frozenset(("Group",))
 CODE_SYSTEM, VALUE_SET = frozenset(("CodeSystem",)), frozenset(("ValueSet",))
 PATIENT, SUBSCRIPTION = frozenset(("Patient",)), frozenset(("Subscription",))
 CONCEPT_MAP, ENCOUNTER = frozenset(("ConceptMap",)), frozenset(("Encounter",))
@@ -74,6 +78,17 @@ OPERATIONS: Sequence[Operation] = (
     Operation(
         "events", BACKPORT + "backport-subscription-events", AT_INSTANCE, subscribing.EVENTS,
         subscribing.events, SUBSCRIPTION,
+    ),
+    Operation(
+        "export", BULK + "export", AT_BASE, exporting.TAKES, exporting.export, affects_state=True
+    ),
+    Operation(
+        "export", BULK + "patient-export", AT_TYPE, exporting.TAKES, exporting.export, PATIENT,
+        affects_state=True,
+    ),
+    Operation(
+        "export", BULK + "group-export", AT_INSTANCE, exporting.TAKES, exporting.export, GROUP,
+        affects_state=True,
     ),
     Operation(
         "explain", explaining.DEFINITION, AT_TYPE, None, explaining.explain, SERVED

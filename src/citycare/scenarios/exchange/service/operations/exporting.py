@@ -1,0 +1,57 @@
+"""$export: asks for a bulk export; what came of it is fetched below `/bulk/fhir`.
+
+Source: HL7 FHIR Bulk Data Access IG 2.0.0, "Bulk Data Kick-off Request".
+"""
+
+from __future__ import annotations
+
+from citycare.kernel.fhir import exporting
+from citycare.kernel.fhir.exporting import Asked, Level
+from citycare.scenarios.exchange.model.calls import Answer
+from citycare.scenarios.exchange.model.errors import NotPermitted, ParameterWrong, PreferenceNeeded
+from citycare.scenarios.exchange.rules import headers, responses
+from citycare.scenarios.exchange.service.access import EXCHANGE
+from citycare.scenarios.exchange.service.operations.model import Operating
+
+TAKES = frozenset(("_outputFormat", "_since", "_type", "patient"))
+NDJSON = frozenset(("application/fhir+ndjson", "application/ndjson", "ndjson"))
+ACCEPTED = 202
+BULK = "/bulk/fhir"
+LEVELS = {"": Level.SYSTEM, "Patient": Level.PATIENT, "Group": Level.GROUP}
+
+
+async def export(asked: Operating) -> Answer:
+    """Begin an export.
+
+    Raises:
+        NotPermitted: the caller is no system.
+        PreferenceNeeded: it was not asked for as `respond-async`.
+        ParameterWrong: another format than NDJSON, or an instant that cannot be read.
+    """
+    if asked.access.action != EXCHANGE:
+        raise NotPermitted(interaction="export")
+    if not asked.call.preference.respond_async:
+        raise PreferenceNeeded(header="Prefer", value="respond-async")
+    given = asked.given
+    if any(one not in NDJSON for one in given.texts("_outputFormat")):
+        raise ParameterWrong(parameter="_outputFormat", offered="application/fhir+ndjson")
+    since = [headers.instant(one.replace(" ", "+")) for one in given.texts("_since")]
+    if None in since:
+        raise ParameterWrong(parameter="_since", problem="not an instant")
+    types = [one for text in given.texts("_type") for one in text.split(",")]
+    for kind in types:
+        asked.access.require(kind, "r")
+    made = await exporting.start(
+        asked.cx,
+        Asked(
+            LEVELS[asked.type],
+            asked.id,
+            tuple(one.removeprefix("Patient/") for one in given.texts("patient")),
+            tuple(dict.fromkeys(types)),
+            next(iter(since), None),
+            responses.address(asked.base, asked.path, asked.call.pairs),
+            asked.access.seen("r"),
+        ),
+    )
+    place = asked.base.partition("/fhir/")[0] + f"{BULK}/{made}"
+    return Answer(ACCEPTED, "", {"Content-Location": place})
