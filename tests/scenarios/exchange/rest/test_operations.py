@@ -303,7 +303,7 @@ async def test_operations_are_declared(city: httpx.AsyncClient) -> None:
     by_type = {
         one["type"]: {each["name"] for each in one.get("operation", ())} for one in rest["resource"]
     }
-    assert by_type["Patient"] == {"validate", "everything", "match", "explain"}
+    assert by_type["Patient"] == {"validate", "everything", "match", "explain", "export"}
     assert by_type["ValueSet"] == {"validate", "expand", "validate-code", "explain"}
     assert by_type["CodeSystem"] == {
         "validate", "lookup", "validate-code", "subsumes", "explain",

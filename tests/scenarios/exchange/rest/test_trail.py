@@ -1,0 +1,86 @@
+"""Reads are on record in batches, none lost; a caller is remembered for a second and no longer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from citycare.kernel.context import SYSTEM, Context
+from citycare.kernel.identity import sessions
+from citycare.kit import clock
+from citycare.kit.db import Database
+from citycare.kit.errors import Unavailable
+from citycare.scenarios.exchange.service import trail as trails
+from citycare.scenarios.exchange.service.callers import LIFE
+from citycare.scenarios.exchange.service.trail import Trail
+from tests.scenarios.exchange.rest.test_interactions import PATIENT, made
+
+READS = "SELECT count(*) AS reads FROM audit.entry WHERE line::json ->> 'record' = %s"
+
+
+async def on_record(database: Database, record: str) -> int:
+    async with database.autocommit() as db:
+        row = await (await db.execute(READS, [record])).fetchone()
+        return int(row["reads"]) if row else 0
+
+
+async def test_reads_are_gathered_and_written_in_one_go(
+    app: FastAPI, city: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trails, "FLUSH_S", 3_600)
+    key = await made(city, PATIENT)
+    for _ in range(20):
+        assert (await city.get(f"Patient/{key}")).status_code == 200
+    assert await on_record(database, f"Patient/{key}") == 0
+    await app.state.exchange.server.trail.flush()
+    assert await on_record(database, f"Patient/{key}") == 20
+
+
+async def test_reads_come_on_record_by_themselves(
+    app: FastAPI, city: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trails, "FLUSH_S", 0)
+    key = await made(city, PATIENT)
+    await city.get(f"Patient/{key}")
+    await app.state.exchange.server.trail._task
+    assert await on_record(database, f"Patient/{key}") == 1
+
+
+async def test_what_cannot_be_written_is_kept_and_then_reading_stops(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = Database("postgresql:///none?host=/nowhere")
+    waiting = Trail(away)
+    monkeypatch.setattr(trails, "WAITING_MAX", 3)
+    async with database.autocommit() as db:
+        cx = Context(db, SYSTEM, clock.now(), "test-trail")
+        await waiting.read(cx, "record.read", "Patient/a", ())
+        await waiting.read(cx, "record.read", "Patient/a", ())
+        with pytest.raises(Unavailable):
+            await waiting.read(cx, "record.read", "Patient/a", ())
+    waiting._database = database
+    await waiting.flush()
+    assert await on_record(database, "Patient/a") == 3
+
+
+async def test_a_session_that_ended_counts_for_a_second_at_most(
+    app: FastAPI, city: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await made(city, PATIENT)
+    now = clock.now()
+    edge = app.state.edge
+    monkeypatch.setattr(type(edge), "now", property(lambda _: lambda: now), raising=False)
+    assert (await city.get(f"Patient/{key}")).status_code == 200
+    async with database.transaction() as db:
+        cx = Context(db, SYSTEM, now, "test-trail")
+        row = await (
+            await db.execute("SELECT DISTINCT account_id FROM identity.session")
+        ).fetchone()
+        assert row is not None
+        await sessions.revoke_all(cx, row["account_id"])
+    assert (await city.get(f"Patient/{key}")).status_code == 200
+    now += LIFE + timedelta(milliseconds=1)
+    assert (await city.get(f"Patient/{key}")).status_code == 401
