@@ -11,6 +11,7 @@ import multiprocessing
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -38,9 +39,13 @@ TABLE = """
     CREATE TABLE peer.resource (
         type text COLLATE "C", id text COLLATE "C", body text, keys bigint[], since float8,
         PRIMARY KEY (type, id));
-    CREATE INDEX ON peer.resource USING gin (keys)
+    CREATE INDEX ON peer.resource USING gin (keys);
+    CREATE INDEX ON peer.resource (type, since);
+    CREATE TABLE peer.measure (id text COLLATE "C", way int, unit int, low float8, high float8);
+    CREATE INDEX ON peer.measure (way, unit, low, high)
 """
 INSERT = "INSERT INTO peer.resource (type, id, body, keys, since) VALUES (%s, %s, %s, %s, %s)"
+MEASURE = "INSERT INTO peer.measure (id, way, unit, low, high) VALUES (%s, %s, %s, %s, %s)"
 READ = "SELECT body FROM fhir.resource WHERE type = %s AND id = %s"
 FOUND = "SELECT body FROM fhir.resource WHERE keys @> %s"
 BORN = """
@@ -55,11 +60,37 @@ One = Callable[[Connection, random.Random, int], Awaitable[int]]
 """Does it once; returns how much that counts for."""
 
 
-def _row(resource: dict[str, Any], key: str) -> tuple[Any, ...]:
-    whole = resource | {"id": key}
+@dataclass(frozen=True)
+class Ready:
+    """A resource made ready to be stored under any id: its row, and its measures."""
+
+    row: tuple[Any, ...]
+    measures: tuple[tuple[Any, ...], ...]
+
+    def under(self, key: str) -> tuple[Any, ...]:
+        """Return the row under an id."""
+        return (self.row[0], key, *self.row[1:])
+
+
+def _ready(resource: dict[str, Any]) -> Ready:
+    whole = resource | {"id": "x"}
     found = indexed(whole)
     since = found.main[0] if found.main else None
-    return resource["resourceType"], key, fhir.dumps(whole), list(found.keys), since
+    row = (resource["resourceType"], fhir.dumps(whole), list(found.keys), since)
+    return Ready(row, tuple(map(tuple, found.measures)))
+
+
+async def _store(db: Connection, dice: random.Random, some: Sequence[Ready]) -> None:
+    """Store these under new ids, in one transaction: two statements, each sent for many rows."""
+    keys = [_fresh(dice) for _ in some]
+    async with db.transaction(), db.cursor() as cursor:
+        await cursor.executemany(
+            INSERT, [one.under(key) for one, key in zip(some, keys, strict=True)]
+        )
+        await cursor.executemany(
+            MEASURE,
+            [(key, *each) for one, key in zip(some, keys, strict=True) for each in one.measures],
+        )
 
 
 def _fresh(dice: random.Random) -> str:
@@ -67,19 +98,14 @@ def _fresh(dice: random.Random) -> str:
 
 
 async def create(db: Connection, dice: random.Random, _: int) -> int:
-    """Insert a Patient that was made ready before."""
-    kind, _, body, keys, since = PATIENT
-    await db.execute(INSERT, (kind, _fresh(dice), body, keys, since))
+    """Insert a Patient."""
+    await db.execute(INSERT, PATIENT.under(_fresh(dice)))
     return 1
 
 
 async def transaction(db: Connection, dice: random.Random, _: int) -> int:
-    """Insert ten rows in one transaction."""
-    async with db.transaction(), db.cursor() as cursor:
-        await cursor.executemany(
-            INSERT, [(kind, _fresh(dice), body, keys, since)
-                     for kind, _, body, keys, since in (PATIENT, *OBSERVATIONS)],
-        )  # fmt: skip
+    """Insert a Patient and nine Observations."""
+    await _store(db, dice, TEN)
     return 1
 
 
@@ -125,17 +151,13 @@ async def everything(db: Connection, dice: random.Random, patients: int) -> int:
 
 
 async def import_resources(db: Connection, dice: random.Random, _: int) -> int:
-    """Insert five hundred rows in one transaction."""
-    async with db.transaction(), db.cursor() as cursor:
-        await cursor.executemany(
-            INSERT, [(kind, _fresh(dice), body, keys, since)
-                     for kind, _, body, keys, since in (PATIENT, *OBSERVATIONS) * 50],
-        )  # fmt: skip
+    """Insert five hundred resources in one transaction."""
+    await _store(db, dice, TEN * 50)
     return 500
 
 
-PATIENT = _row(data.patient(1), "x")
-OBSERVATIONS = [_row(data.observation("Patient/x", number), "x") for number in range(9)]
+PATIENT = _ready(data.patient(1))
+TEN = [PATIENT, *(_ready(data.observation("Patient/x", number)) for number in range(9))]
 WORK: dict[str, One] = {
     "create": create,
     "transaction": transaction,
