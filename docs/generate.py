@@ -1,6 +1,6 @@
 """Writes the pages of docs/ that come from the code; a test fails when they lag.
 
-python docs/generate.py          writes errors, events, settings, policy, pages and cli
+python docs/generate.py          writes fhir, errors, events, settings, policy, pages and cli
 python docs/generate.py --check  only tells which lag
 """
 
@@ -24,9 +24,16 @@ from fastapi.routing import iter_route_contexts
 import citycare
 from citycare import app as application
 from citycare import cli, settings, worker
+from citycare.kernel import fhir
 from citycare.kernel.consent import POLICY
+from citycare.kernel.fhir.finding import including, running
+from citycare.kernel.fhir.r4 import checking, primitives
+from citycare.kernel.fhir.searching import criteria, reading
 from citycare.kit.db import Database
 from citycare.kit.errors import AppError
+from citycare.scenarios.exchange.api import rest
+from citycare.scenarios.exchange.rules import bodies, headers, patching, refusing
+from citycare.scenarios.exchange.service import batches
 from citycare.web.assets import Assets
 from citycare.web.edge.errors import status_of
 from citycare.web.gates import PUBLIC, list_routes
@@ -346,7 +353,95 @@ def _help(option: Any) -> str:
     return f"{getattr(option, 'help', None) or ''}{needed}".strip()
 
 
+def fhir_page() -> str:
+    """Return docs/fhir.md: fhir.in.md, filled in from the CapabilityStatement and the limits."""
+    told = fhir.loads(application_of().state.exchange.capabilities())["rest"][0]
+    common = " ".join(f"`{one['name']}`" for one in told["searchParam"])
+    parts = {
+        "interactions": _interactions(told),
+        "faults": f"{refusing.ISSUES_MAX:,}",
+        "limits": table(("what", "at most"), FHIR_LIMITS),
+        "candidates": f"{running.CANDIDATES_MAX:,}",
+        "included": f"{including.INCLUDED_MAX:,}",
+        "answers": f"{batches.ANSWERS_MAX:,}",
+        "modifiers": "; ".join(
+            f"{kind} " + " ".join(f"`:{one}`" for one in sorted(some))
+            for kind, some in sorted(criteria.MODIFIERS.items())
+            if some
+        ),
+        "common": common,
+        "parameters": table(
+            ("type", "parameters"),
+            [(f"`{one['type']}`", _by_kind(one)) for one in told["resource"]],
+        ),
+    }
+    text = (HERE / "fhir.in.md").read_text("utf-8")
+    for name, part in parts.items():
+        text = text.replace("{{" + name + "}}", part.strip())
+    return NOTE + text
+
+
+def _interactions(told: Any) -> str:
+    everywhere = ", ".join(one["code"] for one in told["resource"][0]["interaction"])
+    system = ", ".join(one["code"] for one in told["interaction"])
+    offered: dict[tuple[str, str], list[str]] = {}
+    for kind, some in [("", told), *((one["type"], one) for one in told["resource"])]:
+        for one in some.get("operation", ()):
+            offered.setdefault((one["name"], one["definition"]), []).append(kind)
+    rows = [
+        (f"`${name}`", definition, _where(kinds))
+        for (name, definition), kinds in sorted(offered.items())
+    ]
+    compartments = ", ".join(one.rpartition("/")[2] for one in told["compartment"])
+    return (
+        f"## Interactions\n\nOf each of the {len(told['resource'])} types: {everywhere}; create, "
+        "update, patch, delete and read also by a condition. Of the whole system: "
+        f"{system}. Compartments: {compartments}.\n\n"
+        + (table(("operation", "definition", "at"), rows) if rows else "")
+    )
+
+
+def _where(kinds: Sequence[str]) -> str:
+    few = 10
+    if kinds == [""]:
+        return "the system"
+    return f"{len(kinds)} types" if len(kinds) > few else ", ".join(f"`{one}`" for one in kinds)
+
+
+def _by_kind(resource: Any) -> str:
+    kinds: dict[str, list[str]] = {}
+    for one in resource.get("searchParam", ()):
+        kinds.setdefault(one["type"], []).append(f"`{one['name']}`")
+    return "; ".join(f"{kind} {' '.join(some)}" for kind, some in sorted(kinds.items())) or "–"
+
+
+FHIR_LIMITS = [
+    ("bytes of a body", f"{rest.BODY_MAX:,}"),
+    ("objects, arrays and commas of a body", f"{bodies.PARTS_MAX:,}"),
+    ("levels of a resource", f"{checking.DEPTH_MAX}"),
+    ("characters of a string", f"{primitives.TEXT_MAX:,}"),
+    (
+        "digits, and power of ten, of a decimal",
+        f"{primitives.DIGITS_MAX}, {primitives.EXPONENT_MAX}",
+    ),
+    ("entries of a Bundle", "no limit but that of the body"),
+    ("operations of a JSON Patch", f"{patching.OPERATIONS_MAX:,}"),
+    ("parameters of a search", f"{reading.PAIRS_MAX}"),
+    ("characters of a value", f"{reading.VALUE_MAX:,}"),
+    ("alternatives of a value", f"{criteria.ALTERNATIVES_MAX}"),
+    ("links of a chain or `_has`", f"{criteria.DEPTH_MAX}"),
+    ("includes of a search", f"{reading.INCLUDES_MAX}"),
+    ("rounds of `:iterate`", f"{including.ROUNDS_MAX}"),
+    ("keys of `_sort`", f"{reading.SORTS_MAX}"),
+    (
+        "`_count` (more means this; without: " + f"{reading.COUNT_DEFAULT})",
+        f"{reading.COUNT_MAX:,}",
+    ),
+    ("characters of a header", f"{headers.HEADER_MAX:,}"),
+    ("minutes a link to a page lives", f"{rest.PAGE_LIFE.total_seconds() / 60:.0f}"),
+]
 PAGES: dict[str, Callable[[], str]] = {
+    "fhir.md": fhir_page,
     "errors.md": errors,
     "events.md": events,
     "settings.md": settings_page,

@@ -14,7 +14,7 @@ from citycare import settings as knobs
 from citycare.journeys.demo.cast import demo_logins
 from citycare.journeys.guidance import alarms, origins, places
 from citycare.kit.db import Database
-from citycare.scenarios import booking, preconsult, smart, triage
+from citycare.scenarios import booking, exchange, preconsult, smart, triage
 from citycare.scenarios.booking.api import bookings, draw, emergency, queue, rush, slots
 from citycare.scenarios.booking.pages import (
     appeals,
@@ -41,6 +41,7 @@ from citycare.scenarios.booking.pages import (
 )
 from citycare.scenarios.booking.service.draw import keys_in
 from citycare.scenarios.exchange.api import bulk, rest
+from citycare.scenarios.exchange.pages import portal
 from citycare.scenarios.preconsult.pages import authoring, prepare, prepared
 from citycare.scenarios.preconsult.service import papers
 from citycare.scenarios.smart import api as smart_api
@@ -59,13 +60,13 @@ from citycare.web.assembly import Parts
 from citycare.web.edge import apidocs
 from citycare.web.edge.exchange import Site
 from citycare.web.edge.lane import Call, Lane
+from citycare.web.edge.middleware import Limits
 from citycare.web.i18n import mark
 from citycare.web.login.demo_people import DemoPerson
 from citycare.web.portals.model import Entry
 
 FOLDERS = tuple(
-    Path(file).parent
-    for file in (booking.__file__, triage.__file__, preconsult.__file__, smart.__file__)
+    Path(str(one.__file__)).parent for one in (booking, triage, preconsult, smart, exchange)
 )
 PARTS = Parts(
     routers=(
@@ -95,6 +96,7 @@ PARTS = Parts(
         smart_api.router,
         rest.router,
         bulk.router,
+        *portal.ROUTERS,
         authorize.router,
         launch.router,
         shared.router,
@@ -161,6 +163,7 @@ PARTS = Parts(
                 icon="list",
                 shortcut="8",
             ),
+            portal.ENTRY,
             Entry(
                 key="apps",
                 label=mark("应用和系统"),
@@ -170,6 +173,7 @@ PARTS = Parts(
             ),
         ),
     },
+    limits=Limits(by_prefix=portal.LIMITS),
     people=tuple(
         DemoPerson(f"demo-{one.hint}", f"{one.name} {one.words}") for one in demo_logins()
     ),
@@ -183,6 +187,7 @@ def create(settings: Settings, database: Database, parts: Parts = PARTS) -> Fast
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await database.open()
         yield
+        await app.state.exchange.server.trail.flush()
         await database.close()
 
     app = FastAPI(

@@ -1,4 +1,4 @@
-"""The onboarding check over HTTP: what is told of good, bad and unreadable data; nothing is kept."""
+"""The onboarding check over HTTP: good, bad and unreadable data; nothing is kept."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ async def test_each_fault_is_told_in_both_languages(client: httpx.AsyncClient) -
     page = plain(answer.text)
     assert answer.status_code == 200
     assert "1 条要改，共 2 条" in page
-    assert "缺必填的数据项" in page and "代码不在允许的范围内" in page and "没有这个数据项" in page
+    assert "缺必填的数据项" in page
+    assert "代码不在允许的范围内" in page
+    assert "没有这个数据项" in page
     assert "Observation.status" in page
     english = plain((await client.post(f"{CHECK}?lang=en", data={"text": json.dumps(bad())})).text)
     assert "is missing" in english
@@ -55,7 +57,9 @@ async def test_lines_are_named_by_their_number(client: httpx.AsyncClient) -> Non
     text = "\n".join([json.dumps(pulse("o-1", ANNA)), "", json.dumps(bad()), "{broken"])
     page = plain((await sent(client, text)).text)
     assert "2 条要改，共 3 条" in page
-    assert "第 3 条" in page and "第 4 条" in page and "不是 JSON" in page
+    assert "第 3 行" in page
+    assert "第 4 行" in page
+    assert "不是 JSON" in page
 
 
 @pytest.mark.parametrize("text", ["", "   "])
@@ -79,7 +83,8 @@ async def test_a_file_is_taken_up_to_its_limit(client: httpx.AsyncClient) -> Non
     ).text.replace("1 条", "1\u00a0条")
     large = {"file": ("one.json", b"x" * (checking.BYTES_MAX + 1))}
     answer = await client.post(CHECK, data={"text": ""}, files=large)
-    assert answer.status_code == 422 and "超过 5 MB" in answer.text
+    assert answer.status_code == 422
+    assert "超过 5 MB" in answer.text
     whole = {"file": ("one.json", b"x" * (checking.BYTES_MAX * 2))}
     assert (await client.post(CHECK, data={"text": ""}, files=whole)).status_code == 413
 

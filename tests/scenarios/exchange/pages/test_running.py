@@ -28,9 +28,12 @@ async def test_a_search_is_explained_without_its_data(
     client: httpx.AsyncClient, database: Database
 ) -> None:
     page = plain(await said(client, f"{HOME}/slow?q=Observation?code=8867-4%26_sort=-date"))
-    assert "毫秒" in page and "索引直接判定" in page
-    assert "语句和原始计划" in page and "Execution Time" in page
-    assert "林秀英" not in page and "o-1" not in page
+    assert "毫秒" in page
+    assert "索引直接判定" in page
+    assert "语句和原始计划" in page
+    assert "Execution Time" in page
+    assert "林秀英" not in page
+    assert "o-1" not in page
     (entry,) = await entries_of(database, "operator.record")
     assert (entry["record"], entry["person"]) == ("Observation/$explain", None)
 
@@ -43,7 +46,7 @@ async def test_what_is_checked_one_by_one_is_told(client: httpx.AsyncClient) -> 
 
 async def test_a_broken_query_is_refused_there_too(client: httpx.AsyncClient) -> None:
     page = plain(await said(client, f"{HOME}/slow?q=Observation?cod=1", 422))
-    assert "不是Observation的查询条件" in page
+    assert "不是 Observation 的查询条件" in page
 
 
 async def stop(cx: Context) -> None:
@@ -67,9 +70,12 @@ async def test_a_stopped_subscription_is_shown_and_tried_again(
 ) -> None:
     await committed(database, stop)
     page = plain(await said(client, f"{HOME}/subscriptions"))
-    assert "停下了" in page and "Observation?" in page
+    assert "停下了" in page
+    assert "Observation?" in page
     panel = plain(await said(client, f"{HOME}/subscriptions/s-1"))
-    assert "503 from the receiver" in panel and "3 条" in panel and RECEIVER in panel
+    assert "503 from the receiver" in panel
+    assert "3 条" in panel
+    assert RECEIVER in panel
     assert "看失败的任务" in panel
     answer = await client.post(f"{HOME}/subscriptions/s-1/resume")
     assert answer.status_code == 303
@@ -95,7 +101,8 @@ async def test_secrets_of_a_subscription_are_not_shown(
     await client.post(f"{path}/reason", data={"reason": "核对接收地址", "next": path})
     for view in ("", "?view=json"):
         page = plain(await said(client, path + view))
-        assert "Authorization: …" in page and "Authorization: k" not in page
+        assert "Authorization: …" in page
+        assert "Authorization: k" not in page
 
 
 async def test_imports_tell_what_was_refused(
@@ -108,10 +115,12 @@ async def test_imports_tell_what_was_refused(
     (part,) = reading.parts([file])
     await importing.take(database, part, Options(), lambda *_: None)
     page = plain(await said(client, f"{HOME}/imports"))
-    assert "hospital.ndjson" in page and "有拒收" in page
+    assert "hospital.ndjson" in page
+    assert "有拒收" in page
     link = page.partition("/operator/record/imports/")[2].partition('"')[0]
     panel = plain(await said(client, f"{HOME}/imports/{link}"))
-    assert "Observation.status" in panel and "下载全部拒收原因" in panel
+    assert "Observation.status" in panel
+    assert "下载全部拒收原因" in panel
     table = await client.get(f"{HOME}/imports/{link}/faults")
     assert table.headers["content-disposition"].startswith("attachment")
     assert "Observation.status" in table.text

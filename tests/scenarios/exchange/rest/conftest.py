@@ -17,6 +17,7 @@ from citycare.scenarios.exchange.api import bulk, rest
 from citycare.settings import read
 from citycare.web.assembly import Parts
 from citycare.web.login.tokens import issue_token
+from tests.scenarios.exchange.rest.hostile import Attacker
 
 BASE = "http://city.example"
 Enter = Callable[..., Awaitable[httpx.AsyncClient]]
@@ -53,3 +54,9 @@ async def enter(app: FastAPI, database: Database) -> AsyncIterator[Enter]:
 async def city(enter: Enter) -> httpx.AsyncClient:
     """Return a client of the city's own system, which sees everything."""
     return await enter(Role.EXCHANGE)
+
+
+@pytest.fixture
+async def attacker(app: FastAPI, database: Database) -> Attacker:
+    """Return somebody with a token of the city's own system, who sends anything."""
+    return Attacker(app, await issue_token(database, Role.EXCHANGE))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import tracemalloc
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +16,9 @@ from citycare.kernel import fhir
 Json = dict[str, Any]
 FHIR = "application/fhir+json"
 PATCH = "application/json-patch+json"
-CHUNK = 1_000_000
+MEGABYTE = 1_000_000
+FORM = "application/x-www-form-urlencoded"
+BASIC: Json = {"resourceType": "Basic", "code": {"text": "x"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +99,14 @@ def is_bounded(answer: Got, name: object = "") -> None:
     if answer.status >= 400:
         issue(answer, name)
     assert answer.status < 500, (name, answer.status, answer.body[:500])
+
+
+@contextmanager
+def held_below(most: int) -> Iterator[None]:
+    """Check the peak of memory that Python holds, in bytes more than before."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()

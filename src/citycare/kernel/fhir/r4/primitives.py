@@ -16,6 +16,7 @@ from typing import Any
 TEXT_MAX = 1_048_576  # characters
 INT_MAX = 2**31 - 1
 DIGITS_MAX = 64  # of a decimal; the specification sets no limit, storage does
+EXPONENT_MAX = 300  # of ten: beyond what a double holds, most readers of JSON refuse the whole text
 
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 CODE = re.compile(r"[^\s]+(?: [^\s]+)*")
@@ -68,7 +69,11 @@ def _whole(least: int) -> Check:
 def _decimal(value: Any) -> bool:
     """Numbers read from JSON are Decimals; a float is what our own code measured (degrees)."""
     if isinstance(value, Decimal):
-        return value.is_finite() and len(value.as_tuple().digits) <= DIGITS_MAX
+        return (
+            value.is_finite()
+            and len(value.as_tuple().digits) <= DIGITS_MAX
+            and abs(value.adjusted()) <= EXPONENT_MAX
+        )
     if isinstance(value, float):
         return isfinite(value)
     return type(value) is int and abs(value) < 10**DIGITS_MAX

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import reduce
 from urllib.parse import quote, unquote
 
 from citycare.kernel.fhir import RESOURCES, ParameterUnknown, TypeUnknown, ValueBroken
@@ -29,8 +30,10 @@ from citycare.kernel.fhir.searching.values import split
 from citycare.kit.errors import AppError
 from citycare.scenarios.exchange.pages.common import search_url, type_words
 from citycare.web.i18n import mark
+from citycare.web.i18n import words_of as said
 from citycare.web.manner import Words
 from citycare.web.parts import Link
+from citycare.web.shell import Lang
 
 ROOT = re.compile(r"(?:https?://[^?]*?)?/?(?:fhir/R4/)?(?=[A-Za-z?])")
 NAMED = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
@@ -191,14 +194,17 @@ def _said(one: Criterion | Having, text: str, words: Words) -> str:
     if isinstance(one, Having):
         rest = _said(one.criterion, text, words)
         return words(
-            "有%(type)s用 %(param)s 指着它，而且%(rest)s", type=one.type, param=one.param, rest=rest
+            "有 %(type)s 用 %(param)s 指着它，而且 %(rest)s",
+            type=one.type,
+            param=one.param,
+            rest=rest,
         )
     if one.chain is not None:
         kind, inner = one.chain.criteria[0]
         rest = _said(inner, text, words)
         more = "" if len(one.chain.criteria) == 1 else "…"
         return words(
-            "%(param)s 指向的%(type)s里，%(rest)s", param=one.param, type=kind + more, rest=rest
+            "%(param)s 指向的 %(type)s 里，%(rest)s", param=one.param, type=kind + more, rest=rest
         )
     if one.modifier == "missing":
         absent = mark("%(param)s 没有填") if text == "true" else mark("%(param)s 填了")
@@ -221,7 +227,7 @@ def _prefix(value: object) -> Prefix:
 
 def _either(values: Sequence[str], words: Words) -> str:
     shown = [f"“{one}”" for one in values[:VALUES_SHOWN]]
-    text = words("、或 ").join(shown)
+    text = reduce(lambda one, other: words("%(one)s 或 %(other)s", one=one, other=other), shown)
     return text if len(values) <= VALUES_SHOWN else text + "…"
 
 
@@ -229,7 +235,7 @@ def _shown(text: str) -> str:
     return text.replace("\\", "")
 
 
-def problem_of(error: AppError, asked: Asked, words: Words) -> Problem:
+def problem_of(error: AppError, asked: Asked, words: Words, lang: Lang) -> Problem:
     """Say why a search was not done, and what to write instead."""
     facts = error.facts
     if isinstance(error, TypeUnknown):
@@ -253,8 +259,7 @@ def problem_of(error: AppError, asked: Asked, words: Words) -> Problem:
             if example
             else str(facts.get("problem", "")),
         )
-    title, _, rest = error.words.partition("。")
-    return Problem(title=words(error.words) if not rest else words(error.words))
+    return Problem(title=said(error, lang))
 
 
 def _parameter(error: ParameterUnknown, asked: Asked, words: Words) -> Problem:
@@ -262,17 +267,18 @@ def _parameter(error: ParameterUnknown, asked: Asked, words: Words) -> Problem:
     if modifier is not None:
         bare = name.partition(":")[0]
         return Problem(
-            title=words("“%(name)s”不能加“:%(modifier)s”", name=bare, modifier=modifier),
+            title=words("“%(name)s”后面不能加 %(modifier)s", name=bare, modifier=modifier),
             hint=words("去掉冒号后面的部分再查。"),
             links=_offered(asked, [bare], name, words),
         )
     all_known = sorted(str(error.facts.get("known", "")).split())
     close = get_close_matches(name, all_known, SUGGESTED, 0.5)
-    own = [one for one in all_known if not one.startswith("_")]
+    plain = sorted(all_known, key=lambda one: (one.count("-"), one))
+    own = [one for one in plain if not one.startswith("_")]
     listed = "、".join(own[:LISTED]) + ("…" if len(own) > LISTED else "")
     return Problem(
         title=words(
-            "“%(name)s”不是%(type)s的查询条件", name=name, type=asked.kind or words("全部类型")
+            "“%(name)s”不是 %(type)s 的查询条件", name=name, type=asked.kind or words("全部类型")
         ),
         hint=words("可以用：%(names)s", names=listed),
         links=_offered(asked, close, name, words),

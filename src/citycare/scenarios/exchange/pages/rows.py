@@ -39,9 +39,9 @@ TITLED = ("title", "name", "url")
 SEX = {"male": mark("男"), "female": mark("女"), "other": mark("其他"), "unknown": mark("未知")}
 HEADS = (
     (mark("类型"), False),
-    (mark("编号"), False),
+    (mark("资源编号"), False),
     (mark("日期"), True),
-    (mark("内容"), False),
+    (mark("代码或名称"), False),
     (mark("关于谁"), False),
     (mark("写入时间"), True),
 )
@@ -49,23 +49,24 @@ PERSONS_SHOWN = 2
 DAY_CHARS = 10
 
 
-def columns(words: Words) -> tuple[Column, ...]:
-    """Return the heads."""
-    return tuple(Column(label=words(head), is_number=number) for head, number in HEADS)
+def columns(words: Words, *, typed: bool = True) -> tuple[Column, ...]:
+    """Return the heads; where all are of one type, without the type."""
+    heads = HEADS if typed else HEADS[1:]
+    return tuple(Column(label=words(head), is_number=number) for head, number in heads)
 
 
-def row(hit: Hit, names: Mapping[str, str], words: Words, *, included: bool = False) -> Row:
+def row(
+    hit: Hit, names: Mapping[str, str], words: Words, *, typed: bool = True, included: bool = False
+) -> Row:
     """Return a resource as a row; `names` are of those for whom a reason was given."""
     resource = hit.resource()
     persons = sorted(persons_of(resource))
     known = persons and set(persons) <= names.keys()
+    tag = Tag(text=words("一并带出"), tone=Tone.GRAY) if included else None
+    first = (Cell(text=hit.type, note=type_words(hit.type, words), tag=tag),) if typed else ()
     return Row(
         cells=(
-            Cell(
-                text=hit.type,
-                note=type_words(hit.type, words),
-                tag=Tag(text=words("一并带出"), tone=Tone.GRAY) if included else None,
-            ),
+            *first,
             Cell(text=brief(hit.id)),
             Cell(text=date_of(resource, whole=bool(known) or hit.type != "Patient")),
             Cell(text=content_of(resource, words)),
@@ -73,7 +74,7 @@ def row(hit: Hit, names: Mapping[str, str], words: Words, *, included: bool = Fa
             Cell(text=stamp(hit.updated_at)),
         ),
         href=resource_url(hit.type, hit.id),
-        lead=1,
+        lead=len(first),
     )
 
 

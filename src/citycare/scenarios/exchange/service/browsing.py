@@ -158,6 +158,18 @@ async def stored(
     return found, names_of(resource)
 
 
+async def outline(cx: Context, kind: str, id_: str) -> tuple[Json, frozenset[str]]:
+    """Return the newest version to be shown no further than lists do; that is on record too.
+
+    Raises:
+        ResourceNotFound: there is no such resource.
+    """
+    found, names = await stored(cx, kind, id_)
+    persons = sorted(name for name in names if "/" not in name)
+    await audit.append(cx, entries(ACTION, f"{kind}/{id_}", persons, {"shown": "outline"}))
+    return fhir.loads(found.body) if found.body else {"resourceType": kind, "id": id_}, names
+
+
 async def open_one(
     cx: Context, kind: str, id_: str, reasons: Mapping[str, str], version: int | None = None
 ) -> Opened:

@@ -62,7 +62,7 @@ class Report:
 
 
 def check(data: bytes, base: str = "") -> Report:
-    """Check some data; takes about a second for each MB, so not on the event loop.
+    """Check some data; takes about half a second for each MB, so not on the event loop.
 
     Args:
         data: a Bundle or a resource as JSON, or NDJSON, up to BYTES_MAX.

@@ -4,7 +4,7 @@ A write is audited in its own transaction (`note`); a read only has to be on rec
 2,000 reads a second do not each wait for the trail. What is gathered when the process is stopped is
 flushed; what a kill -9 loses is less than a second of reads.
 
-Source: HL7 FHIR R4 4.0.1 AuditEvent (who, what, when, why); ADR 19.
+Source: HL7 FHIR R4 4.0.1 AuditEvent (who, what, when, why); ADR 20.
 """
 
 from __future__ import annotations
