@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from citycare.kernel.fhir.definitions import codes, invariants, structures
-from citycare.kernel.fhir.definitions import generate
+from citycare.kernel.fhir.definitions import codes, generate, invariants, structures
 from citycare.kernel.fhir.r4 import compartments, parameters
 
 Json = dict[str, Any]
