@@ -31,7 +31,7 @@ class Wanted(BaseModel):
 @pytest.fixture
 def app(app: FastAPI) -> FastAPI:
     @app.get("/api/v1/test/fail/{kind}")
-    @app.get("/fhir/R4/Test/{kind}")
+    @app.get("/fhir/other/{kind}")
     @app.get("/test/fail/{kind}")
     async def fail(kind: str) -> None:
         if kind == "fault":
@@ -137,7 +137,7 @@ async def test_a_body_of_unstated_length_is_stopped_at_the_limit(
 
 
 async def test_fhir_errors_are_operation_outcomes(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/fhir/R4/Test/missing")
+    answer = await client.get("/fhir/other/missing")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/fhir+json"
     body = answer.json()

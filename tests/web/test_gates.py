@@ -18,6 +18,7 @@ from citycare.kernel import consent
 from citycare.kernel.context import Context, Role
 from citycare.kit.db import Database
 from citycare.kit.errors import Conflict, Unavailable
+from citycare.scenarios.exchange.api import bulk, rest
 from citycare.settings import Settings
 from citycare.web.edge.contexts import _write
 from citycare.web.gates import ReadContext, WriteContext, gate, list_routes, wrong_routes
@@ -28,7 +29,13 @@ from tests.trail import about
 HTML = {"accept": "text/html"}
 ADD = "INSERT INTO web.kept_form VALUES (gen_random_uuid(), '\\x01', %(word)s, now())"
 COUNT = "SELECT count(*) AS n FROM web.kept_form WHERE sealed = %(word)s"
-SELF_ENFORCED = {"/api/v1/bookings"}  # the rush looks a whole batch up in one statement
+SELF_ENFORCED = {  # the rush looks a whole batch up in one statement, FHIR its bearer tokens itself
+    "/api/v1/bookings",
+    rest.ROOT,
+    rest.ROOT + "/{path:path}",
+    bulk.PATH,
+    bulk.FILE,
+}
 SOMEBODY = UUID(int=4711)
 
 
