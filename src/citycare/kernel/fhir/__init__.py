@@ -1,14 +1,19 @@
-"""The city's record: FHIR R4 (4.0.1) resources with every version, found by search terms.
+"""The city's record: FHIR R4 (4.0.1) resources with every version, found by what they hold.
 
 Card
     owns        schema `fhir`: what scenarios tell each other, put here in the transaction of the
-                change
-    tables      resource (the newest version of each), version (the older ones, never overwritten)
-    types       any of R4 is kept; those in `definitions.py` are checked and searched
+                change, and what hospitals and apps send
+    parts       definitions (R4 as tables), r4 (every rule checked), searching (queries, what goes
+                into the index), finding (search in the database), bundles, terminology, importing,
+                exporting, forms (SDC), path (FHIRPath); changes (what happened between snapshots)
+    tables      resource (the newest version of each, with its keys), version (the older ones, never
+                overwritten), measure (what has an order), wording; those of the parts
+    types       all of R4, checked and searched alike
     events out  none
     events in   people, relations and merges of identity (`handlers.py`), published anew each time
-    limits      10,000 resources a call, pages of 200; a search of 20 parameters, 100 values each
-    rules       access is decided above (kernel.consent); nothing here is reachable by HTTP
+    limits      10,000 resources a call; 64 parameters, 500 values each; pages of 1,000
+    rules       access is decided above (kernel.consent) and handed in as `finding.Visible`; nothing
+                here is reachable by HTTP
 """
 
 from citycare.kernel.fhir.model import (
