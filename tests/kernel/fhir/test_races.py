@@ -29,7 +29,7 @@ async def test_writers_at_once_give_one_version_each(database: Database) -> None
     assert sorted(versions) == list(range(2, CROWD + 1))
     async with database.transaction() as db:
         page = await fhir.history(Context(db, SYSTEM, clock.now(), "race"), "Location", "room-17")
-    assert len({each.resource["name"] for each in page.items if each.resource}) == CROWD
+    assert len({fhir.loads(each.body)["name"] for each in page.items if each.body}) == CROWD
 
 
 @pytest.mark.race

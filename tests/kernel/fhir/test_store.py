@@ -49,7 +49,7 @@ async def test_every_version_is_kept_and_the_newest_is_read(cx: Context) -> None
         await fhir.put(later, [place(name)])
     assert (await fhir.get(cx, "Location", "room-17"))["name"] == "五楼"
     page = await fhir.history(cx, "Location", "room-17")
-    names = [(each.number, each.resource and each.resource["name"]) for each in page.items]
+    names = [(each.version, fhir.loads(each.body or "{}").get("name")) for each in page.items]
     assert names == [(3, "五楼"), (2, "四楼"), (1, "三楼")]
     assert page.items[0].updated_at - page.items[2].updated_at == timedelta(minutes=2)
 
@@ -59,7 +59,7 @@ async def test_history_comes_in_pages(cx: Context) -> None:
         await fhir.put(cx, [place(f"{number}楼")])
     first = await fhir.history(cx, "Location", "room-17", count=2)
     second = await fhir.history(cx, "Location", "room-17", after=first.next, count=4)
-    assert [each.number for each in (*first.items, *second.items)] == [5, 4, 3, 2, 1]
+    assert [each.version for each in (*first.items, *second.items)] == [5, 4, 3, 2, 1]
     assert second.next is None
 
 
@@ -75,7 +75,7 @@ async def test_deleted_is_not_found_but_its_history_is_and_it_can_come_back(cx: 
     (back,) = await fhir.put(cx, [place("四楼")])
     assert back.key == fhir.Key("Location", "room-17", 3)
     page = await fhir.history(cx, "Location", "room-17")
-    assert [(each.number, each.deleted) for each in page.items] == [
+    assert [(each.version, each.body is None) for each in page.items] == [
         (3, False),
         (2, True),
         (1, False),

@@ -28,7 +28,6 @@ from citycare.kernel.fhir.model import (
     TooMany,
     TypeUnknown,
     ValueBroken,
-    Version,
     VersionConflict,
     Violation,
 )
@@ -54,7 +53,6 @@ __all__ = [
     "TooMany",
     "TypeUnknown",
     "ValueBroken",
-    "Version",
     "VersionConflict",
     "Violation",
     "create",

@@ -11,15 +11,12 @@ delete ("Servers … may refuse … where referential integrity").
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Any
 
 from citycare.kernel.context import Context
 from citycare.kernel.fhir.model import Invalid, Resource, ResourceReferenced, Violation
-from citycare.kernel.fhir.r4 import RESOURCES
 from citycare.kernel.fhir.searching import keys as of
-from citycare.kernel.fhir.searching.model import ParamType
-from citycare.kernel.fhir.searching.ways import belonging_of, ways_of
+from citycare.kernel.fhir.searching.ways import belonging_of, reference_lanes
 
 Name = tuple[str, str]
 
@@ -102,22 +99,12 @@ async def require_unreferenced(cx: Context, resource_type: str, resource_id: str
     """
     await cx.db.execute(DELETERS_LOCK, {"lock": LOCK})
     own = of.resource_hash(resource_type, resource_id)
-    text = "{" + ",".join(str(own ^ lane) for lane in _reference_lanes()) + "}"
+    text = "{" + ",".join(str(own ^ lane) for lane in reference_lanes()) + "}"
     values = {"keys": text, "type": resource_type, "id": resource_id}
     rows = await (await cx.db.execute(REFERRING, values)).fetchall()
     if rows:
         by = " ".join(f"{row['type']}/{row['id']}" for row in rows)
         raise ResourceReferenced(type=resource_type, id=resource_id, by=by)
-
-
-@cache
-def _reference_lanes() -> tuple[int, ...]:
-    return tuple(
-        lane.hash
-        for kind in sorted(RESOURCES)
-        for lane in ways_of(kind)
-        if ParamType.REFERENCE in lane.searched
-    )
 
 
 def persons_of(resource: Any) -> set[str]:

@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 
 from psycopg.rows import class_row
 
 from citycare.kernel.context import Context
 from citycare.kernel.fhir.r4 import RESOURCES
 from citycare.kernel.fhir.searching import keys as of
-from citycare.kernel.fhir.searching.model import ParamType
-from citycare.kernel.fhir.searching.ways import ways_of
+from citycare.kernel.fhir.searching.ways import reference_lanes
 
 COUNTED_MAX = 10_000
 REFERRING_MAX = 50
@@ -103,14 +101,3 @@ async def referring(cx: Context, resource_type: str, resource_id: str) -> Sequen
     }  # fmt: skip
     async with cx.db.cursor(row_factory=class_row(Referring)) as cursor:
         return await (await cursor.execute(REFERRING, values)).fetchall()
-
-
-@cache
-def reference_lanes() -> tuple[int, ...]:
-    """Return the hashes of all lanes of references: with that of a resource, its keys."""
-    return tuple(
-        lane.hash
-        for kind in sorted(RESOURCES)
-        for lane in ways_of(kind)
-        if ParamType.REFERENCE in lane.searched
-    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from citycare.kit.errors import Conflict, Incorrect, NotFound
@@ -19,16 +18,6 @@ class Key:
     type: str
     id: str
     version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version; `resource` is None where this version is the deletion."""
-
-    number: int
-    updated_at: datetime
-    deleted: bool
-    resource: Resource | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from citycare.kernel.fhir.model import (
     ResourceDeleted,
     ResourceNotFound,
     TooMany,
-    Version,
 )
 from citycare.kernel.fhir.rows import RESOURCES_MAX, loads
 from citycare.kit import pages
@@ -67,47 +66,6 @@ async def find_many(cx: Context, resource_type: str, ids: Sequence[str]) -> dict
 def _resource(body: str) -> Resource:
     resource: Resource = loads(body)
     return resource
-
-
-HISTORY = """
-    SELECT version, updated_at, deleted, body
-      FROM (SELECT version, updated_at, deleted, body FROM fhir.resource
-             WHERE type = %(type)s AND id = %(id)s
-             UNION ALL
-            SELECT version, updated_at, deleted, body FROM fhir.version
-             WHERE type = %(type)s AND id = %(id)s) AS every
-     WHERE version < %(before)s
-     ORDER BY version DESC LIMIT %(count)s
-"""
-VERSION_MAX = 2**31 - 1
-
-
-async def history(
-    cx: Context, resource_type: str, resource_id: str, after: str | None = None, count: int = 50
-) -> Page[Version]:
-    """Return the versions of a resource, the newest first, deletions included.
-
-    Raises:
-        ResourceNotFound: it has never been there.
-    """
-    before = pages.decode(after, 1)[0] if after is not None else VERSION_MAX
-    if not isinstance(before, int) or not 0 < before <= VERSION_MAX:
-        raise pages.TokenBroken
-    count = max(1, min(count, pages.PAGE_MAX))
-    keys = {"type": resource_type, "id": resource_id, "before": before, "count": count + 1}
-    rows = await (await cx.db.execute(HISTORY, keys)).fetchall()
-    if not rows and after is None:
-        raise ResourceNotFound(type=resource_type, id=resource_id)
-    items = [
-        Version(
-            row["version"],
-            row["updated_at"],
-            row["deleted"],
-            None if row["deleted"] else _resource(row["body"]),
-        )
-        for row in rows[:count]
-    ]
-    return Page(items, pages.encode(items[-1].number) if len(rows) > count else None)
 
 
 STORED = """
@@ -179,7 +137,8 @@ async def changes(
     return [Stored(**row) for row in page], following
 
 
-OF_ONE = """
+VERSION_MAX = 2**31 - 1
+HISTORY = """
     SELECT type, id, version, updated_at, body FROM (
         SELECT type, id, version, updated_at, body FROM fhir.resource
          WHERE type = %(type)s AND id = %(id)s
@@ -193,7 +152,7 @@ OF_ONE = """
 """
 
 
-async def of_one(
+async def history(
     cx: Context,
     resource_type: str,
     resource_id: str,
@@ -201,15 +160,27 @@ async def of_one(
     since: datetime | None = None,
     at: datetime | None = None,
     after: str | None = None,
-    count: int,
+    count: int = 50,
 ) -> Page[Stored]:
-    """Return versions of one resource as they are kept, the newest first.
+    """Return versions of one resource as they are kept, the newest first, deletions included.
+
+    Args:
+        cx: the action.
+        resource_type: of the resource.
+        resource_id: of it.
+        since: no version from before.
+        at: no version from after.
+        after: from the page before.
+        count: of a page.
 
     Raises:
+        ResourceNotFound: it has never been there.
         TokenBroken: `after` is not a token of ours.
     """
     before = pages.read(after, int)[0] if after else VERSION_MAX
     values = {"type": resource_type, "id": resource_id, "before": before, "since": since, "at": at}
-    rows = await (await cx.db.execute(OF_ONE, values | {"count": count + 1})).fetchall()
+    rows = await (await cx.db.execute(HISTORY, values | {"count": count + 1})).fetchall()
+    if not rows and (after, since, at) == (None, None, None):
+        raise ResourceNotFound(type=resource_type, id=resource_id)
     found = [Stored(**row) for row in rows[:count]]
     return Page(found, pages.encode(found[-1].version) if len(rows) > count and found else None)

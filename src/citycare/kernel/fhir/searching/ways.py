@@ -168,6 +168,17 @@ def main_param(resource_type: str) -> str | None:
 
 
 @cache
+def reference_lanes() -> tuple[int, ...]:
+    """Return the hashes of all lanes of references: XOR a resource's own, keys of links to it."""
+    return tuple(
+        lane.hash
+        for kind in sorted(RESOURCES)
+        for lane in ways_of(kind)
+        if ParamType.REFERENCE in lane.searched
+    )
+
+
+@cache
 def _table(resource_type: str) -> tuple[tuple[Lane, ...], Mapping[str, tuple[Taken, ...]]]:
     if resource_type not in RESOURCES:
         raise TypeUnknown(type=resource_type[:100])

@@ -202,7 +202,7 @@ def without_secrets(resource: Json) -> Json:
 
 async def past(cx: Context, kind: str, id_: str, page: str = "") -> Page[Stored]:
     """Return the versions of a resource, the newest first; for who has opened it."""
-    return await versions.of_one(cx, kind, id_, after=page or None, count=VERSIONS)
+    return await versions.history(cx, kind, id_, after=page or None, count=VERSIONS)
 
 
 async def referring(cx: Context, kind: str, id_: str) -> Sequence[Referring]:

@@ -130,7 +130,7 @@ async def _of_one(
             raise
     since = _instant(told, "_since")
     at = _instant(told, "_at")
-    page = await versions.of_one(
+    page = await versions.history(
         cx, asked.type, asked.id, since=since, at=at, after=told.get("_page"), count=count
     )
     return list(page.items), page.next
