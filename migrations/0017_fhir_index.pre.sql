@@ -25,7 +25,7 @@ CREATE UNIQUE INDEX resource_rid ON fhir.resource (rid);
 -- squawk-ignore require-concurrent-index-creation
 CREATE INDEX resource_hash ON fhir.resource (hash);
 -- squawk-ignore require-concurrent-index-creation
-CREATE INDEX resource_keys ON fhir.resource USING gin (keys);
+CREATE INDEX resource_keys ON fhir.resource USING gin (keys) WITH (gin_pending_list_limit = 64);
 -- squawk-ignore require-concurrent-index-creation
 CREATE INDEX resource_main ON fhir.resource (type, since, rid);
 -- squawk-ignore require-concurrent-index-creation
