@@ -33,6 +33,8 @@ def fill(url: str, patients: int) -> None:
         pool.starmap(_fill, parts)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE fhir.resource, fhir.measure, fhir.version")
+        # what is told to subscribers begins here: the stage is not news, and would be gone through
+        connection.execute("UPDATE exchange.feed SET since = pg_current_snapshot()")
         connection.execute("CHECKPOINT")
 
 
