@@ -66,7 +66,7 @@ def token_keys(lane: Lane, asked: Token) -> Keys:
     """Return the keys of `code`, `system|code`, `|code` or `system|`; exact.
 
     For `:not` none of them may be there; for `:in`, `:above` and `:below` the caller asks for each
-    concept of the set. Empty: no value of this lane can meet it (`token_impossible`). Of a
+    concept of the set. Empty: no value of this lane can meet it. Of a
     reference they are those of its `:identifier`, to be rechecked where the parameter's targets are
     fewer than the lane's (see `lanes_for`).
 
@@ -81,15 +81,10 @@ def token_keys(lane: Lane, asked: Token) -> Keys:
     if lane.codes and system is not None:
         return _bound_keys(lane, system, code)
     if system or code is None:
-        return ()  # no value of this type has a system: see `token_impossible`
+        return ()  # no value of this type has a system
     if lane.kind == "ContactPoint":
         return key(lane, CODE, code), key(lane, PHONE, wording.phone(code))
     return (key(lane, CODE, code),)
-
-
-def token_impossible(lane: Lane, asked: Token) -> bool:
-    """Tell whether no value of this lane can meet a token, so that there is nothing to look for."""
-    return not token_keys(lane, asked)
 
 
 def _token_hash(system: str | None, code: str | None) -> int:
