@@ -24,8 +24,9 @@ from fastapi.routing import iter_route_contexts
 import citycare
 from citycare import app as application
 from citycare import cli, settings, worker
-from citycare.kernel import fhir
+from citycare.kernel import fhir, identity
 from citycare.kernel.consent import POLICY
+from citycare.kernel.fhir import publish
 from citycare.kernel.fhir.finding import including, running
 from citycare.kernel.fhir.r4 import checking, primitives
 from citycare.kernel.fhir.searching import criteria, reading
@@ -370,6 +371,9 @@ def fhir_page() -> str:
             if some
         ),
         "common": common,
+        "documents": "`, `".join(
+            publish.SYSTEMS[kind] for kind in identity.Kind if kind is not identity.Kind.USCC
+        ),
         "parameters": table(
             ("type", "parameters"),
             [(f"`{one['type']}`", _by_kind(one)) for one in told["resource"]],

@@ -12,13 +12,15 @@ FAMILIES = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕�
 GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰春梅建国文辉"
 CODES = ("8867-4", "8480-6", "8462-4", "29463-7", "8302-2", "2339-0", "2093-3", "718-7", "8310-5")
 PER_PATIENT = 24
-FAMILY_STEP, GIVEN_STEP = 7, 11  # coprime with the number of names: all pairs come
+BEARERS = 4
+"""Patients with one whole name: the same search finds as much whatever their number."""
 
 
 def patient(number: int) -> Json:
     """Return a Patient."""
-    family = FAMILIES[number * FAMILY_STEP % len(FAMILIES)]
-    given = GIVEN[number % len(GIVEN)] + GIVEN[number * GIVEN_STEP // 3 % len(GIVEN)]
+    rest, at = divmod(number // BEARERS, len(FAMILIES))
+    family = FAMILIES[at]
+    given = GIVEN[rest % len(GIVEN)] + GIVEN[rest // len(GIVEN) % len(GIVEN)]
     return {
         "resourceType": "Patient",
         "identifier": [{"system": CARD, "value": f"BENCH{number:09d}"}],

@@ -35,6 +35,7 @@ def fill(url: str, patients: int) -> None:
         connection.execute("VACUUM ANALYZE fhir.resource, fhir.measure, fhir.version")
         # what is told to subscribers begins here: the stage is not news, and would be gone through
         connection.execute("UPDATE exchange.feed SET since = pg_current_snapshot()")
+        connection.execute("UPDATE exchange.linking SET since = pg_current_snapshot()")
         connection.execute("CHECKPOINT")
 
 

@@ -42,6 +42,7 @@ from citycare.scenarios.booking.pages import (
 from citycare.scenarios.booking.service.draw import keys_in
 from citycare.scenarios.exchange.api import bulk, rest
 from citycare.scenarios.exchange.pages import portal
+from citycare.scenarios.exchange.service.capabilities import Security
 from citycare.scenarios.preconsult.pages import authoring, prepare, prepared
 from citycare.scenarios.preconsult.service import papers
 from citycare.scenarios.smart import api as smart_api
@@ -58,6 +59,7 @@ from citycare.settings import Settings
 from citycare.web import access, assembly, design_pages, family, operator
 from citycare.web.assembly import Parts
 from citycare.web.edge import apidocs
+from citycare.web.edge.cors import OpenToPages
 from citycare.web.edge.exchange import Site
 from citycare.web.edge.lane import Call, Lane
 from citycare.web.edge.middleware import Limits
@@ -206,10 +208,22 @@ def create(settings: Settings, database: Database, parts: Parts = PARTS) -> Fast
     app.state.triage_places = places.places_for
     app.state.triage_emergencies = places.emergencies_for
     app.state.booking_origins = origins.Origins()
-    app.state.exchange = rest.door(app.state.edge, tokens.find)
+    app.state.exchange = rest.door(app.state.edge, tokens.find, _security(app.state.edge.site))
     app.add_middleware(rest.FrontDoor, edge=app.state.edge)
+    app.add_middleware(OpenToPages, paths=(rest.ROOT, bulk.ROOT, *smart_api.OPEN_PATHS))
     app.state.rush = rush.build(database, parts.now, lambda: keys_in(settings.home))
     return app
+
+
+def _security(site: Site) -> Security:
+    """Say where apps sign in to the record."""
+    return Security(
+        authorize=site.base_url + smart_api.AUTHORIZE,
+        token=site.base_url + smart_api.TOKEN,
+        manage=site.base_url + smart_api.MANAGE,
+        introspect=site.base_url + smart_api.INTROSPECT,
+        revoke=site.base_url + smart_api.REVOKE,
+    )
 
 
 def _proposer(settings: Settings) -> ModelProposer | None:

@@ -19,7 +19,7 @@ from citycare import settings as knobs
 from citycare.kernel import audit, identity
 from citycare.kernel.context import SYSTEM, Context
 from citycare.kernel.events import Handler, Job, Limits, Periodic, Worker
-from citycare.kernel.fhir import exporting, upkeep
+from citycare.kernel.fhir import exporting, importing, upkeep
 from citycare.kernel.fhir import handlers as fhir
 from citycare.kernel.fhir.finding import Visible
 from citycare.kit import clock
@@ -31,6 +31,7 @@ from citycare.scenarios.exchange.model.subscriptions import Owner
 from citycare.scenarios.exchange.rules.subscriptions import Networks
 from citycare.scenarios.exchange.service.access import seen_by
 from citycare.scenarios.exchange.service.subscriptions.sending import Sender
+from citycare.scenarios.exchange.tasks import linking
 from citycare.scenarios.exchange.tasks import subscriptions as exchange
 from citycare.scenarios.smart import tasks as smart
 from citycare.scenarios.triage import tasks as triage
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 FAILED_S = 15.0
 LIVE_S = 60.0
 OUTCOMES_S = 3600.0
-LANES = 8  # connections beside those of jobs: three of a draw, queues, windows, three of exchange
+LANES = 9  # connections beside those of jobs: three of a draw, queues, windows, four of exchange
 HANDLERS: tuple[Handler, ...] = (*fhir.HANDLERS, *smart.HANDLERS)
 
 
@@ -59,6 +60,7 @@ PERIODICS: tuple[Periodic, ...] = (
     *identity.PERIODICS,
     *upkeep.PERIODICS,
     *exporting.PERIODICS,
+    *importing.PERIODICS,
     *booking.PERIODICS,
     *exchange.PERIODICS,
     *smart.PERIODICS,
@@ -118,6 +120,7 @@ def rounds_of(database: Database, home: Path, knowledge: Path) -> dict[str, Roun
         "booking.queues": partial(booking.advance_queues, database),
         "booking.windows": publish_windows,
         "triage.outcomes": take_outcomes,
+        **linking.rounds(database),
     }
 
 

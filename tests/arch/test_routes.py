@@ -122,7 +122,7 @@ def test_every_change_goes_through_the_form_token() -> None:
         name for name in uncovered if f" {rest.ROOT}" not in name and bulk.PATH not in name
     ]
     assert uncovered == ["POST /api/v1/bookings"]
-    assert "cookies" not in inspect.getsource(callers) + inspect.getsource(rest._entered)
+    assert "cookies" not in inspect.getsource(callers) + inspect.getsource(rest._answer)
     assert "forgery.require(" in inspect.getsource(bookings)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from html import unescape
+from uuid import UUID
 
 import httpx
 import pytest
@@ -13,7 +15,7 @@ from fastapi import FastAPI
 
 from citycare import app as application
 from citycare.kernel import audit, consent, identity
-from citycare.kernel.context import Context, Role
+from citycare.kernel.context import Actor, App, Context, Grant, Role
 from citycare.kernel.identity import NewPerson, Person, RequestState
 from citycare.kit.db import Database
 from citycare.kit.pages import encode
@@ -65,6 +67,50 @@ async def test_who_why_through_what_and_from_where(
     for words in ("陈立", "医生", "查看健康档案", "没有看成", "患者昏迷", "手机或网页"):
         assert words in page, words
     assert "urn:test" not in page  # name, role and workplace of staff, nothing else
+
+
+async def test_an_operator_says_why(
+    client: httpx.AsyncClient, database: Database, me: Person
+) -> None:
+    async def look(cx: Context) -> None:
+        who = acting(cx, await doctor(cx, "周平"), "operator.record")
+        why = {"reason": "家属来电，核对一份重复的检验"}
+        about = f"Patient/{me.id}"
+        await audit.append(who, [audit.Entry("operator.record", me.id, about, detail=why)])
+
+    await committed(database, look)
+    page = await said(client, "/me/access")
+    for words in ("周平", "运维查看健康档案", "为了：家属来电，核对一份重复的检验"):
+        assert words in page, words
+
+
+async def test_an_app_is_named_whoever_let_it_in(
+    client: httpx.AsyncClient, database: Database, me: Person
+) -> None:
+    app = App(UUID(int=7), "血压日记")
+    await said(client, "/bookings")  # by now the account has done something
+
+    async def look(cx: Context) -> None:
+        mine = await account_of(cx, me.id)
+        seen = audit.Entry("record.read", me.id, f"Patient/{me.id}")
+        own = Actor(mine, me.id, (Grant(Role.RESIDENT),), None, me.name, app)
+        theirs = replace(await doctor(cx), app=App(UUID(int=8), "查房助手"))
+        for who in (own, theirs):
+            await audit.append(acting(cx, who, "record.exchange"), [seen])
+
+    await committed(database, look)
+    page = await said(client, "/me/access")
+    for words in ("应用“血压日记”", "您允许的应用", "陈立", "通过应用“查房助手”"):
+        assert words in page, words
+    assert "您自己" not in page, "an app is not the person"
+    assert "app “血压日记”" in await said(client, "/me/access?lang=en")
+
+
+async def account_of(cx: Context, person: UUID) -> UUID:
+    rows = await cx.db.execute("SELECT id FROM identity.account WHERE person_id = %s", [person])
+    row = await rows.fetchone()
+    assert row is not None
+    return UUID(str(row["id"]))
 
 
 async def test_my_own_doings_are_left_out_until_asked_for(client: httpx.AsyncClient) -> None:

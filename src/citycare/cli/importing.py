@@ -88,7 +88,7 @@ def import_fhir(
     ],
     workers: Annotated[int, typer.Option(help="processes; 0: one a core", min=0, max=256)] = 0,
     report: Annotated[
-        Path, typer.Option(help="where refused resources are told, .ndjson or .csv", dir_okay=False)
+        Path, typer.Option(help="where faults are told, .ndjson or .csv", dir_okay=False)
     ] = Path("import-faults.ndjson"),
     organisation: Annotated[UUID | None, typer.Option(help="whose data it is")] = None,
     *,
@@ -106,7 +106,7 @@ def import_fhir(
     """Take in FHIR R4 resources of any type, each checked; what is refused does not stop the rest.
 
     A resource that is there in the same words is left alone. After a crash the same command goes
-    on where it was.
+    on where it was. References that lead nowhere in the end are told, and kept.
     """
     settings = knobs.read()
     pool = knobs.database_of(settings)
@@ -127,8 +127,13 @@ def import_fhir(
         raise typer.Exit(1) from error
     seconds = time.monotonic() - begun
     told = _summary(results, seconds)
-    if told["refused"]:
-        write = partial(importing.write_report, results=results, path=report)
+    lost = importing.Dangling()
+    if told["created"] + told["updated"] and not check:
+        ask = partial(importing.dangling, results=results, base=options.base)
+        lost = run(in_transaction(settings, ask))
+    told["dangling"] = lost.count
+    if told["refused"] or lost.told:
+        write = partial(importing.write_report, results=results, path=report, warnings=lost.told)
         run(in_transaction(settings, write))
         told["report"] = str(report)
     say(told, as_json=as_json, text=_text(told))
@@ -185,5 +190,7 @@ def _text(told: dict[str, Any]) -> str:
     lines += [f"not through: {one['part']}: {one['why']}" for one in failed[:SHOWN]]
     lines += [f"… and {len(failed) - SHOWN} more"] if len(failed) > SHOWN else []
     lines += ["the same command goes on where they stopped"] if failed else []
-    lines += [f"refused, with each reason: {told['report']}"] if "report" in told else []
+    if told["dangling"]:
+        lines.append(f"{told['dangling']} that others refer to are not here; the others are stored")
+    lines += [f"each fault, with its place: {told['report']}"] if "report" in told else []
     return "\n".join(lines)

@@ -7,18 +7,19 @@ time to come back instead of a stack trace.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import orjson
 import psycopg
-from psycopg import AsyncConnection, errors
+from psycopg import AsyncConnection, AsyncTransaction, errors
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
-from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+from psycopg_pool import AsyncConnectionPool
 
 from citycare.kit.errors import Busy, Incorrect, Unavailable
 
@@ -33,9 +34,6 @@ LOCK_TIMEOUT_MS = 3_000
 
 set_json_dumps(orjson.dumps)
 set_json_loads(orjson.loads)
-
-LOST = (psycopg.OperationalError, psycopg.InterfaceError, errors.AdminShutdown)
-CROWDED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
 
 
 class TextUnreadable(Incorrect):
@@ -58,7 +56,8 @@ class Database:
             "autocommit": True,
             "options": f"-c search_path=jobs -c statement_timeout={STATEMENT_TIMEOUT_MS}"
             f" -c lock_timeout={LOCK_TIMEOUT_MS} -c timezone=UTC"
-            " -c client_connection_check_interval=1000",
+            " -c client_connection_check_interval=1000"
+            " -c max_parallel_workers_per_gather=0",  # many small statements side by side
         }
         self.pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
@@ -94,29 +93,79 @@ class Database:
         """Give all connections back."""
         await self.pool.close()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection inside one transaction: commit at the end, roll back on any error."""
-        async with self.autocommit() as connection, connection.transaction():
-            yield connection
+        return _Lent(self.pool, whole=True)
 
-    @asynccontextmanager
-    async def autocommit(self) -> AsyncIterator[Connection]:
+    def autocommit(self) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection where each statement is its own transaction: for single reads."""
+        return _Lent(self.pool, whole=False)
+
+
+class _Lent:
+    """A connection on loan.
+
+    By hand, since the pool's own context manager and generators cost a third of a small read.
+    """
+
+    __slots__ = ("_connection", "_pool", "_transaction", "_whole")
+
+    def __init__(self, pool: AsyncConnectionPool[Connection], *, whole: bool) -> None:
+        self._pool = pool
+        self._whole = whole
+        self._transaction: AsyncTransaction | None = None
+
+    async def __aenter__(self) -> Connection:
         try:
-            async with self.pool.connection() as connection:
-                yield connection
-        except CROWDED as error:
+            self._connection = await self._pool.getconn()
+        except psycopg.Error as error:
+            _tell(error)
+            raise
+        if self._whole:
+            await self._begin()
+        return self._connection
+
+    async def _begin(self) -> None:
+        self._transaction = AsyncTransaction(self._connection)
+        try:
+            await self._transaction.__aenter__()
+        except BaseException as error:
+            await self._pool.putconn(self._connection)
+            _tell(error)
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        swallowed = False
+        try:
+            if self._transaction is not None:
+                swallowed = bool(await self._transaction.__aexit__(kind, error, trace))
+        except psycopg.Error as lost:  # by the commit
+            _tell(lost)
+            raise
+        finally:
+            await self._pool.putconn(self._connection)
+        if error is not None:
+            _tell(error)
+        return swallowed
+
+
+def _tell(error: BaseException) -> None:
+    """Raise what an edge can answer with; what is a fault of ours goes on as it is."""
+    match error:
+        case errors.LockNotAvailable() | errors.DeadlockDetected() | errors.SerializationFailure():
             raise Busy from error
-        except errors.UntranslatableCharacter as error:  # in JSON
+        case errors.UntranslatableCharacter():  # in JSON
             raise TextUnreadable from error
-        except psycopg.DataError as error:  # in text; any other one is a fault of ours
-            if error.sqlstate is not None or "NUL" not in str(error):
-                raise
+        case psycopg.DataError(sqlstate=None) if "NUL" in str(error):  # in text
             raise TextUnreadable from error
-        except errors.QueryCanceled as error:
+        case errors.QueryCanceled():
             raise Busy from error
-        except (PoolTimeout, TooManyRequests, *LOST) as error:
+        case psycopg.OperationalError() | psycopg.InterfaceError():  # PoolTimeout is one of these
             raise Unavailable from error
 
 

@@ -1,7 +1,8 @@
 """Who looked at my record: when, why, through what, in which role and for whom they work.
 
 Staff are named by name, role and workplace, never more. One's own doings are left out unless
-asked for. Records merged into this one count as this one.
+asked for. Records merged into this one count as this one, and so do those of hospitals
+that are linked to it, from before they were.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ ACTION = "record.access_log"
 PATH = "/me/access"
 SHOWN = 20
 DOORS = ("session.opened",)  # one's own sign-ins: nobody looked
+REASONED = ("record.break_glass", "operator.record")  # done for a reason typed for that once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,7 @@ async def who_looked(
     await consent.require(cx, ACTION, person.person_id)
     everything = show == "all"
     words = words_of(request)
-    ids = await identity.ids_of(cx.db, person.person_id)
+    ids = await identity.audit_ids_of(cx, person.person_id)
     mine = [cx.actor.account_id] if cx.actor.account_id and not everything else []
     doors = () if everything else DOORS
     query = audit.Query(persons=ids, not_by=mine, not_actions=doors)
@@ -109,22 +111,24 @@ def _look(
 ) -> Look:
     seen = found.seen
     name, role = actor_words(seen.account_id, seen.actor, cards, words)
+    how = channel_words(seen.channel, words)
+    app = words("应用“%(app)s”", app=seen.detail["app"]) if "app_id" in seen.detail else ""
     card = cards.get(seen.account_id) if seen.account_id else None
     if seen.account_id is not None and seen.account_id == me:
-        name, role = words("您自己"), ""
+        name, role = (app, words("您允许的应用")) if app else (words("您自己"), "")
     elif card is not None and not card.is_staff:
         role = words("本人") if card.person_id in ids else words("代办的家人")
     what = action_words(seen.action, words)
     why = action_words(seen.purpose, words)
     reason = seen.detail.get("reason")
-    if seen.action == "record.break_glass" and reason:
+    if seen.action in REASONED and reason:
         why = str(reason)
     return Look(
         at=seen.at,
         what=what,
         who=name,
         role=role,
-        how=channel_words(seen.channel, words),
+        how=app if app and app != name else how,
         why=why if why != what else "",
         tag=_tag(seen.action, seen.outcome, words),
     )

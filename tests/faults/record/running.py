@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,16 +51,19 @@ async def run(
     seed: int,
     strikes: Sequence[str] | None = None,
     broken: str = "",
+    rounds: int = 1,
+    enough: Callable[[History], bool] = lambda _: True,
 ) -> Run:
     """Let clients work for some seconds while things go wrong; read everything back.
 
     Args:
         home: an empty directory.
         embedded: a server that runs; its database is made new.
-        seconds: of work.
+        seconds: of work, in a round.
         seed: of all dice.
         strikes: what goes wrong, evenly spread; None: everything, again and again.
-        broken: the safeguard that is taken out (`broken.py`), for controls.
+        broken: the safeguard that is taken out (`broken.py`), for controls; one web process then.
+        rounds: at most; there is another until what was read back is `enough`.
     """
     url = city.fresh(embedded)
     token = await asyncio.to_thread(stage.token, url)
@@ -70,23 +73,32 @@ async def run(
         clients = [Client(number, base, token, shared, seed) for number in range(CLIENTS)]
         nemesis.dice = Random(seed)
         await prepare(clients[0])
-        until = monotonic() + seconds
-
-        def over() -> bool:
-            return monotonic() > until
-
-        work = [asyncio.create_task(one.work(over)) for one in clients]
-        if strikes is None:
-            await nemesis.strike_often(PAUSE_S, over)
-        for what in strikes or ():
-            await asyncio.sleep(seconds / (len(strikes or ()) + 1))
-            await nemesis.strike(what)
-        await asyncio.gather(*work)
-        await ending.quiet(embedded.url(city.DATABASE))
-        history = await ending.read_back(clients[0], tuple(shared.acts))
+        for _ in range(rounds):
+            await _work(clients, nemesis, seconds, strikes)
+            await ending.quiet(embedded.url(city.DATABASE))
+            history = await ending.read_back(clients[0], tuple(shared.acts))
+            if enough(history):
+                break
         for one in clients:
             await one.close()
     return Run(history, tuple(nemesis.happened))
+
+
+async def _work(
+    clients: Sequence[Client], nemesis: Nemesis, seconds: float, strikes: Sequence[str] | None
+) -> None:
+    until = monotonic() + seconds
+
+    def over() -> bool:
+        return monotonic() > until
+
+    work = [asyncio.create_task(one.work(over)) for one in clients]
+    if strikes is None:
+        await nemesis.strike_often(PAUSE_S, over)
+    for what in strikes or ():
+        await asyncio.sleep(seconds / (len(strikes or ()) + 1))
+        await nemesis.strike(what)
+    await asyncio.gather(*work)
 
 
 @asynccontextmanager
@@ -118,8 +130,8 @@ async def _wired(home: Path, embedded: Embedded, broken: str) -> AsyncIterator[t
 
 
 def _start(home: Path, port: int, url: str, broken: str) -> subprocess.Popen[bytes]:
-    """Start two web processes."""
-    command = web_command(rush.HOST, port, 2)
+    """Start two web processes; for a control one, which is up sooner."""
+    command = web_command(rush.HOST, port, 1 if broken else 2)
     told = {**os.environ, "CITYCARE_HOME": str(home), "CITYCARE_DATABASE_URL": url}
     told |= {"PYTHONWARNINGS": "ignore", "PYTHONPATH": f"{city.ROOT / 'src'}:{city.ROOT}"}
     if broken:

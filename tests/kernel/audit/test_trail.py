@@ -14,7 +14,7 @@ from psycopg import errors
 
 from citycare.kernel import audit
 from citycare.kernel.audit import Entry
-from citycare.kernel.context import SYSTEM, Actor, Channel, Context, Grant, Role
+from citycare.kernel.context import SYSTEM, Actor, App, Channel, Context, Grant, Role
 from citycare.kit import migrate
 from citycare.kit.db import Connection, Database
 from citycare.kit.embedded import Embedded
@@ -62,6 +62,23 @@ async def test_a_line_says_who_did_what_about_whom_why_when_and_through_what(cx:
         "session": str(WANG),
         "suite": "sha256",
     }
+
+
+async def test_the_app_through_which_somebody_acts_is_named(cx: Context) -> None:
+    through = replace(CLERK, app=App(HOSPITAL, "血压日记\x00"))
+    await audit.append(replace(cx, actor=through), [Entry("booking.book", WANG, "x")])
+    told = await line(cx)
+    assert told["detail"] == {"app": "血压日记\ufffd", "app_id": str(HOSPITAL)}
+    own = audit.Query(persons=[WANG], not_by=[LI])
+    assert len((await audit.search(cx, own)).items) == 1, "an app is not the person who let it in"
+
+
+async def test_no_words_of_a_person_make_an_app(cx: Context) -> None:
+    reason = {"reason": '"app_id":"x', "app": "血压日记"}
+    by = replace(cx, actor=CLERK)
+    await audit.append(by, [Entry("booking.book", WANG, '"app_id":"x', detail=reason)])
+    own = audit.Query(persons=[WANG], not_by=[LI])
+    assert not (await audit.search(cx, own)).items
 
 
 async def test_a_built_in_actor_is_named(cx: Context) -> None:

@@ -210,3 +210,80 @@ async def test_a_page_ends_before_its_bytes_are_too_many(
         pages.append(page)
     assert [len(page) for page in pages] == [2, 2]
     assert pages[0][0].size == len((pages[0][0].body or "").encode())
+
+
+async def newest(
+    database: Database, old: str | None, new: str, kind: str = "Location", **more: int
+) -> list[Change]:
+    """Read all pages of the newest versions of a type."""
+    found: list[Change] = []
+    while True:
+        after = found[-1].rid if found else 0
+        async with database.transaction() as db:
+            page = await changes.newest_between(
+                on(db), old, new, [kind], after_rid=after, count=more.get("count", 100)
+            )
+        if not page:
+            return found
+        found += page
+
+
+async def test_the_newest_come_once_in_pages_and_of_their_type_alone(database: Database) -> None:
+    await put(database, place("a", "一楼"), place("b", "一楼"))
+    old = await snapshot(database)
+    await put(database, *(place(f"p{n}", "二楼") for n in range(9)), place("a", "二楼"))
+    await put(
+        database, place("a", "三楼"), {"resourceType": "Basic", "code": {"text": "x"}, "id": "x"}
+    )
+    async with database.transaction() as db:
+        await fhir.delete(on(db), "Location", "p3")
+    new = await snapshot(database)
+    await put(database, place("later", "四楼"), place("p4", "五楼"))  # comes in the next round
+    for count in (1, 3, 100):
+        found = await newest(database, old, new, count=count)
+        names = {each.id: each.version for each in found}
+        assert len(found) == len(names)
+        assert names == {f"p{n}": 2 if n == 3 else 1 for n in range(9) if n != 4} | {"a": 3}
+        assert [each.id for each in found if each.deleted] == ["p3"]
+    assert [each.id for each in await newest(database, old, new, "Basic")] == ["x"]
+    following = await newest(database, new, await snapshot(database))
+    assert {each.id for each in following} == {"later", "p4"}
+
+
+async def test_from_the_beginning_all_are_new_also_those_of_a_restored_dump(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(database, *(place(f"p{n}", "一楼" * 100) for n in range(5)))
+    async with database.transaction() as slow:
+        await fhir.put(on(slow), [place("slow", "一楼")])
+        first = await snapshot(database)
+        assert len(await newest(database, None, first, count=2)) == 5
+    assert [each.id for each in await newest(database, first, await snapshot(database))] == ["slow"]
+    async with database.transaction() as db:  # as the runbook has it after a pg_restore
+        await db.execute("UPDATE fhir.resource SET xid = NULL")
+    again = await snapshot(database)
+    assert len(await newest(database, None, again, count=2)) == 6
+    assert await newest(database, first, again) == []
+    small = changes.ALL.replace(str(changes.BYTES_MAX), "700")
+    assert small != changes.ALL
+    monkeypatch.setattr(changes, "ALL", small)
+    async with database.transaction() as db:
+        page = await changes.newest_between(on(db), None, first, ["Location"], count=100)
+        assert 0 < len(page) < 5  # bodies have an end, too
+
+
+async def test_what_a_transaction_under_way_wrote_comes_after_it(database: Database) -> None:
+    dice = random.Random(7)
+    told: set[tuple[str, int]] = set()
+    old = await snapshot(database)
+    for turn in range(6):
+        async with database.transaction() as slow:
+            await fhir.put(on(slow), [place(f"s{turn}", "一楼")])
+            await put(database, *(place(f"q{dice.randrange(5)}", f"{turn}") for _ in range(1)))
+            new = await snapshot(database)
+            some = await newest(database, old, new, count=1)
+        assert told.isdisjoint((each.id, each.version) for each in some)
+        told |= {(each.id, each.version) for each in some}
+        old = new
+    told |= {(one.id, one.version) for one in await newest(database, old, await snapshot(database))}
+    assert {f"s{turn}" for turn in range(6)} <= {id_ for id_, _ in told}

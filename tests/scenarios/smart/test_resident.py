@@ -10,6 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from citycare.kernel import consent, identity
+from citycare.kernel.context import App as NamedApp
 from citycare.kernel.context import Context, Grant, Role
 from citycare.kernel.events import Event
 from citycare.kernel.fhir import publish
@@ -46,6 +47,7 @@ async def test_the_whole_story(town: Town) -> None:
     assert granted is not None
     assert granted.actor.person_id == person
     assert granted.actor.grants == (Grant(Role.RESIDENT),)
+    assert granted.actor.app == NamedApp(app.client.id, "血压日记")
     assert (granted.client_id, granted.organisation_id) == (app.client.id, None)
     assert not granted.is_backend
     assert granted.allowed.patient_id == person

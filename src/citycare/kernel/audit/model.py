@@ -28,7 +28,8 @@ class Entry:
     """One access to write down. Who, why, when and through what come from the context.
 
     `record` names what was touched (`Appointment/…`, `booking.place/…`); `detail` holds ids,
-    numbers and codes, and a reason a person gave; never clinical text. `grant` is the role that
+    numbers and codes, and a reason a person gave; never clinical text; the line adds `app` and
+    `app_id` where somebody acts through an app. `grant` is the role that
     let the actor do it, where one did.
     """
 
@@ -52,13 +53,16 @@ def line_of(cx: Context, entry: Entry) -> str:
         ValueError: the line is over 8 KiB; an audit entry is no place for content.
     """
     actor, grant = cx.actor, entry.grant
+    detail = {key: _clean(value) for key, value in entry.detail.items()}
+    if actor.app is not None:
+        detail |= {"app": _clean(actor.app.name), "app_id": str(actor.app.id)}
     fields = {
         "account": actor.account_id,
         "action": entry.action,
         "actor": None if actor.account_id else actor.name,
         "at": micros(cx.now),
         "channel": cx.channel,
-        "detail": {key: _clean(value) for key, value in entry.detail.items()},
+        "detail": detail,
         "grant": None if grant is None else {"of": grant.organisation_id, "role": grant.role},
         "outcome": entry.outcome,
         "person": entry.person_id,

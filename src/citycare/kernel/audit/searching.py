@@ -27,7 +27,8 @@ class Found:
 class Query:
     """What to look for; what is left out does not narrow. Without persons, give a span.
 
-    `persons`: all ids of one person. `not_by`, `not_actions`: what to leave out.
+    `persons`: all ids of one person. `not_by`, `not_actions`: what to leave out; what an app does
+    by an account in `not_by` is not left out, it is not that person.
     """
 
     persons: Collection[UUID] | None = None
@@ -51,7 +52,7 @@ BY_WHAT = """
        AND (%(outcome)s::text IS NULL OR strpos(line, '"outcome":"' || %(outcome)s || '"') > 0)
        AND (%(since)s::bigint IS NULL OR at_us >= %(since)s)
        AND (%(until)s::bigint IS NULL OR at_us < %(until)s)
-       AND NOT (left(line, 49) = ANY(%(not_by)s::text[]))
+       AND NOT (left(line, 49) = ANY(%(not_by)s::text[]) AND strpos(line, '"app_id":"') = 0)
        AND NOT (action = ANY(%(not_actions)s::text[]))
        AND (%(at)s::bigint IS NULL
             OR (at_us, lane, seq) < (%(at)s::bigint, %(lane)s::bigint, %(seq)s::bigint))

@@ -4,10 +4,11 @@ from citycare.kernel.context.model import (
     ANONYMOUS,
     SYSTEM,
     Actor,
+    App,
     Channel,
     Context,
     Grant,
     Role,
 )
 
-__all__ = ["ANONYMOUS", "SYSTEM", "Actor", "Channel", "Context", "Grant", "Role"]
+__all__ = ["ANONYMOUS", "SYSTEM", "Actor", "App", "Channel", "Context", "Grant", "Role"]

@@ -43,14 +43,26 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class App:
+    """An app that acts for an account, by its number and its name at that time."""
+
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does it. `person_id` is the person the account belongs to, if any."""
+    """Who does it. `person_id` is the person the account belongs to, if any.
+
+    `app`: the app they do it through, which every line of the audit trail then names.
+    """
 
     account_id: UUID | None
     person_id: UUID | None
     grants: tuple[Grant, ...]
     session_id: UUID | None = None
     name: str = ""
+    app: App | None = None
 
     def has(self, role: Role, organisation_id: UUID | None = None) -> bool:
         """Tell whether the actor holds a role in an organisation (or city-wide).

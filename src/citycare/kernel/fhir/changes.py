@@ -147,6 +147,66 @@ async def between(
         return await cursor.fetchall()
 
 
+# By transaction where a round begins, which finds them among any number of others; then by number,
+# which goes on where the page before ended without looking at what was there again. A resource
+# without a transaction is of before all that are counted (a restored dump).
+NEWEST_SEEN = """pg_visible_in_snapshot(xid, %(new)s::pg_snapshot) AND rid > %(after)s
+    AND type = ANY(%(types)s::text[])"""
+UNSEEN = "NOT pg_visible_in_snapshot(xid, %(old)s::pg_snapshot)"
+RIDS = "SELECT rid, coalesce(octet_length(body), 0) AS size FROM fhir.resource"
+PAGE = f"""
+    page AS MATERIALIZED (
+        SELECT rid FROM (SELECT rid, sum(size) OVER (ORDER BY rid) - size AS before FROM few) AS s
+         WHERE before < {BYTES_MAX})
+    SELECT {COLUMNS} FROM fhir.resource WHERE rid = ANY (ARRAY(SELECT rid FROM page)) ORDER BY rid
+"""
+BY_XID = f"""
+    WITH every AS MATERIALIZED (
+        {RIDS} WHERE xid >= {BEYOND} AND xid < pg_snapshot_xmax(%(new)s::pg_snapshot)
+           AND {NEWEST_SEEN}
+         UNION ALL
+        {RIDS} WHERE xid = {OPEN} AND {NEWEST_SEEN}),
+    few AS (SELECT * FROM every ORDER BY rid LIMIT %(count)s), {PAGE}
+"""
+BY_RID = f"""
+    WITH few AS (
+        {RIDS} WHERE {NEWEST_SEEN} AND {UNSEEN} ORDER BY rid LIMIT %(count)s), {PAGE}
+"""
+ALL = f"""
+    WITH few AS (
+        {RIDS} WHERE (xid IS NULL OR pg_visible_in_snapshot(xid, %(new)s::pg_snapshot))
+           AND rid > %(after)s AND type = ANY(%(types)s::text[])
+         ORDER BY rid LIMIT %(count)s), {PAGE}
+"""
+
+
+async def newest_between(
+    cx: Context, old: str | None, new: str, types: Iterable[str], *, after_rid: int = 0, count: int
+) -> list[Change]:
+    """Return the resources of some types whose newest version `new` sees and `old` does not.
+
+    As `between`, but for versions that have been replaced: for who only wants to know how things
+    stand. What is replaced while pages are read comes in the round after.
+
+    Args:
+        cx: its transaction may be any later one.
+        old: a text that `snapshot` gave; None: all there are.
+        new: the same, of later.
+        types: of resources.
+        after_rid: where the page begins; 0: at the beginning.
+        count: resources at most, from 1 to 10,000; fewer come where their bodies are large.
+    """
+    if not 1 <= count <= RESOURCES_MAX:
+        raise TooMany(count=count, most=RESOURCES_MAX)
+    statement = ALL if old is None else BY_RID if after_rid else BY_XID
+    parameters = {
+        "old": old, "new": new, "types": sorted(types), "after": after_rid, "count": count,
+    }  # fmt: skip
+    async with cx.db.cursor(row_factory=class_row(Change)) as cursor:
+        await cursor.execute(statement.encode(), parameters, prepare=False)  # planned each time
+        return await cursor.fetchall()
+
+
 AT = f"""
     SELECT rid, type, id, version, updated_at, deleted, keys, size,
            CASE WHEN %(bodies)s THEN body END AS body

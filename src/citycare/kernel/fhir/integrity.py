@@ -10,8 +10,11 @@ delete ("Servers … may refuse … where referential integrity").
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+import orjson
 
 from citycare.kernel.context import Context
 from citycare.kernel.fhir.model import Invalid, Resource, ResourceReferenced, Violation
@@ -69,21 +72,27 @@ async def require_targets(
     if not wanted:
         return
     await cx.db.execute(WRITERS_LOCK, {"lock": LOCK})
-    kinds, ids = zip(*sorted(wanted), strict=True)
-    rows = await (await cx.db.execute(ABSENT, {"types": list(kinds), "ids": list(ids)})).fetchall()
-    absent = {(row["type"], row["id"]) for row in rows}
-    if absent:
+    gone = await absent(cx, wanted)
+    if gone:
         raise Invalid(
             [
-                _absent(resource, place, name)
+                unresolved(resource, place, name)
                 for resource, targets in told
                 for name, place in targets.items()
-                if name in absent
+                if name in gone
             ]
         )
 
 
-def _absent(resource: Resource, place: str, name: Name) -> Violation:
+async def absent(cx: Context, names: Iterable[Name]) -> set[Name]:
+    """Return those resources that are not here, or are deleted; in one statement."""
+    kinds, ids = zip(*sorted(names), strict=True)
+    rows = await (await cx.db.execute(ABSENT, {"types": list(kinds), "ids": list(ids)})).fetchall()
+    return {(row["type"], row["id"]) for row in rows}
+
+
+def unresolved(resource: Resource, place: str, name: Name) -> Violation:
+    """Say of a reference that it leads nowhere."""
     target = "/".join(name)
     return Violation(
         resource["resourceType"], str(resource.get("id", "")), place, "unresolved",
@@ -119,4 +128,21 @@ def persons_of(resource: Any) -> set[str]:
             target = of.target_of(text) if isinstance(text, str) else None
             if target is not None and target[0] == "Patient":
                 found.add(target[1])
+    return found
+
+
+NAMED = re.compile(r"Patient/([A-Za-z0-9.\-]{1,64})", re.ASCII)
+
+
+def persons_among(stored: Iterable[tuple[str, str, str]]) -> set[str]:
+    """Return the ids of the Patients to whom any of these belongs: type, id and JSON text of each.
+
+    Only what names a Patient not yet found is parsed: most of a page is about the same one.
+    """
+    found: set[str] = set()
+    for kind, id_, body in stored:
+        if kind == "Patient":
+            found.add(id_)
+        elif not found.issuperset(NAMED.findall(body)):
+            found |= persons_of(orjson.loads(body))
     return found

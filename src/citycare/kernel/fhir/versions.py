@@ -89,16 +89,16 @@ async def find_stored(
     return Stored(**row) if row else None
 
 
+# Each type by itself: of several at once the planner cannot walk the index, and sorts them all.
 EVERY = """
-    SELECT type, id, version, updated_at, body, rid FROM (
-        SELECT type, id, version, updated_at, body, rid FROM fhir.resource
-         WHERE type = ANY(%(types)s) AND {where}
-         ORDER BY updated_at DESC, rid DESC LIMIT %(count)s) AS newest
-     UNION ALL
-    SELECT type, id, version, updated_at, body, rid FROM (
-        SELECT type, id, version, updated_at, body, rid FROM fhir.version
-         WHERE type = ANY(%(types)s) AND {where}
-         ORDER BY updated_at DESC, rid DESC LIMIT %(count)s) AS older
+    SELECT v.* FROM unnest(%(types)s::text[]) AS t (of_type) CROSS JOIN LATERAL (
+        (SELECT type, id, version, updated_at, body, rid FROM fhir.resource
+          WHERE type = of_type AND {where}
+          ORDER BY updated_at DESC, rid DESC LIMIT %(count)s)
+         UNION ALL
+        (SELECT type, id, version, updated_at, body, rid FROM fhir.version
+          WHERE type = of_type AND {where}
+          ORDER BY updated_at DESC, rid DESC LIMIT %(count)s)) AS v
      ORDER BY updated_at DESC, rid DESC LIMIT %(count)s
 """
 

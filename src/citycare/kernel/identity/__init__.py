@@ -2,10 +2,12 @@
 
 Card
     owns        schema `identity`; everybody else keeps ids only (PersonId, never a number)
-    tables      person, document, relation, request, proposal, merge, merge_block, organisation,
-                department, practitioner, practitioner_role, account, account_grant, session
+    tables      person, document, relation, request, proposal, merge, merge_block, link,
+                organisation, department, practitioner, practitioner_role, account, account_grant,
+                session
     states      proposal: open → merged | rejected; merge: done → undone; relation: in force → over;
-                request: open → agreed | refused | withdrawn, or over by time
+                request: open → agreed | refused | withdrawn, or over by time;
+                link: linked | doubtful | refused, each to each; gone with its evidence
     events out  identity.person_registered, identity.person_corrected, identity.relation_added,
                 identity.relation_ended, identity.merged, identity.unmerged,
                 identity.session_revoked, identity.match_proposed
@@ -13,11 +15,11 @@ Card
     FHIR        none here: `kernel.fhir.publish` maps people and organisations
     policy      identity.guardian.age, identity.adult.age, identity.totp.*, identity.match.*,
                 identity.request.*, identity.child.*
-    limits      search 50 people, 100 sessions and 200 match candidates listed
+    limits      search 50 people, 100 sessions and 200 match candidates listed; 1,000 claims at once
     rows        R04 R05 R08
     rules       a verified document matches deterministically, nothing else does; probabilistic
-                matching only proposes; merges are reversible; a merged id keeps working; who asks
-                to act for another never learns whether that person is on record
+                matching only proposes; merges and links are reversible; a merged id keeps working;
+                who asks to act for another never learns whether that person is on record
 
 It asks nobody's permission: callers ask `consent` first.
 """
@@ -62,6 +64,22 @@ from citycare.kernel.identity.factors import (
     prove_second_factor,
     reseal_second_factors,
     reset_second_factor,
+)
+from citycare.kernel.identity.joining import Claim, forget_records, join_records
+from citycare.kernel.identity.links import (
+    Basis,
+    Link,
+    LinkState,
+    audit_id,
+    audit_ids_of,
+    count_doubtful,
+    decide_link,
+    find_link,
+    get_link,
+    list_decided,
+    list_doubtful,
+    list_links,
+    person_id_of,
 )
 from citycare.kernel.identity.merges import (
     Merge,
@@ -160,11 +178,15 @@ __all__ = [
     "PERIODICS",
     "Account",
     "AccountCard",
+    "Basis",
+    "Claim",
     "Department",
     "Document",
     "Enrolment",
     "HeldDocument",
     "Kind",
+    "Link",
+    "LinkState",
     "Merge",
     "NewPerson",
     "Organisation",
@@ -193,18 +215,25 @@ __all__ = [
     "age_on",
     "agree",
     "ask_relation",
+    "audit_id",
+    "audit_ids_of",
     "block_merge",
     "close_account",
     "correct_person",
+    "count_doubtful",
     "count_sessions",
+    "decide_link",
     "describe_accounts",
     "end_document",
     "end_grant",
     "end_relation",
     "enrol_second_factor",
+    "find_link",
     "find_or_make_account",
     "find_person_by_document",
+    "forget_records",
     "get_account",
+    "get_link",
     "get_merge",
     "get_organisation",
     "get_person",
@@ -213,14 +242,18 @@ __all__ = [
     "get_request",
     "get_specialty",
     "ids_of",
+    "join_records",
     "leave_relation",
     "list_acted_for",
     "list_aliases",
     "list_all_merges",
     "list_asked",
+    "list_decided",
     "list_departments",
     "list_documents",
+    "list_doubtful",
     "list_grants",
+    "list_links",
     "list_organisations",
     "list_persons",
     "list_powers",
@@ -241,6 +274,7 @@ __all__ = [
     "mask",
     "merge",
     "open_session",
+    "person_id_of",
     "propose_matches",
     "prove_second_factor",
     "purge_requests",

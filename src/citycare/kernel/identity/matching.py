@@ -13,14 +13,45 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 
 from rapidfuzz import fuzz
 
 from citycare.kernel.identity.documents import Sex
-from citycare.kernel.identity.model import Person
 
 Odds = Mapping[str, Sequence[float]]
 ALIKE_PERCENT = 85.0
+
+
+class Traits(Protocol):
+    """What is compared of a record: a Person, or what somebody else says of one.
+
+    An empty name or phone, no date, an unknown sex: nothing was said of it.
+    """
+
+    @property
+    def name(self) -> str:
+        """As written."""
+
+    @property
+    def name_pinyin(self) -> str:
+        """As it sounds, without tones or gaps."""
+
+    @property
+    def sex(self) -> Sex:
+        """Administrative sex."""
+
+    @property
+    def born_on(self) -> date | None:
+        """Day of birth."""
+
+    @property
+    def phone(self) -> str | None:
+        """Mobile, 11 digits."""
+
+    @property
+    def district(self) -> str | None:
+        """Where they live, GB/T 2260."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +70,7 @@ class Match:
     reasons: tuple[Reason, ...]
 
 
-def compare(left: Person, right: Person, odds: Odds) -> Match:
+def compare(left: Traits, right: Traits, odds: Odds) -> Match:
     """Weigh two records field by field. A field missing on either side says nothing (0 bits).
 
     Source: Fellegi, Sunter (1969): weight = log2(m/u), fields taken as independent.
@@ -59,7 +90,7 @@ def compare(left: Person, right: Person, odds: Odds) -> Match:
     return Match(round(sum(reason.weight for reason in reasons), 3), reasons)
 
 
-def _sex(person: Person) -> str | None:
+def _sex(person: Traits) -> str | None:
     return None if person.sex is Sex.UNKNOWN else person.sex
 
 
@@ -69,8 +100,10 @@ def _known(field: str, left: str | None, right: str | None) -> str | None:
     return f"{field}_same" if left == right else f"{field}_other"
 
 
-def _name(left: Person, right: Person) -> str:
+def _name(left: Traits, right: Traits) -> str | None:
     """Same characters, same sound (a clerk wrote by ear), nearly the same sound, or another."""
+    if not left.name or not right.name:
+        return None
     if left.name == right.name:
         return "name_same"
     if left.name_pinyin == right.name_pinyin:
@@ -89,8 +122,10 @@ def swapped(born_on: date) -> date | None:
     return None if other == born_on else other
 
 
-def _born(left: date, right: date) -> str:
+def _born(left: date | None, right: date | None) -> str | None:
     """Same day, day and month exchanged, one digit off, or another day."""
+    if left is None or right is None:
+        return None
     if left == right:
         return "born_same"
     if swapped(left) == right:

@@ -51,7 +51,7 @@ BLOCK = """
 UNBLOCK = "DELETE FROM identity.merge_block WHERE source = %(source)s"
 
 # Every column that names a person, and what moves with a merge. A relation between the two
-# stays where it is: moved, it would be a relation to oneself.
+# stays where it is: moved, it would be a relation to oneself. Links stay: `links` knows merged ids.
 MOVES = {
     "documents": """UPDATE identity.document SET person_id = %(to)s
         WHERE person_id = %(from)s AND (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s::uuid[]))

@@ -38,15 +38,16 @@ router = APIRouter(include_in_schema=False)
 FHIR_PATH = "/fhir/R4"
 AUTHORIZE, TOKEN, JWKS = "/oauth/authorize", "/oauth/token", "/oauth/jwks"
 INTROSPECT, REVOKE = "/oauth/introspect", "/oauth/revoke"
+CONFIGURATION = FHIR_PATH + "/.well-known/smart-configuration"
+OPENID_CONFIGURATION = "/.well-known/openid-configuration"
 MANAGE = "/me/apps"
 FORM = "application/x-www-form-urlencoded"
 BYTES_MAX = 65_536
 FIELDS_MAX = 30
 # Per address, not per client: a hospital has many systems behind one, an attacker has many names.
 BURST, REFILL_S = 300, 0.1
-# Apps in browsers read these answers from their own pages: no cookie counts here, so nothing is
-# given to a page that a program could not get.
-OPEN = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+# Apps in browsers read these answers from their own pages (`web.edge.cors`).
+OPEN_PATHS = (TOKEN, INTROSPECT, REVOKE, JWKS, CONFIGURATION, OPENID_CONFIGURATION)
 FRESH = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 CACHED = {"Cache-Control": "public, max-age=300"}
 CAPABILITIES = (
@@ -72,14 +73,14 @@ def fhir_base(request: Request) -> str:
     return edge_of(request).site.base_url + FHIR_PATH
 
 
-@router.get(FHIR_PATH + "/.well-known/smart-configuration")
+@router.get(CONFIGURATION)
 async def smart_configuration(request: Request) -> Response:
     """Tell apps where to go and what is supported."""
     base = edge_of(request).site.base_url
-    return Json(_about(base) | {"capabilities": list(CAPABILITIES)}, headers=OPEN | CACHED)
+    return Json(_about(base) | {"capabilities": list(CAPABILITIES)}, headers=CACHED)
 
 
-@router.get("/.well-known/openid-configuration")
+@router.get(OPENID_CONFIGURATION)
 async def openid_configuration(request: Request) -> Response:
     """Tell the same to those who read OpenID Connect Discovery."""
     base = edge_of(request).site.base_url
@@ -87,7 +88,7 @@ async def openid_configuration(request: Request) -> Response:
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [identity_tokens.ALGORITHM],
     }
-    return Json(_about(base) | more, headers=OPEN | CACHED)
+    return Json(_about(base) | more, headers=CACHED)
 
 
 def _about(base: str) -> dict[str, Any]:
@@ -116,7 +117,7 @@ def _about(base: str) -> dict[str, Any]:
 @router.get(JWKS)
 async def jwks(request: Request) -> Response:
     """Publish the keys that sign ID tokens."""
-    return Json((await _signer(request)).jwks(), headers=OPEN | CACHED)
+    return Json((await _signer(request)).jwks(), headers=CACHED)
 
 
 async def _signer(request: Request) -> Signer:
@@ -248,13 +249,13 @@ async def _refuse(
 
 
 def _answer(body: dict[str, Any]) -> Response:
-    return Json(body, headers=OPEN | FRESH)
+    return Json(body, headers=FRESH)
 
 
 def _error(request: Request, error: Refused) -> Response:
     """Write a refusal as RFC 6749 §5.2 has it."""
     body = {"error": error.error, "error_description": error.why}
-    headers = OPEN | FRESH
+    headers = dict(FRESH)
     if error.error is not OAuthError.INVALID_CLIENT:
         return Json(body, 400, headers)
     if request.headers.get("authorization"):
@@ -265,4 +266,4 @@ def _error(request: Request, error: Refused) -> Response:
 def _away(error: AppError) -> Response:
     """Say that it cannot be answered now: too many, or the database is away."""
     body = {"error": "temporarily_unavailable", "error_description": error.code}
-    return Json(body, status_of(error), OPEN | FRESH | dict(headers_of(error)))
+    return Json(body, status_of(error), FRESH | dict(headers_of(error)))

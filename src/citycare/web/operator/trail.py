@@ -256,7 +256,7 @@ async def _ids(cx: Context, person_id: UUID) -> frozenset[UUID]:
     """Return every number of a person; to look at their entries is an access, and written down."""
     kept = await identity.resolve(cx, person_id)
     await audit.append(cx, [audit.Entry("record.access_log", kept, f"person/{kept}")])
-    return await identity.ids_of(cx.db, kept)
+    return await identity.audit_ids_of(cx, kept)
 
 
 async def _account(

@@ -163,10 +163,13 @@ def test_the_answer_and_the_reports(start: Start, folder: Path, tmp_path: Path) 
     assert {name: told[name] for name in ("created", "refused", "parts", "skipped", "taken")} == {
         "created": 5_970, "refused": 30, "parts": 5, "skipped": 0, "taken": 6_000,
     }  # fmt: skip
+    assert told["dangling"] == 20, "of refused people there are weights"
     lines = (tmp_path / "import-faults.ndjson").read_text("utf-8").splitlines()
     first = json.loads(lines[0])
-    assert (len(lines), first["type"], first["place"]) == (30, "Patient", 14)
+    assert (len(lines), first["type"], first["place"]) == (30 + 20, "Patient", 14)
     assert first["faults"][0]["element"] == "Patient.gender"
+    last = json.loads(lines[-1])
+    assert (last["place"], last["faults"][0]["element"]) == (None, "Observation.subject.reference")
     told = answer(start("fhir", folder, "--json", "--report", tmp_path / "faults.csv"))
     assert (told["taken"], told["skipped"]) == (0, 5)
     rows = (tmp_path / "faults.csv").read_text("utf-8-sig").splitlines()

@@ -18,6 +18,7 @@ from citycare.kit.db import Database
 from citycare.scenarios import exchange
 from citycare.scenarios.exchange.pages import portal
 from citycare.settings import read
+from citycare.web import access
 from citycare.web.assembly import Parts
 from citycare.web.edge.middleware import Limits
 from tests.web.operator_city import BASE, committed, operator
@@ -34,7 +35,7 @@ def app(tmp_path: Path, database: Database) -> FastAPI:
         {"CITYCARE_HOME": str(tmp_path), "CITYCARE_DEMO": "1", "CITYCARE_BASE_URL": BASE}
     )
     parts = Parts(
-        routers=portal.ROUTERS,
+        routers=(*portal.ROUTERS, access.router),
         templates=(TEMPLATES,),
         entries={"operator": (portal.ENTRY,)},
         limits=Limits(by_prefix=portal.LIMITS),

@@ -394,8 +394,8 @@ async def test_a_transaction_of_very_many_entries_is_done_or_refused_whole(
     attacker: Attacker,
 ) -> None:
     wrong = {"resource": BASIC | {"x": 1}, "request": {"method": "POST", "url": "Basic"}}
-    with held_below(600 * MEGABYTE):
-        issue(await attacker.post(bundle_of("transaction", wrong, 50_000), ""))
+    with held_below(240 * MEGABYTE):
+        issue(await attacker.post(bundle_of("transaction", wrong, 20_000), ""))
     entry = {"resource": BASIC, "request": {"method": "POST", "url": "Basic"}}
     answer = await attacker.post(bundle_of("transaction", entry, 12_000), "")
     assert answer.status == 200, answer.body[:300]
@@ -407,12 +407,12 @@ async def test_a_transaction_of_very_many_entries_is_done_or_refused_whole(
 async def test_answers_are_bounded_however_small_the_question(
     attacker: Attacker, kind: str
 ) -> None:
-    """100 bytes ask for a megabyte each: 50,000 of them would be 50 GB."""
+    """100 bytes ask for a megabyte each: 20,000 of them would be 20 GB."""
     large = BASIC | {"id": "large", "code": {"text": "x" * 1_000_000}}
     assert (await attacker.send("PUT", "/Basic/large", orjson.dumps(large))).status == 201
     read = {"request": {"method": "GET", "url": "Basic/large"}}
     with held_below(1_000 * MEGABYTE):
-        answer = await attacker.post(bundle_of(kind, read, 50_000), "")
+        answer = await attacker.post(bundle_of(kind, read, 20_000), "")
     is_bounded(answer)
     assert len(answer.body) < 100 * MEGABYTE
 

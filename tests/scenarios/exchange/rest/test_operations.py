@@ -8,8 +8,9 @@ import httpx
 import psycopg
 import pytest
 
+from citycare.kernel import fhir
 from citycare.kernel.context import Role
-from tests.scenarios.exchange.rest.conftest import Enter
+from tests.scenarios.exchange.rest.conftest import BASE, Enter
 from tests.scenarios.exchange.rest.test_interactions import PATIENT, made, observed, told
 
 Json = dict[str, Any]
@@ -309,3 +310,25 @@ async def test_operations_are_declared(city: httpx.AsyncClient) -> None:
         "validate", "lookup", "validate-code", "subsumes", "explain",
     }  # fmt: skip
     assert by_type["Observation"] == {"validate", "explain"}
+
+
+async def test_what_is_ours_alone_is_defined_here(city: httpx.AsyncClient, enter: Enter) -> None:
+    (rest,) = (await city.get("metadata")).json()["rest"]
+    told = [each for one in rest["resource"] for each in one.get("operation", ())]
+    (address,) = {one["definition"] for one in told if one["name"] == "explain"}
+    assert address.startswith(f"{BASE}/fhir/R4/OperationDefinition/")
+    for who in (city, await enter(Role.CLINICIAN)):
+        answer = await who.get(address)
+        assert answer.status_code == 200, answer.text
+        made = answer.json()
+        assert not fhir.violations(made)
+        assert (made["url"], made["code"], made["affectsState"]) == (address, "explain", False)
+        assert (made["system"], made["type"], made["instance"]) == (False, True, False)
+        assert made["resource"] == sorted(one["type"] for one in rest["resource"])
+    assert "parameter" not in (await city.get(f"{address}?_summary=true")).json()
+    answer = await city.get("Observation/$explain?code=8867-4")
+    given = {one["name"] for one in answer.json()["parameter"]}
+    assert given <= {one["name"] for one in made["parameter"] if one["use"] == "out"}
+    for path in (f"{address}x", f"{address}/_history/1", "OperationDefinition/explain"):
+        assert (await city.get(path)).status_code == 404
+    assert (await (await enter()).get(address)).status_code == 401

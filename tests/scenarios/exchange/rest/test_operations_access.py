@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from citycare.kernel import identity
 from citycare.kernel.context import Actor, Context, Grant, Role
+from citycare.kernel.context import App as NamedApp
 from citycare.kernel.fhir.finding import Visible
 from citycare.kernel.identity import NewPerson, Sex
 from citycare.kit import ids
@@ -103,7 +104,9 @@ async def test_a_hospital_gets_what_it_wrote(
 
 
 async def test_scopes_narrow_what_an_app_is_answered(app: FastAPI, person: UUID) -> None:
-    granted = App(Actor(ids.new(), person, (Grant(Role.RESIDENT),)), Reads(frozenset({"Patient"})))
+    named = NamedApp(ids.new(), "血压日记")
+    actor = Actor(ids.new(), person, (Grant(Role.RESIDENT),), app=named)
+    granted = App(actor, Reads(frozenset({"Patient"})))
 
     async def find(_: Connection, token: str, __: datetime) -> App | None:
         return granted if token == "a" * 43 else None
@@ -118,6 +121,13 @@ async def test_scopes_narrow_what_an_app_is_answered(app: FastAPI, person: UUID)
         for path in ("ValueSet/$expand?url=x", "Observation/$validate", "Subscription/$status"):
             answer = await client.get(path)
             assert (answer.status_code, told(answer)["code"]) == (403, "forbidden"), path
+    await app.state.exchange.server.trail.flush()
+    async with app.state.edge.database.autocommit() as db:
+        query = "SELECT line FROM audit.entry WHERE action = 'record.read'"
+        lines = [str(one["line"]) for one in await (await db.execute(query)).fetchall()]
+    said = f'"detail":{{"app":"血压日记","app_id":"{named.id}"}}'
+    assert lines
+    assert all(said in line for line in lines), "what an app reads names the app"
 
 
 async def test_what_is_read_is_on_record(

@@ -66,6 +66,24 @@ async def test_what_cannot_be_written_is_kept_and_then_reading_stops(
     assert await on_record(database, "Patient/a") == 3
 
 
+async def test_what_is_read_while_the_trail_is_written_waits_for_the_next_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trail = Trail(database)
+    written = []
+
+    async def write(cx: Context, lines: list[str]) -> None:
+        written.append(len(lines))
+        assert len(written) < 10, "it never rests"
+        await trail.read(cx, "record.read", "Patient/b", ())
+
+    monkeypatch.setattr("citycare.kernel.audit.append_lines", write)
+    async with database.autocommit() as db:
+        await trail.read(Context(db, SYSTEM, clock.now(), "test-trail"), "record.read", "-", ())
+    await trail.flush()
+    assert written == [1]
+
+
 async def test_a_session_that_ended_counts_for_a_second_at_most(
     app: FastAPI, city: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

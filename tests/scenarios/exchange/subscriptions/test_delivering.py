@@ -193,7 +193,7 @@ async def test_a_receiver_is_told_only_of_what_its_owner_may_see(
     city: City, receiver: Receiver
 ) -> None:
     await city.subscribe(subscription(receiver.url, content="full-resource"))
-    city.visible[ACCOUNT] = Visible(persons=frozenset((PERSON,)))
+    city.visible[ACCOUNT] = Visible(patients=frozenset((str(PERSON),)))
     await city.put(observation("hers", patient=str(PERSON)), observation("another's"[:7]))
     await city.feed()
     assert [each.resource_id for each in await city.events()] == ["hers"]

@@ -152,7 +152,7 @@ def _visible(told: dict[str, Any]) -> Visible:
     types = told["types"]
     return Visible(
         told["everything"],
-        frozenset(map(UUID, told["persons"])),
+        frozenset(told.get("patients", told.get("persons", ()))),  # so called before 0025
         frozenset(map(UUID, told["organisations"])),
         frozenset(told["open_types"]),
         None if types is None else frozenset(types),

@@ -88,6 +88,25 @@ class Conditions:
         met = self._met(types, asked, alias)
         return met if asked.modifier != "not" else f"NOT {met}"
 
+    def few(self, types: Sequence[str], asked: Asked) -> tuple[int, ...]:
+        """Return the keys of a criterion that only few resources meet, and that keys decide.
+
+        It says whose they are, or names a number of somebody or something. Empty: it is another.
+        """
+        match asked:
+            case Criterion(param="_compartment", values=values):
+                return tuple(key for each in values for key in _belonging(each))
+            case Criterion(param=param, modifier="", chain=None, values=values):
+                if not values or not all(map(_of_somebody, values)):
+                    return ()
+                lanes = lanes_of(types, param)
+                numbered = all(lane.kind == "Identifier" for lane, _ in lanes)
+                if not lanes or not (numbered or isinstance(values[0], Link)):
+                    return ()
+                found = [each for value in values for each in keys_of(lanes, "", value)]
+                return tuple(key for each in found for key in each) if all(found) else ()
+        return ()
+
     def has(self, keys: Sequence[int], alias: str) -> str:
         """Return the condition that a row has one of these keys."""
         return f"{alias}.keys && {self.values.keys(dict.fromkeys(keys))}" if keys else NOTHING
@@ -100,8 +119,8 @@ class Conditions:
             lines.append(f"{alias}.type = ANY({self.values.texts(sorted(may.types))})")
         if not may.everything:
             keys = [
-                of.compartment_key("Patient", of.resource_hash("Patient", str(person)))
-                for person in may.persons
+                of.compartment_key("Patient", of.resource_hash("Patient", patient))
+                for patient in may.patients
             ]
             keys += [of.owner_key(str(one)) for one in may.organisations]
             opened = f"{alias}.type = ANY({self.values.texts(sorted(may.open_types))})"
@@ -218,9 +237,8 @@ class Conditions:
                 meets = spans.date_meets(self.values, value, f"{alias}.since", f"{alias}.until")
                 born = f"{alias}.type = ANY({self.values.texts(_born())})"
                 return any_of([f"{alias}.until IS NULL", born, meets])
-            case "_compartment", Link(id=key, types=kinds):
-                hashes = [of.compartment_key(kind, of.resource_hash(kind, key)) for kind in kinds]
-                return self.has(hashes, alias)
+            case "_compartment", _:
+                return self.has(_belonging(value), alias)
             case _, Parts() if asked.type is ParamType.COMPOSITE:
                 return self._parts(types, asked, value, alias)
         return None
@@ -310,3 +328,19 @@ def _born() -> tuple[str, ...]:
     return tuple(
         kind for kind in every(()) if any(one.name.endswith(".birthDate") for one in main_of(kind))
     )
+
+
+def _belonging(value: Value) -> list[int]:
+    """Return the keys of what belongs to a compartment."""
+    assert isinstance(value, Link)
+    own = value.id
+    return [of.compartment_key(kind, of.resource_hash(kind, own)) for kind in value.types]
+
+
+def _of_somebody(value: Value) -> bool:
+    match value:
+        case Link(types=types, address=""):
+            return types == ("Patient",)
+        case Token(code=str() as code):
+            return code != ""
+    return False

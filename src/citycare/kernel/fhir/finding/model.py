@@ -22,13 +22,13 @@ class Visible:
     """What may be seen: decided above (kernel.consent), applied inside every statement.
 
     A resource is visible if one of these holds: `everything`; its type is in `open_types`; it is in
-    the compartment of one of `persons`; one of `organisations` wrote its newest version. And in
+    the compartment of one of `patients`; one of `organisations` wrote its newest version. And in
     any case its type must be in `types`, where that is not None, and where `limits` has its type,
     all criteria of one of these limits must hold. They are criteria that keys decide.
     """
 
     everything: bool = False
-    persons: frozenset[UUID] = frozenset()
+    patients: frozenset[str] = frozenset()
     organisations: frozenset[UUID] = frozenset()
     open_types: frozenset[str] = frozenset()
     types: frozenset[str] | None = None

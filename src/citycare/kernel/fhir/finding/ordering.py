@@ -10,12 +10,12 @@ ascending and the greatest descending; what has no value comes last either way.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
 from citycare.kernel.fhir.finding.lanes import lanes_of
-from citycare.kernel.fhir.finding.sql import Values, all_of, any_of
+from citycare.kernel.fhir.finding.sql import ALL, Values, all_of, any_of
 from citycare.kernel.fhir.searching import measures, words
 from citycare.kernel.fhir.searching.keys import target_of
 from citycare.kernel.fhir.searching.model import ParamType, Sort
@@ -33,6 +33,9 @@ class Key:
     text: str
     kind: str
     descending: bool
+
+
+UNDATED_LAST = "CASE WHEN r.until IS NULL THEN 'Infinity' ELSE r.since END"
 
 
 def by_texts(sort: Sequence[Sort]) -> bool:
@@ -59,7 +62,7 @@ def _key(values: Values, types: Sequence[str], one: Sort) -> Key:
     if all(lane in main for lane in lanes):
         text = "r.since"
         if not one.descending:  # what has none stands first in the index, and last here
-            text = "CASE WHEN r.until IS NULL THEN 'Infinity' ELSE r.since END"
+            text = UNDATED_LAST
         return Key(text, "double precision", one.descending)
     ways = values.ways(lane.hash32 for lane in lanes if lane not in main)
     least = "max" if one.descending else "min"
@@ -85,9 +88,30 @@ AMOUNT = (
 )
 
 
+def stretches(keys: Sequence[Key]) -> list[tuple[str, Sequence[Key]]]:
+    """Return the order as stretches that an index walks one behind the other, with conditions.
+
+    What has no main date stands first in the index (`rows.MISSING`), and last among the oldest.
+    """
+    first, *rest = keys
+    if first.text != UNDATED_LAST:
+        return [(ALL, keys)]
+    return [
+        ("r.since > '-Infinity'", [replace(first, text="r.since"), *rest]),
+        ("r.since = '-Infinity'", [replace(first, text="'Infinity'::double precision"), *rest]),
+    ]
+
+
 def order_by(keys: Sequence[Key]) -> str:
     """Return the ORDER BY."""
     return ", ".join(f"{one.text} {'DESC' if one.descending else 'ASC'}" for one in keys)
+
+
+def joined(texts: Sequence[str], keys: Sequence[Key], limit: str) -> str:
+    """Return the statement that joins the beginnings of stretches; their keys are k0, k1…."""
+    each = [replace(one, text=f"k{at}::{one.kind}") for at, one in enumerate(keys)]
+    every = " UNION ALL ".join(f"({text})" for text in texts)
+    return f"SELECT * FROM ({every}) r ORDER BY {order_by(each)} LIMIT {limit}"
 
 
 def beyond(values: Values, keys: Sequence[Key], last: Sequence[Any]) -> str:

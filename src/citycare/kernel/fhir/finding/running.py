@@ -13,6 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 import psycopg
+from psycopg import AsyncCursor
+from psycopg.rows import tuple_row
 
 from citycare.kernel.context import Context
 from citycare.kernel.fhir.finding import including, ordering
@@ -43,16 +45,23 @@ BATCH_MAX = 1_000
 HIT = (
     "r.rid, r.type, r.id, r.version, r.updated_at, r.body, pg_current_snapshot()::text AS snapshot"
 )
+SNAPSHOT, DOUBT = 6, 7  # columns: after those of a Hit
 NOW = "fhir.resource"
 SEEN = """(coalesce(pg_visible_in_snapshot(xid, {snapshot}::pg_snapshot), TRUE)
             OR xid = pg_current_xact_id_if_assigned())"""
 COLUMNS = (
     "rid, xid, type, id, version, updated_at, deleted, hash, since, until, keys, present, body"
 )
+# No condition stands inside the UNION: only then does the planner merge both in the order of their
+# indexes, and a later page reads a page, not all that comes after it. The newest are not replaced.
+# Of old versions the order is hidden: they are found by when they were replaced, which few are.
+REPLACED = COLUMNS.replace("updated_at", "updated_at + interval '0' AS updated_at")
 THEN = f"""(
-    SELECT {COLUMNS} FROM fhir.resource WHERE {SEEN}
-     UNION ALL
-    SELECT {COLUMNS} FROM fhir.version
+    SELECT {COLUMNS} FROM (
+        SELECT {COLUMNS}, TRUE AS searchable, '18446744073709551615'::xid8 AS replaced
+          FROM fhir.resource
+         UNION ALL
+        SELECT {REPLACED}, searchable, replaced FROM fhir.version) every
      WHERE searchable AND replaced >= pg_snapshot_xmin({{snapshot}}::pg_snapshot)
        AND NOT pg_visible_in_snapshot(replaced, {{snapshot}}::pg_snapshot) AND {SEEN})"""
 
@@ -116,7 +125,7 @@ class _Search:
         included = await including.included(
             self.cx, page.matches, self.query.includes, self.visible, self.base
         )
-        return replace(page, included=included, total=total, unknown=self.query.unknown)
+        return Found(page.matches, included, page.next, total, self.query.unknown)
 
     # Criteria that keys do not decide
 
@@ -154,27 +163,40 @@ class _Search:
 
     # Statements
 
-    def _statement(self, after: Place | None) -> tuple[Values, str, Conditions]:
+    def _statement(self, after: Place | None) -> tuple[Values, Conditions]:
         values = Values()
         rows = NOW
         if after is not None:
             rows = THEN.format(snapshot=values.put(after.snapshot))
-        return values, rows, Conditions(values, rows, self.visible)
+        return values, Conditions(values, rows, self.visible)
 
-    def _where(self, conditions: Conditions) -> str:
+    def _of(self, conditions: Conditions) -> tuple[str, str]:
+        """Return where rows come from, and the condition of those that match.
+
+        What few can meet (whose it is, a number of somebody) is looked up first and by itself: no
+        size of the table then lets the planner walk all in the order that is asked for. And its
+        value is hidden in a SELECT, so that the plan need not be made anew for each.
+        """
         types, values = self.query.types, conditions.values
+        few = {one: keys for one in self.criteria if (keys := conditions.few(types, one))}
+        source = f"{conditions.rows} r"
+        if few:
+            met = [f"r.keys && (SELECT {values.keys(keys)})" for keys in few.values()]
+            source = f"(SELECT * FROM {source} WHERE {all_of(met)} OFFSET 0) r"
         lines = ["NOT r.deleted", conditions.seen("r")]
         if len(types) == 1:
             lines.insert(0, f"r.type = {values.put(types[0])}")
         elif types:
             lines.insert(0, f"r.type = ANY({values.texts(types)})")
-        lines += [conditions.of(types, one, "r") for one in self.criteria]
+        lines += [conditions.of(types, one, "r") for one in self.criteria if one not in few]
         for word in self.query.content:
             lines.append(f"r.body ILIKE {values.put('%' + word + '%')}")
-        return all_of(lines)
+        return source, all_of(lines)
 
-    async def _rows(self, text: str, values: Values) -> list[dict[str, Any]]:
-        return await (await self.cx.db.execute(text, values.named)).fetchall()
+    async def _rows(self, text: str, values: Values) -> list[tuple[Any, ...]]:
+        cursor: AsyncCursor[Any] = await self.cx.db.execute(text, values.named)
+        cursor.row_factory = tuple_row
+        return await cursor.fetchall()
 
     async def _page(self) -> Found:
         """Read the page, and one more: with rechecks as many rounds as it takes."""
@@ -203,23 +225,25 @@ class _Search:
         self, after: Place | None, size: int
     ) -> tuple[list[tuple[Hit, tuple[Any, ...], bool]], str]:
         """Return rows, each with what it is sorted by and whether it has to be rechecked."""
-        values, rows, conditions = self._statement(after)
+        values, conditions = self._statement(after)
         keys = ordering.keys_of(values, self.query.types, self.query.sort)
-        lines = [self._where(conditions)]
-        if after is not None:
-            lines.append(ordering.beyond(values, keys, after.last))
-        columns = ", ".join(f"({one.text})::text AS k{at}" for at, one in enumerate(keys))
-        text = (
-            f"SELECT {HIT}, {self._doubt(conditions)} AS doubt, {columns}"
-            f" FROM {rows} r WHERE {all_of(lines)}"
-            f" ORDER BY {ordering.order_by(keys)} LIMIT {values.put(size)}"
-        )
+        source, where = self._of(conditions)
+        doubt, limit = self._doubt(conditions), values.put(size)
+        walked = len(self.query.types) == 1 and source == f"{conditions.rows} r"
+        texts = []
+        for condition, some in ordering.stretches(keys) if walked else [(ALL, keys)]:
+            lines = [where, condition]
+            if after is not None:
+                lines.append(ordering.beyond(values, some, after.last))
+            columns = ", ".join(f"({one.text})::text AS k{at}" for at, one in enumerate(some))
+            texts.append(
+                f"SELECT {HIT}, {doubt} AS doubt, {columns} FROM {source} WHERE {all_of(lines)}"
+                f" ORDER BY {ordering.order_by(some)} LIMIT {limit}"
+            )
+        text = texts[0] if len(texts) == 1 else ordering.joined(texts, keys, limit)
         found = await self._rows(text, values)
-        snapshot = found[0]["snapshot"] if found else ""
-        return [
-            (_hit(row), tuple(row[f"k{at}"] for at in range(len(keys))), row["doubt"])
-            for row in found
-        ], snapshot
+        snapshot = found[0][SNAPSHOT] if found else ""
+        return [(Hit(*row[:SNAPSHOT]), row[DOUBT + 1 :], row[DOUBT]) for row in found], snapshot
 
     def _doubt(self, conditions: Conditions) -> str:
         """Return the condition of a row that has to be rechecked."""
@@ -240,27 +264,29 @@ class _Search:
         Raises:
             TooCostly: there are more than CANDIDATES_MAX.
         """
-        values, rows, conditions = self._statement(self.after)
+        values, conditions = self._statement(self.after)
         doubt = self._doubt(conditions)
-        where = all_of([self._where(conditions), doubt if doubtful else ALL])
+        source, where = self._of(conditions)
+        where = all_of([where, doubt if doubtful else ALL])
         text = (
-            f"SELECT {HIT}, {doubt} AS doubt FROM {rows} r WHERE {where} LIMIT {CANDIDATES_MAX + 1}"
+            f"SELECT {HIT}, {doubt} AS doubt FROM {source} WHERE {where} LIMIT {CANDIDATES_MAX + 1}"
         )
         found = await self._rows(text, values)
         if len(found) > CANDIDATES_MAX:
             raise TooCostly(problem="candidates", most=CANDIDATES_MAX)
-        self.snapshot = found[0]["snapshot"] if found else ""
+        self.snapshot = found[0][SNAPSHOT] if found else ""
         for row in found:
-            hit = _hit(row)
-            if not row["doubt"] or self._meets(hit):
-                yield hit, row["doubt"]
+            hit = Hit(*row[:SNAPSHOT])
+            if not row[DOUBT] or self._meets(hit):
+                yield hit, row[DOUBT]
 
     async def _count(self) -> int:
         """Count in the database what needs no recheck, and here what does."""
-        values, rows, conditions = self._statement(self.after)
-        where = all_of([self._where(conditions), f"NOT {self._doubt(conditions)}"])
-        text = f"SELECT count(*) AS total FROM {rows} r WHERE {where}"
-        sure = int((await self._rows(text, values))[0]["total"])
+        values, conditions = self._statement(self.after)
+        source, where = self._of(conditions)
+        where = all_of([where, f"NOT {self._doubt(conditions)}"])
+        text = f"SELECT count(*) FROM {source} WHERE {where}"
+        sure = int((await self._rows(text, values))[0][0])
         if not self.checks:
             return sure
         return sure + len([hit async for hit, _ in self.every(doubtful=True)])
@@ -277,10 +303,6 @@ class _Search:
         if end < len(order):
             following = Place(self.after.snapshot if self.after else self.snapshot, (end,))
         return Found([hits[rid] for rid in order[start:end]], next=following)
-
-
-def _hit(row: dict[str, Any]) -> Hit:
-    return Hit(row["rid"], row["type"], row["id"], row["version"], row["updated_at"], row["body"])
 
 
 def _has(kind: str, one: Criterion) -> bool:

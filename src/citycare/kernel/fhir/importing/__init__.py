@@ -10,10 +10,12 @@ Card
     resumes     a batch and its note are one transaction; a content that is finished is passed over
     limits      128 MB a document, 32 MB a line, both decompressed; a worker holds one document or
                 500 lines; NDJSON in `.gz`, `.bz2` and `.zip` is read by one worker a file
-    not here    that a literal reference leads to something: files come in any order
+    references  that lead nowhere when all is through are told, not refused: files have no order
+    purged      parts that ended 90 days ago, with their faults: their files would be read anew
     audit       one entry a part, `fhir.import`
 """
 
+from citycare.kernel.fhir.importing.dangling import Dangling, dangling
 from citycare.kernel.fhir.importing.model import (
     Counts,
     Known,
@@ -26,11 +28,14 @@ from citycare.kernel.fhir.importing.model import (
 from citycare.kernel.fhir.importing.reading import find_files
 from citycare.kernel.fhir.importing.reporting import list_parts, refused
 from citycare.kernel.fhir.importing.reporting import write as write_report
+from citycare.kernel.fhir.importing.store import PERIODICS, purge
 from citycare.kernel.fhir.importing.taking import take
 from citycare.kernel.fhir.importing.working import Progress, cores, run
 
 __all__ = [
+    "PERIODICS",
     "Counts",
+    "Dangling",
     "Known",
     "NothingToImport",
     "Options",
@@ -39,8 +44,10 @@ __all__ = [
     "Result",
     "WorkersLost",
     "cores",
+    "dangling",
     "find_files",
     "list_parts",
+    "purge",
     "refused",
     "run",
     "take",

@@ -185,6 +185,13 @@ def fault(element: str, code: str, told: str = "", *, type_: str = "", id_: str 
     )  # fmt: skip
 
 
+def as_told(one: Violation) -> Json:
+    """Return what is told of a fault beside the resource it is of."""
+    return {
+        "element": one.element, "code": one.code, "words": one.words, "message": one.message,
+    }  # fmt: skip
+
+
 def named(resource: object) -> Mapping[str, str]:
     """Return type and id as far as they can be told, shortened."""
     given = resource if isinstance(resource, dict) else {}

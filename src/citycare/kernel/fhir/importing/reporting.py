@@ -6,13 +6,14 @@ import csv
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import orjson
 from psycopg.rows import class_row
 
 from citycare.kernel.context import Context
-from citycare.kernel.fhir.importing.model import Known, Result
+from citycare.kernel.fhir.importing.model import Known, Result, as_told
+from citycare.kernel.fhir.model import Violation
 from citycare.kit import pages
 from citycare.kit.pages import Page
 
@@ -69,12 +70,15 @@ async def refused(cx: Context, digest: bytes) -> AsyncIterator[dict[str, Any]]:
         after = rows[-1]["place"]
 
 
-async def write(cx: Context, results: Sequence[Result], path: Path) -> int:
+async def write(
+    cx: Context, results: Sequence[Result], path: Path, warnings: Sequence[Violation] = ()
+) -> int:
     """Write the faults of all parts; return how many resources were refused.
 
     Args:
         cx: the action.
         results: parts of one run.
+        warnings: of resources that are stored all the same; they come last, without file and place.
         path: ends in `.csv` for CSV (with a mark, as spreadsheets want it); else NDJSON.
 
     Raises:
@@ -91,14 +95,20 @@ async def write(cx: Context, results: Sequence[Result], path: Path) -> int:
                 continue
             async for row in refused(cx, result.digest):
                 count += 1
-                told = {"file": result.part.name, **row}
-                if not as_csv:
-                    file.write(orjson.dumps(told).decode() + "\n")
-                    continue
-                faults = told.pop("faults")
-                cells = [{k: _cell(v) for k, v in (told | one).items()} for one in faults]
-                table.writerows(cells)
+                _tell(file, table if as_csv else None, {"file": result.part.name, **row})
+        for one in warnings:
+            told = {"file": "", "place": None, "type": one.type, "id": one.id}
+            _tell(file, table if as_csv else None, told | {"faults": [as_told(one)]})
     return count
+
+
+def _tell(file: TextIO, table: csv.DictWriter[str] | None, told: dict[str, Any]) -> None:
+    """Write the faults of one resource: a line of JSON, or a row a fault."""
+    if table is None:
+        file.write(orjson.dumps(told).decode() + "\n")
+        return
+    faults = told.pop("faults")
+    table.writerows({k: _cell(v) for k, v in (told | one).items()} for one in faults)
 
 
 def _cell(value: Any) -> Any:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import orjson
 import psycopg
 
 from citycare.kernel.context import Context
+from citycare.kernel.events import Periodic
 from citycare.kernel.fhir import rows as making
 from citycare.kernel.fhir import store as record
 from citycare.kernel.fhir.importing.asking import identifier_of
-from citycare.kernel.fhir.importing.model import Counts, Part, Refused, State
+from citycare.kernel.fhir.importing.model import Counts, Part, Refused, State, as_told
 from citycare.kernel.fhir.importing.preparing import Batch
 from citycare.kernel.fhir.model import ResourceExists
 from citycare.kernel.fhir.rows import Row
@@ -94,10 +95,7 @@ async def advance(
                 "place": one.place,
                 "type": one.type,
                 "id": one.id,
-                "faults": [
-                    {"element": f.element, "code": f.code, "words": f.words, "message": f.message}
-                    for f in one.faults
-                ],
+                "faults": [as_told(each) for each in one.faults],
             }
             for one in refused
         ]
@@ -119,6 +117,31 @@ async def end(cx: Context, digest: bytes) -> bool:
     done = await cx.db.execute(END, {"digest": digest, "now": cx.now})
     return done.rowcount == 1
 
+
+KEPT = timedelta(days=90)
+PURGED_MAX = 50_000
+# The oldest first, by the index of what began when; those that never ended are passed over.
+PURGE = f"""
+    DELETE FROM fhir.import_part
+     WHERE digest IN (SELECT digest FROM fhir.import_part
+                       WHERE began_at < %(before)s AND ended_at < %(before)s
+                       ORDER BY began_at LIMIT {PURGED_MAX} FOR UPDATE SKIP LOCKED)
+"""
+
+
+async def purge(cx: Context) -> int:
+    """Forget parts that ended long ago, with what was refused of them; return how many.
+
+    Their content is then read anew when it comes again, which writes nothing that is there.
+    """
+    return (await cx.db.execute(PURGE, {"before": cx.now - KEPT})).rowcount
+
+
+async def _purge(cx: Context) -> None:
+    await purge(cx)
+
+
+PERIODICS = (Periodic("fhir.purge_imports", "37 * * * *", _purge),)
 
 FIND = """
     SELECT k.number, r.id

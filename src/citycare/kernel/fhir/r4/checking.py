@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 
 from citycare.kernel.fhir.definitions import RESOURCES
 from citycare.kernel.fhir.path import PathError
-from citycare.kernel.fhir.r4.shapes import ANY_RESOURCE, Field, Invariant, Shape, shape
+from citycare.kernel.fhir.r4.shapes import (
+    ADDRESSES,
+    ANY_RESOURCE,
+    Field,
+    Invariant,
+    Shape,
+    shape,
+)
 
 Json = dict[str, Any]
 Place = tuple[Any, str, int] | None  # (place above, name, index or -1); None: not yet anywhere
@@ -29,7 +36,6 @@ ABSOLUTE = re.compile(r"(?:https?://|urn:(?:uuid|oid):)\S+", re.ASCII)
 CONDITIONAL = re.compile(r"(?P<type>[A-Z][A-Za-z]+)\?\S+", re.ASCII)
 
 CONTAINED = "contained"
-ADDRESSES = ("uri", "url", "canonical")
 NOT_CONTAINED = {  # what a contained resource may not have, and the rule that says so
     CONTAINED: "dom-2", "versionId": "dom-4", "lastUpdated": "dom-4", "security": "dom-5",
 }  # fmt: skip
@@ -149,13 +155,16 @@ def _object(walk: _Walk, kind: Shape, value: Any, place: Place, depth: int, own:
     for name, item in value.items():
         known = fields.get(name)
         if known is not None:
-            _element(walk, known, name, item, at)
+            # most of what is there: a value that is right, of which nothing else is to be noted
+            if not known.simple or known.many or not known.check(item):  # type: ignore[misc]
+                _element(walk, known, name, item, at)
         elif name[:1] == "_" and (known := fields.get(name[1:])) and known.check:
             _extras(walk, known, name, item, at)
         elif name != "resourceType" or not kind.resource:
             walk.fault("unknown", (place, name, -1))
     _whole(walk, kind, value, place)
-    walk.held.extend((one, value, place, own) for one in kind.held)
+    if kind.held:
+        walk.held.extend([(one, value, place, own) for one in kind.held])
 
 
 def _whole(walk: _Walk, kind: Shape, value: Json, place: Place) -> None:
@@ -212,7 +221,8 @@ def _value(walk: _Walk, known: Field, value: Any, place: Place, at: _At) -> None
             _reference(walk, known, value, place, at.own)
         elif known.allowed is not None:
             _coded(walk, known, value, place)
-    walk.held.extend((one, value, place, at.own) for one in known.held)
+    if known.held:
+        walk.held.extend([(one, value, place, at.own) for one in known.held])
 
 
 def _extras(walk: _Walk, known: Field, name: str, item: Any, at: _At) -> None:

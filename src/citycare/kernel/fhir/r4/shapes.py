@@ -21,6 +21,7 @@ NATIVE = frozenset(("dom-2", "dom-3", "dom-4", "dom-5", "dom-6", "ref-1", "txt-1
 to write a narrative, which no machine that sends laboratory values follows."""
 CODED = ("code", "Coding", "CodeableConcept", "Quantity", "string", "uri")
 EXTENSION = "extension"
+ADDRESSES = ("uri", "url", "canonical")  # what may lead to a contained resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Field:
         type: of the value: a primitive, a shape, or `Resource`.
         many: it is an array.
         check: of a primitive; None for an object.
+        simple: the check is all there is to do, but for arrays.
         allowed: codes by system of a required binding; None: no binding that can be checked.
         targets: types a reference may lead to; empty: any.
         held: invariants of the element beyond those of its type.
@@ -58,6 +60,7 @@ class Field:
     held: tuple[Invariant, ...]
     summary: bool
     modifier: bool
+    simple: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +115,13 @@ def _fields(element: str, told: Mapping[str, Any]) -> dict[str, Field]:
     made = {}
     for one in told["t"]:
         name = bare + one[0].upper() + one[1:] if element.endswith("[x]") else bare
+        check, allowed = _check_of(one), _allowed(told.get("v"), one)
+        held = tuple(_invariants(told.get("c", ())))
         made[name] = Field(
-            bare, one, bool(told.get("n")), _check_of(one), _allowed(told.get("v"), one),
+            bare, one, bool(told.get("n")), check, allowed,
             frozenset(told.get("r", ())) if one == "Reference" else frozenset(),
-            tuple(_invariants(told.get("c", ()))), bool(told.get("s")), bool(told.get("a")),
+            held, bool(told.get("s")), bool(told.get("a")),
+            simple=check is not None and allowed is None and not held and one not in ADDRESSES,
         )  # fmt: skip
     return made
 

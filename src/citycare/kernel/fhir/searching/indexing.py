@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from typing import Any
 
@@ -137,16 +137,24 @@ def _token(lane: Lane) -> Write:
 # Strings, addresses, references
 
 
+@lru_cache(maxsize=16_384)
+def _text_hashes(text: str) -> tuple[int, ...]:
+    """Return the hashes of every beginning and piece of a text; names recur."""
+    starts = [of.value_hash(of.BEGINNING, each) for each in words.beginnings(text)]
+    pieces = [of.value_hash(of.PIECE, each) for each in words.pieces(words.fold(text))]
+    return tuple({*starts, *pieces})
+
+
 def _string(lane: Lane) -> Write:
+    lane_hash = lane.hash
+
     def string(found: Sequence[Found], _: Json, sink: Sink) -> bool:
         texts = {text for kind, value in found for text in words.wholes_of(kind, value)}
         if sum(map(len, texts)) > words.LONG_MIN:
             sink.keys.add(of.long_key(lane))
             return True
-        starts = {start for text in texts for start in words.beginnings(text)}
-        pieces = {piece for text in texts for piece in words.pieces(words.fold(text))}
-        sink.keys.update([of.key(lane, of.BEGINNING, start) for start in starts])
-        sink.keys.update([of.key(lane, of.PIECE, piece) for piece in pieces])
+        for text in texts:
+            sink.keys.update([lane_hash ^ each for each in _text_hashes(text)])
         return True
 
     return string

@@ -24,7 +24,8 @@ from citycare.scenarios.exchange.service.access import EXCHANGE, Access
 from citycare.web.edge import Json, edge_of, exchange_of
 from citycare.web.gates import gate
 
-PATH = "/bulk/fhir/{export_id}"
+ROOT = "/bulk/fhir"
+PATH = ROOT + "/{export_id}"
 FILE = PATH + "/{number}.ndjson"
 RETRY_S = 2
 ACCEPTED = 202

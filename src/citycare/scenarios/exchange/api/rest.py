@@ -9,8 +9,8 @@ Source: HL7 FHIR R4 4.0.1 §3.1.0 RESTful API; RFC 6750 (bearer tokens).
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -24,14 +24,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from citycare import VERSION
 from citycare.kernel import fhir
 from citycare.kernel.context import ANONYMOUS, Channel, Context
-from citycare.kit.db import Connection
+from citycare.kit.db import Connection, Database
 from citycare.kit.errors import AppError
+from citycare.scenarios.exchange.api import creating
 from citycare.scenarios.exchange.model.calls import Answer, Call
 from citycare.scenarios.exchange.model.errors import QueryBroken, TooLarge
 from citycare.scenarios.exchange.model.values import Body, Format, Interaction, Kind
 from citycare.scenarios.exchange.rules import bodies, headers, refusing, routing
 from citycare.scenarios.exchange.service import capabilities, operations
-from citycare.scenarios.exchange.service.access import Access, Find
+from citycare.scenarios.exchange.service.access import Find
 from citycare.scenarios.exchange.service.callers import Caller, Callers
 from citycare.scenarios.exchange.service.serving import Server, Serving, only_reads
 from citycare.scenarios.exchange.service.trail import Trail
@@ -49,6 +50,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 WITH_BODY = ("POST", "PUT", "PATCH")
 BODY_MAX = 32_000_000
 """Bytes of a body; a Bundle of 20,000 resources. Larger loads come by `citycare import fhir`."""
+BODILESS = (204, 304)  # of which no length is told: RFC 9110 §8.6
 PAGE_LIFE = timedelta(hours=1)
 SINCE = "2026-11-29"
 router = APIRouter(include_in_schema=False)
@@ -62,11 +64,13 @@ class Door:
         server: what all calls share.
         capabilities: the CapabilityStatement as text, written when first asked for.
         callers: who stands behind a token.
+        creating: creates, gathered.
     """
 
     server: Server
     capabilities: Callable[[], str]
     callers: Callers
+    creating: creating.Creating
 
 
 class Sealed:
@@ -85,14 +89,20 @@ class Sealed:
         return cast("object", self._edge.sealer.open(purpose, sealed, self._edge.now()))
 
 
-def door(edge: Edge, find: Find) -> Door:
-    """Make the door of an application."""
+def door(edge: Edge, find: Find, security: capabilities.Security | None = None) -> Door:
+    """Make the door of an application; `security`: where apps sign in."""
     base = edge.site.base_url + ROOT
     site = capabilities.Site(
-        base, f"城医通 {edge.site.city}", VERSION, SINCE, operations=operations.declared()
+        base,
+        f"城医通 {edge.site.city}",
+        VERSION,
+        SINCE,
+        operations=operations.declared(base),
+        security=security,
     )
     server = Server(base, Trail(edge.database), Sealed(edge))
-    return Door(server, partial(capabilities.text, site), Callers(find))
+    creates = creating.Creating(edge.database, base, ACTION)
+    return Door(server, partial(capabilities.text, site), Callers(find), creates)
 
 
 @router.api_route(ROOT, methods=METHODS, dependencies=[gate(ACTION)])
@@ -102,22 +112,33 @@ async def serve(request: Request) -> Response:
 
     `FrontDoor` answers before the framework gets here; this declares what it does.
     """
-    return await respond(request, request.path_params.get("path", ""))
-
-
-async def respond(request: Request, path: str) -> Response:
-    """Answer what is asked at a path below the base; an error is an OperationOutcome."""
-    case = exchange_of(request)
-    try:
-        kind = headers.accepted(
-            request.headers.get("accept", ""), request.query_params.get("_format")
-        )
-        answer = await _answer(request, case, path)
-    except AppError as error:
-        kind = Format.FHIR_JSON
-        answer = await _refused(request, error)
+    answer, kind = await respond(request, request.path_params.get("path", ""))
     told = {"Content-Type": f"{kind}; charset=utf-8"} if answer.body else {}
     return Response(answer.body, answer.status, {**answer.headers, **told})
+
+
+async def respond(request: Request, path: str) -> tuple[Answer, Format]:
+    """Answer what is asked at a path below the base; an error is an OperationOutcome."""
+    case = exchange_of(request)
+    told = _told(request)
+    try:
+        kind = headers.accepted(told.get("accept", ""), _format(request))
+        return await _answer(request, told, case, path), kind
+    except AppError as error:
+        return await _refused(request, error), Format.FHIR_JSON
+
+
+def _told(request: Request) -> dict[str, str]:
+    """Return the headers, of repeats the first; the framework walks a list for each it is asked."""
+    every: list[tuple[bytes, bytes]] = request.scope["headers"]
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(every)}
+
+
+def _format(request: Request) -> str | None:
+    """Return `_format`; few say it, and reading all parameters for it costs as much as a header."""
+    if b"_format" not in request.scope["query_string"]:
+        return None
+    return request.query_params.get("_format")
 
 
 async def _refused(request: Request, error: AppError) -> Answer:
@@ -142,6 +163,7 @@ class FrontDoor:
         self._edge = edge
         fixed = {**safety_headers(edge.site), "Cache-Control": "no-store"}
         self._headers = {name.lower(): value for name, value in fixed.items()}
+        self._written = _raw(self._headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -156,21 +178,34 @@ class FrontDoor:
         scope[KEY] = case
         request = Request(scope, Bounded(receive, BODY_MAX))
         try:
-            response = await respond(request, path[len(ROOT) + 1 :])
+            answer, kind = await respond(request, path[len(ROOT) + 1 :])
         except Exception as error:  # noqa: BLE001 - the last resort, as in the middleware
             log_fault(error, case, scope)
-            response = await _broken(request)
-        for name, value in self._headers.items():
-            response.headers.setdefault(name, value)
-        response.headers["x-request-id"] = case.request_id
-        await response(scope, receive, send)
+            answer, kind = replace(await _refused(request, Fault()), status=500), Format.FHIR_JSON
+        await self._send(answer, kind, case, send)
         took = time.perf_counter() - started
-        self._edge.metrics.note(scope["method"], ROOT, response.status_code, took)
+        self._edge.metrics.note(scope["method"], ROOT, answer.status, took)
+
+    async def _send(self, answer: Answer, kind: Format, case: Exchange, send: Send) -> None:
+        """Write the answer: the headers of this door, where the answer has none of that name."""
+        told = {name.lower(): value for name, value in answer.headers.items()}
+        fixed = self._written
+        if not told.keys().isdisjoint(self._headers):
+            fixed = _raw({**self._headers, **told})
+            told = {}
+        body = answer.body.encode()
+        if body:
+            told["content-type"] = f"{kind}; charset=utf-8"
+        if body or answer.status not in BODILESS:
+            told["content-length"] = str(len(body))
+        told["x-request-id"] = case.request_id
+        start = {"type": "http.response.start", "status": answer.status}
+        await send(start | {"headers": [*fixed, *_raw(told)]})
+        await send({"type": "http.response.body", "body": body})
 
 
-async def _broken(request: Request) -> Response:
-    answer = await _refused(request, Fault())
-    return Response(answer.body, 500, media_type=Format.FHIR_JSON)
+def _raw(some: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in some.items()]
 
 
 class Bounded:
@@ -197,24 +232,33 @@ class Bounded:
         return message
 
 
-async def _answer(request: Request, case: Exchange, path: str) -> Answer:
+async def _answer(request: Request, told: Mapping[str, str], case: Exchange, path: str) -> Answer:
     here = cast("Door", request.app.state.exchange)
     asked = routing.interaction(
         request.method,
         path,
         _query(request),
         types=capabilities.SERVED,
-        if_none_exist="if-none-exist" in request.headers,
+        if_none_exist="if-none-exist" in told,
     )
     if asked.kind is Kind.CAPABILITIES:
         return Answer(200, here.capabilities())
-    token = _token(request)
-    if request.method in WITH_BODY and not here.callers.remembers(token, case.now):
-        async with edge_of(request).database.autocommit() as db:
-            await _caller(here, anonymous(db, case), token)  # before a body of theirs is read
-    call = await _call(request, asked)
-    async with _entered(request, case, asked, token) as (cx, access):
-        return await Serving(here.server, cx, access, _opener(request, cx)).answer(call)
+    token = _token(told)
+    database = edge_of(request).database
+    if request.method in WITH_BODY:
+        await _known(here, database, case, token)  # before a body of theirs is read
+    call = await _call(request, told, asked)
+    if creating.gathers(asked):
+        caller = await _known(here, database, case, token)
+        case.actor, case.channel = caller.actor, caller.channel
+        return await here.creating.answer(caller, case, call)
+    async with database.autocommit() if only_reads(asked) else database.transaction() as db:
+        cx = anonymous(db, case)
+        caller = await _caller(here, cx, token)
+        case.actor, case.channel = caller.actor, caller.channel
+        cx = Context(db, caller.actor, case.now, case.request_id, caller.channel, ACTION)
+        opener = partial(_opened, database, cx)
+        return await Serving(here.server, cx, caller.access, opener).answer(call)
 
 
 def _query(request: Request) -> str:
@@ -225,8 +269,8 @@ def _query(request: Request) -> str:
         raise QueryBroken(problem="not UTF-8") from error
 
 
-def _token(request: Request) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+def _token(told: Mapping[str, str]) -> str:
+    scheme, _, token = told.get("authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not TOKEN.fullmatch(token):
         raise SignInNeeded(ACTION)
@@ -239,12 +283,21 @@ async def caller_of(request: Request, cx: Context) -> Caller:
     Raises:
         SignInNeeded: there is none that counts.
     """
-    return await _caller(cast("Door", request.app.state.exchange), cx, _token(request))
+    return await _caller(cast("Door", request.app.state.exchange), cx, _token(request.headers))
 
 
 def anonymous(db: Connection, case: Exchange) -> Context:
     """Return the action of somebody not yet known."""
     return Context(db, ANONYMOUS, case.now, case.request_id, Channel.PHONE, ACTION)
+
+
+async def _known(here: Door, database: Database, case: Exchange, token: str) -> Caller:
+    """Return who calls; mostly that is known from a moment ago, and no connection is needed."""
+    caller = here.callers.remembered(token, case.now)
+    if caller is not None:
+        return caller
+    async with database.autocommit() as db:
+        return await _caller(here, anonymous(db, case), token)
 
 
 async def _caller(here: Door, cx: Context, token: str) -> Caller:
@@ -255,52 +308,29 @@ async def _caller(here: Door, cx: Context, token: str) -> Caller:
 
 
 @asynccontextmanager
-async def _entered(
-    request: Request, case: Exchange, asked: Interaction, token: str
-) -> AsyncIterator[tuple[Context, Access]]:
-    """Open what the interaction needs of the database, and find out who calls."""
-    here = cast("Door", request.app.state.exchange)
-    database = edge_of(request).database
-    opened = database.autocommit() if only_reads(asked) else database.transaction()
-    async with opened as db:
-        cx = anonymous(db, case)
-        caller = await _caller(here, cx, token)
-        case.actor, case.channel = caller.actor, caller.channel
-        yield replace(cx, actor=caller.actor, channel=caller.channel), caller.access
-
-
-def _opener(request: Request, cx: Context) -> Any:
+async def _opened(database: Database, cx: Context) -> AsyncIterator[Context]:
     """Open a transaction of its own for an entry of a batch, as the same caller."""
-    database = edge_of(request).database
-
-    @asynccontextmanager
-    async def open_() -> AsyncIterator[Context]:
-        async with database.transaction() as db:
-            yield replace(cx, db=db)
-
-    def opened() -> AbstractAsyncContextManager[Context]:
-        return open_()
-
-    return opened
+    async with database.transaction() as db:
+        yield replace(cx, db=db)
 
 
-async def _call(request: Request, asked: Interaction) -> Call:
+async def _call(request: Request, told: Mapping[str, str], asked: Interaction) -> Call:
     """Read the headers and the body."""
     pairs = routing.pairs(asked.query)
     body: Any = None
     if asked.posted:
-        headers.sent(request.headers.get("content-type", ""), Body.FORM)
+        headers.sent(told.get("content-type", ""), Body.FORM)
         pairs += routing.pairs(bodies.text_of(await request.body()))
     elif request.method in WITH_BODY:
         raw = await request.body()
         if raw or asked.kind is not Kind.OPERATION:  # which may have no parameters
             kind = Body.PATCH if request.method == "PATCH" else Body.RESOURCE
-            headers.sent(request.headers.get("content-type", ""), kind)
+            headers.sent(told.get("content-type", ""), kind)
             body = bodies.json_of(raw)
     return Call(
         asked,
         body,
-        headers.conditions(request.headers),
-        headers.preference(request.headers.get("prefer", "")),
+        headers.conditions(told),
+        headers.preference(told.get("prefer", "")),
         pairs,
     )

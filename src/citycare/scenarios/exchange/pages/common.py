@@ -28,6 +28,7 @@ TABS = (
     ("/slow", mark("查询为什么慢")),
     ("/subscriptions", mark("订阅")),
     ("/imports", mark("导入")),
+    ("/links", mark("病历归属")),
     ("/check", mark("接入自查")),
 )
 TYPES: dict[str, str] = {

@@ -31,16 +31,17 @@ router = APIRouter(include_in_schema=False)
 HERE = PATH + "/imports"
 SHOWN_MAX = 50
 CSV_MAX = 50_000
+NAME_SHOWN = 10, 10  # characters, from the beginning and from the end
 DIGEST_CHARS = 64
 COLUMNS = ("place", "type", "id", "element", "code", "words", "message")
 HEADS = (
     (mark("文件"), False),
     (mark("状态"), False),
+    (mark("拒收"), True),
     (mark("处理了"), True),
     (mark("新建"), True),
     (mark("更新"), True),
     (mark("没变"), True),
-    (mark("拒收"), True),
     (mark("开始"), True),
 )
 
@@ -151,10 +152,10 @@ async def _page(request: Request, cx: Context, digest: str, token: str) -> Impor
 
 
 def _row(one: Known, chosen: Known | None, token: str, words: Words) -> Row:
-    numbers = (one.done, one.created, one.updated, one.unchanged, one.refused)
+    numbers = (one.refused, one.done, one.created, one.updated, one.unchanged)
     return Row(
         cells=(
-            Cell(text=_short(one.name)),
+            Cell(text=_narrow(_short(one.name))),
             Cell(tag=_state(one, words)),
             *(Cell(text=f"{number:,}") for number in numbers),
             Cell(text=stamp(one.began_at)),
@@ -167,6 +168,12 @@ def _row(one: Known, chosen: Known | None, token: str, words: Words) -> Row:
 def _short(name: str) -> str:
     """Write the end of a path: folders of a server are long and say little."""
     return name.rpartition("/")[2]
+
+
+def _narrow(name: str) -> str:
+    """Leave the middle of a long name out, so that what became of the file is not pushed aside."""
+    head, tail = NAME_SHOWN
+    return name if len(name) <= head + tail else f"{name[:head]}…{name[-tail:]}"
 
 
 def _state(one: Known, words: Words) -> Tag:

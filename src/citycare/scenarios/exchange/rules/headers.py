@@ -55,6 +55,7 @@ BODIES = {
     "application/json-patch+json": Body.PATCH,
     "application/x-www-form-urlencoded": Body.FORM,
 }
+NOTHING_PREFERRED = Preference()
 FHIR_VERSION = "fhirversion"  # `fhirVersion=4.0`; names of parameters are of any case
 VERSIONS = ("4.0", "4.0.1")
 
@@ -175,6 +176,8 @@ def preference(value: str) -> Preference:
 
     Source: RFC 7240 §2, §4; HL7 FHIR R4 4.0.1 "Managing Return Content".
     """
+    if not value:
+        return NOTHING_PREFERRED
     if len(value) > HEADER_MAX:
         raise HeaderWrong(header="prefer", length=len(value), most=HEADER_MAX)
     told: dict[str, str] = {}

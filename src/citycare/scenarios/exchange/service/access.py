@@ -1,8 +1,10 @@
 """Who may see and change what, for one caller: found once a call, then held to by every statement.
 
 A resident sees their own record and those they act for, a clinician those under care, the system of
-an organisation what it wrote and those under care there, the city's system everything. What is not
-about anybody, the directory and definitions, is open to all who may use this door.
+an organisation what it wrote and those under care there, the city's system everything. What others
+keep of a person under an id of their own, and is linked to the person (`kernel.identity`), is seen
+with it, and never written by way of it. What is not about anybody, the directory and definitions,
+is open to all who may use this door.
 
 Source: `kernel.consent` (policy); SMART App Launch 2.0 (scopes narrow, they never widen).
 """
@@ -15,7 +17,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from citycare.kernel import consent
+from citycare.kernel import consent, identity
 from citycare.kernel.context import Actor, Context, Grant, Role
 from citycare.kernel.fhir import RESOURCES
 from citycare.kernel.fhir.finding import Visible
@@ -119,6 +121,7 @@ class Access:
     Attributes:
         visible: what may be seen.
         writable: persons and organisations whose records may be changed.
+        links: Patients of others among what may be seen, and which person each is.
         owner: the organisation that writes, of a system.
         scoped: by interaction, what the scopes of an app leave; empty: it is no app.
         action, writing: under which reads and writes are audited.
@@ -126,6 +129,7 @@ class Access:
 
     visible: Visible
     writable: Visible
+    links: Mapping[str, UUID] = field(default_factory=dict)
     owner: UUID | None = None
     scoped: Mapping[str, Scoped] = field(default_factory=dict)
     action: str = READ
@@ -143,7 +147,9 @@ class Access:
 
     def seen(self, interaction: str) -> Visible:
         """Return what may be seen by this interaction (`r` or `s`)."""
-        scoped = self.scoped.get(interaction, WHOLE)
+        scoped = self.scoped.get(interaction)
+        if scoped is None:
+            return self.visible
         return replace(self.visible, types=scoped.types, limits=scoped.limits)
 
     def require_writable(self, resource: Mapping[str, Any], interaction: str = "u") -> None:
@@ -158,7 +164,7 @@ class Access:
         if may.everything or self.owner is not None:
             return
         persons = persons_of(resource)
-        if not persons or not persons <= set(map(str, may.persons)):
+        if not persons or not persons <= may.patients:
             raise NotPermitted(type=resource["resourceType"], interaction="write")
 
 
@@ -166,22 +172,22 @@ async def access_of(cx: Context, granted: Granted | None = None) -> Access:
     """Return what the actor of this context may do here."""
     system = [one for one in cx.actor.grants if one.role is Role.EXCHANGE]
     if system:
-        scope = await consent.visible(cx, EXCHANGE)
+        seen = written = await consent.visible(cx, EXCHANGE)
         owner = next((one.organisation_id for one in system if one.organisation_id), None)
-        found = Access(_visible(scope), _visible(scope), owner, {}, EXCHANGE, EXCHANGE)
+        found = Access(_visible(seen), _visible(written), {}, owner, {}, EXCHANGE, EXCHANGE)
     else:
         seen, written = await consent.visible(cx, READ), await consent.visible(cx, WRITE)
         found = Access(_visible(seen), _visible(written))
-    if granted is None:
-        return found
-    scoped = {one: _scoped(granted.allowed, one, cx.now) for one in "crsud"}
-    found = replace(found, scoped=scoped)
-    only = granted.patient_id
-    if only is None:
-        return found
-    return replace(
-        found, visible=_only(found.visible, only), writable=_only(found.writable, only), owner=None
-    )
+    if granted is not None:
+        scoped = {one: _scoped(granted.allowed, one, cx.now) for one in "crsud"}
+        found = replace(found, scoped=scoped)
+        if granted.patient_id is not None:
+            only = granted.patient_id
+            seen, written = _only(seen, only), _only(written, only)
+            found = replace(found, visible=_visible(seen), writable=_visible(written), owner=None)
+    links = await identity.list_links(cx, seen.persons)
+    patients = found.visible.patients.union(links)
+    return replace(found, visible=replace(found.visible, patients=patients), links=links)
 
 
 def _scoped(allowed: Allowed, interaction: str, now: datetime) -> Scoped:
@@ -228,10 +234,11 @@ async def seen_by(cx: Context, account_id: UUID) -> Visible:
 
 
 def _visible(scope: consent.Scope) -> Visible:
-    return Visible(scope.everything, scope.persons, scope.organisations, OPEN_TYPES)
+    patients = frozenset(map(str, scope.persons))
+    return Visible(scope.everything, patients, scope.organisations, OPEN_TYPES)
 
 
-def _only(some: Visible, person: UUID) -> Visible:
+def _only(some: consent.Scope, person: UUID) -> consent.Scope:
     """Narrow to one person, if it is one of those."""
     persons: Collection[UUID] = {person} if some.everything else some.persons & {person}
-    return Visible(persons=frozenset(persons), open_types=some.open_types)
+    return consent.Scope(persons=frozenset(persons))

@@ -35,9 +35,9 @@ class Callers:
         self._find = find
         self._kept: OrderedDict[bytes, tuple[datetime, Caller]] = OrderedDict()
 
-    def remembers(self, token: str, now: datetime) -> bool:
-        """Tell whether this token counted a moment ago."""
-        return self._remembered(_key(token), now) is not None
+    def remembered(self, token: str, now: datetime) -> Caller | None:
+        """Return the caller whose token counted a moment ago."""
+        return self._remembered(_key(token), now)
 
     async def of(self, cx: Context, token: str) -> Caller | None:
         """Return the caller with this token; None: it does not count."""

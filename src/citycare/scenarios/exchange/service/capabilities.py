@@ -236,7 +236,7 @@ def _security(told: Security) -> Json:
                 "extension": [{"url": name, "valueUri": uri} for name, uri in uris if uri],
             }
         ],
-        "cors": False,
+        "cors": True,
         "service": [
             {
                 "coding": [{"system": SECURITY_SERVICE, "code": "SMART-on-FHIR"}],

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
-
-import orjson
 
 from citycare.kernel import fhir
 from citycare.kernel.context import Context
 from citycare.kernel.fhir import Stored, finding, versions
 from citycare.kernel.fhir.finding import Visible
-from citycare.kernel.fhir.integrity import persons_of
+from citycare.kernel.fhir.integrity import persons_among
 from citycare.kernel.fhir.r4 import RESOURCES
 from citycare.kernel.fhir.searching.model import Criterion, ParamType, Query, Token
 from citycare.kit import pages
@@ -65,7 +62,7 @@ async def read(cx: Context, access: Access, trail: Trail, call: Call) -> Answer:
     number = _number(asked.version) if asked.version else None
     found = await visible_version(cx, access.seen("r"), asked.type, asked.id, number)
     assert found.body is not None
-    persons = persons_of(orjson.loads(found.body))
+    persons = persons_among([(found.type, found.id, found.body)])
     await trail.read(cx, access.action, f"{found.type}/{found.id}", persons)
     told = tags(found.version, found.updated_at)
     if headers.is_unmodified(call.conditions, found.version, found.updated_at):
@@ -168,8 +165,4 @@ def _instant(told: dict[str, str], name: str) -> datetime | None:
 
 
 def _persons(entries: Iterable[Stored]) -> set[str]:
-    found: set[str] = set()
-    for one in entries:
-        body: Any = orjson.loads(one.body) if one.body else None
-        found |= persons_of(body) if body else set()
-    return found
+    return persons_among((one.type, one.id, one.body) for one in entries if one.body)

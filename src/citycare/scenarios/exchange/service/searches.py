@@ -15,7 +15,7 @@ from citycare.kernel import fhir
 from citycare.kernel.context import Context
 from citycare.kernel.fhir import finding
 from citycare.kernel.fhir.finding import Found, Hit, Place
-from citycare.kernel.fhir.integrity import persons_of
+from citycare.kernel.fhir.integrity import persons_among
 from citycare.kernel.fhir.searching import reading
 from citycare.kernel.fhir.searching.model import Query
 from citycare.kit.pages import TokenBroken
@@ -109,9 +109,7 @@ class Searching:
 
     async def _note(self, path: str, found: Found) -> None:
         hits: tuple[Hit, ...] = (*found.matches, *found.included)
-        persons: set[str] = set()
-        for hit in hits:
-            persons |= persons_of(orjson.loads(hit.body))
+        persons = persons_among((hit.type, hit.id, hit.body) for hit in hits)
         await self.trail.read(self.cx, self.access.action, f"{path or '*'}?", persons)
 
 

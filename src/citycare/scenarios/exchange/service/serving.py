@@ -21,6 +21,7 @@ from citycare.scenarios.exchange.rules import headers, refusing
 from citycare.scenarios.exchange.service import batches, operations, reading
 from citycare.scenarios.exchange.service.access import Access
 from citycare.scenarios.exchange.service.searches import Searching, Tokens
+from citycare.scenarios.exchange.service.shortening import shortened
 from citycare.scenarios.exchange.service.trail import Trail
 from citycare.scenarios.exchange.service.writing import Done, Intent, Writing
 
@@ -74,7 +75,7 @@ class Serving:
         """
         kind = call.asked.kind
         if kind in (Kind.READ, Kind.VREAD):
-            return await reading.read(self.cx, self.access, self.server.trail, call)
+            return await self._read(call)
         if kind in (Kind.SEARCH_TYPE, Kind.SEARCH_SYSTEM, Kind.SEARCH_COMPARTMENT):
             server = self.server
             searching = Searching(self.cx, self.access, server.base, server.trail, server.tokens)
@@ -97,6 +98,16 @@ class Serving:
         if isinstance(made, Intent):
             (made,) = await writing.settle([made])
         return answered(made, call.preference, self.server.base)
+
+    async def _read(self, call: Call) -> Answer:
+        """Read what is kept; else, of an operation of ours, what says how it is called."""
+        try:
+            return await reading.read(self.cx, self.access, self.server.trail, call)
+        except fhir.ResourceNotFound:
+            own = operations.defined(call.asked, self.server.base)
+            if own is None:
+                raise
+            return Answer(200, shortened(fhir.dumps(own), call.pairs))
 
     async def _bundle(self, call: Call) -> Answer:
         plan = bundles.plan(call.body, base=self.server.base)

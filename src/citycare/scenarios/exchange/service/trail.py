@@ -16,7 +16,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from uuid import UUID
 
-from citycare.kernel import audit
+from citycare.kernel import audit, identity
 from citycare.kernel.context import Context
 from citycare.kit.db import Database
 
@@ -48,19 +48,26 @@ class Trail:
             self._task = asyncio.create_task(self._later())
 
     async def _later(self) -> None:
-        await asyncio.sleep(FLUSH_S)
+        """Gather for a while, then write: again and again while reads come, never without rest."""
+        while self._lines:
+            await asyncio.sleep(FLUSH_S)
+            await self._tried()
+
+    async def _tried(self) -> None:
         try:
             await self.flush()
-        except Exception as error:  # noqa: BLE001 (kept, and tried again with the next read)
+        except Exception as error:  # noqa: BLE001 (kept, and tried again)
             log.warning("audit of reads waits: %s", type(error).__qualname__)
 
     async def flush(self) -> None:
-        """Write down what is gathered.
+        """Write down what is gathered by now; what comes meanwhile waits for the next time.
 
         Raises:
             Unavailable, Busy: the database is away; nothing is lost.
         """
-        while self._lines and self._cx is not None:
+        for _ in range(-(-len(self._lines) // BATCH_MAX)):
+            if not self._lines or self._cx is None:
+                return
             batch, self._lines = self._lines[:BATCH_MAX], self._lines[BATCH_MAX:]
             try:
                 async with self._database.transaction() as db:
@@ -74,13 +81,5 @@ def entries(
     action: str, record: str, persons: Iterable[str], detail: Mapping[str, str] = NO_DETAIL
 ) -> list[audit.Entry]:
     """Return the lines of one access: one for each person it touches, or one for none."""
-    known: list[UUID | None] = [each for each in map(_uuid, persons) if each is not None]
+    known: list[UUID | None] = [identity.audit_id(each) for each in persons]
     return [audit.Entry(action, person, record, detail=dict(detail)) for person in known or [None]]
-
-
-def _uuid(text: str) -> UUID | None:
-    """A Patient that identity does not know (its id is no UUID) is on record by its name."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -19,7 +19,7 @@ from uuid import UUID
 from authlib.oauth2.rfc7636 import create_s256_code_challenge  # type: ignore[import-untyped]
 
 from citycare.kernel import audit, consent, identity
-from citycare.kernel.context import Actor, Context, Grant, Role, policy
+from citycare.kernel.context import Actor, App, Context, Grant, Role, policy
 from citycare.kernel.identity import Account
 from citycare.kernel.identity.model import AccountUnknown
 from citycare.kit import ids
@@ -45,7 +45,8 @@ class Granted:
     `actor` is who is asked about in consent: the account of who allowed the app, with the roles it
     had when the token was issued. A backend acts as its own account, which has no role of a human:
     `Role.EXCHANGE` if an operator gave it that, else none; `organisation_id` says whose system it
-    is. `allowed` narrows what that actor may do. `actor.session_id` is the token's id.
+    is. `allowed` narrows what that actor may do. `actor.session_id` is the token's id,
+    `actor.app` the client.
     """
 
     client_id: UUID
@@ -79,7 +80,14 @@ async def find(db: Connection, token: str, now: datetime) -> Granted | None:
         client_name=found.client_name,
         organisation_id=found.organisation_id,
         is_backend=found.audience == Audience.BACKEND,
-        actor=Actor(found.account_id, found.person_id, grants, found.id, found.actor_name),
+        actor=Actor(
+            found.account_id,
+            found.person_id,
+            grants,
+            found.id,
+            found.actor_name,
+            App(found.client_id, found.client_name),
+        ),
         allowed=Allowed(scopes.parse(found.scopes).data, found.patient_id),
         issued_at=found.issued_at,
         expires_at=found.expires_at,

@@ -8,11 +8,11 @@ from __future__ import annotations
 from citycare.kernel.context import Context
 from citycare.scenarios.exchange.model.calls import Answer, Call
 from citycare.scenarios.exchange.model.errors import InteractionUnknown
-from citycare.scenarios.exchange.model.values import Interaction
+from citycare.scenarios.exchange.model.values import Interaction, Kind
 from citycare.scenarios.exchange.service import capabilities
 from citycare.scenarios.exchange.service.access import Access
-from citycare.scenarios.exchange.service.operations import given
-from citycare.scenarios.exchange.service.operations.model import Level, Operating, Operation
+from citycare.scenarios.exchange.service.operations import defining, given
+from citycare.scenarios.exchange.service.operations.model import Json, Level, Operating, Operation
 from citycare.scenarios.exchange.service.operations.table import OPERATIONS
 from citycare.scenarios.exchange.service.searches import Tokens
 from citycare.scenarios.exchange.service.trail import Trail
@@ -41,12 +41,19 @@ def reads(asked: Interaction) -> bool:
         return True
 
 
-def declared() -> tuple[capabilities.Operation, ...]:
+def declared(base: str) -> tuple[capabilities.Operation, ...]:
     """Return the operations as the CapabilityStatement names them."""
     return tuple(
-        capabilities.Operation(one.name, one.definition, tuple(sorted(one.types)))
+        capabilities.Operation(one.name, defining.address(one, base), tuple(sorted(one.types)))
         for one in OPERATIONS
     )
+
+
+def defined(asked: Interaction, base: str) -> Json | None:
+    """Return the OperationDefinition that is read, if it is of an operation of ours alone."""
+    path = f"{asked.type}/{asked.id}"
+    found = next((one for one in OPERATIONS if one.definition == path), None)
+    return defining.definition(found, base) if found and asked.kind is Kind.READ else None
 
 
 async def answer(

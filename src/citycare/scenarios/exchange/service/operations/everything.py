@@ -1,7 +1,9 @@
 """`$everything` of a Patient or an Encounter: its compartment, and what that refers to.
 
 What it refers to is taken one step far and of open types alone (who, where, which medicine); it
-comes with the page of what refers to it. A page is two statements, whatever it holds.
+comes with the page of what refers to it. A page is two statements, whatever it holds; for who sees
+everything three. Of a person, what others keep of them under ids of their own belongs to it too,
+where it is linked to them (`kernel.identity.links`).
 
 Source: HL7 FHIR R4 4.0.1, operations Patient/$everything and Encounter/$everything.
 """
@@ -13,10 +15,11 @@ from collections.abc import Sequence
 
 import orjson
 
+from citycare.kernel import identity
 from citycare.kernel.fhir import finding
 from citycare.kernel.fhir.finding import Found, Hit
 from citycare.kernel.fhir.finding.including import INCLUDED_MAX
-from citycare.kernel.fhir.integrity import persons_of
+from citycare.kernel.fhir.integrity import persons_among
 from citycare.kernel.fhir.r4 import RESOURCES, compartments
 from citycare.kernel.fhir.searching import reading
 from citycare.kernel.fhir.searching.keys import target_of
@@ -38,6 +41,7 @@ from citycare.scenarios.exchange.service.operations.given import wrong
 from citycare.scenarios.exchange.service.operations.model import Operating
 from citycare.scenarios.exchange.service.reading import visible_version
 
+PATIENT = "Patient"
 COUNT_MAX = reading.COUNT_MAX
 TAKES = frozenset(("start", "end", "_since", "_type", "_count", searches.PAGE))
 REFERENCE = re.compile(r'"reference":("(?:[^"\\]|\\.)*+")')
@@ -59,7 +63,7 @@ async def everything(asked: Operating) -> Answer:
     """
     kind, key = asked.type, asked.id
     asked.access.require(kind, "r")
-    query = _query(asked)
+    query = _query(asked, await _with_linked(asked))
     pairs = asked.given.pairs(searches.PAGE)
     purpose = searches.purpose_of(asked.path, pairs)
     token = asked.given.text(searches.PAGE)
@@ -80,7 +84,17 @@ async def everything(asked: Operating) -> Answer:
     return Answer(200, responses.searchset(entries, links=links, updated_at=asked.cx.now))
 
 
-def _query(asked: Operating) -> Query:
+async def _with_linked(asked: Operating) -> list[str]:
+    """Return the id asked for, and of a person those of Patients linked to it that may be seen."""
+    if asked.type != PATIENT or not asked.id:
+        return [asked.id]
+    links = asked.access.links
+    if asked.access.visible.everything and (person := identity.person_id_of(asked.id)):
+        links = await identity.list_links(asked.cx, [person])
+    return [asked.id, *sorted(one for one, person in links.items() if str(person) == asked.id)]
+
+
+def _query(asked: Operating, ids: Sequence[str]) -> Query:
     """Return the search for what belongs there; nothing limits a page but COUNT_MAX."""
     kind, wanted = asked.type, asked.given.listed("_type")
     count = asked.given.number("_count")
@@ -93,11 +107,11 @@ def _query(asked: Operating) -> Query:
     types = wanted if belonging.issuperset(wanted) else []  # others are only referred to
     criteria = _times(asked)
     if asked.id:
-        criteria.append(reading.within_compartments(Link(asked.id, (kind,))))
+        criteria.append(reading.within_compartments(*[Link(one, (kind,)) for one in ids]))
     elif asked.access.visible.everything:
         types = types or sorted(belonging)
     else:
-        persons = sorted(map(str, asked.access.visible.persons))
+        persons = sorted(asked.access.visible.patients)
         criteria.append(reading.within_compartments(*[Link(one, (kind,)) for one in persons]))
     return Query(tuple(types), tuple(criteria), count=min(count or COUNT_MAX, COUNT_MAX))
 
@@ -129,17 +143,14 @@ async def _with_referred(
     asked: Operating, found: Found
 ) -> tuple[Sequence[Hit], Sequence[Hit], set[str]]:
     """Return what belongs there, what that refers to, and whom it is about."""
-    persons: set[str] = set()
     texts: set[str] = set()
-    hits = []
     wanted = frozenset(asked.given.listed("_type"))
+    hits = [hit for hit in found.matches if not wanted or hit.type in wanted]
+    if not asked.id:  # of a type that can belong to somebody, but does not
+        hits = [hit for hit in hits if persons_among([(hit.type, hit.id, hit.body)])]
+    persons = persons_among((hit.type, hit.id, hit.body) for hit in hits)
     for hit in found.matches:
         texts.update(REFERENCE.findall(hit.body))
-        about = persons_of(orjson.loads(hit.body))
-        if (wanted and hit.type not in wanted) or not (asked.id or about):
-            continue  # at a type: of a type that can belong to somebody, but does not
-        hits.append(hit)
-        persons |= about
     targets = {target for text in texts if (target := target_of(orjson.loads(text), asked.base))}
     targets = {one for one in targets if one[0] in OPEN_TYPES & (wanted or OPEN_TYPES)}
     targets -= {(hit.type, hit.id) for hit in hits}

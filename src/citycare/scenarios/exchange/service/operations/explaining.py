@@ -15,11 +15,28 @@ from citycare.kernel.fhir.finding import Explained
 from citycare.kernel.fhir.searching import reading
 from citycare.scenarios.exchange.model.calls import Answer
 from citycare.scenarios.exchange.model.errors import NotPermitted
-from citycare.scenarios.exchange.service.operations.model import Operating, answer
+from citycare.scenarios.exchange.service.operations.model import Operating, Out, answer
 
 Json = dict[str, Any]
 
-DEFINITION = "urn:citycare:operation:explain"
+DEFINITION = "OperationDefinition/citycare-explain"
+ABOUT = (
+    "Does a search and tells how: how each criterion is decided, each statement of SQL with its "
+    "plan and time, and of what was found the numbers alone. Takes the parameters of a search of "
+    "the type. For the city's own systems and its operators."
+)
+GIVES = (
+    Out("matches", "integer"),
+    Out("included", "integer"),
+    Out("rows", "integer"),
+    Out("milliseconds", "decimal"),
+    Out("criterion", most="*", parts=(Out("param", "string"), Out("rechecked", "code"))),
+    Out(
+        "statement",
+        most="*",
+        parts=(Out("text", "string"), Out("milliseconds", "decimal"), Out("plan", "string")),
+    ),
+)
 
 
 async def explain(asked: Operating) -> Answer:

@@ -70,6 +70,23 @@ class Operating:
         await self.trail.read(self.cx, self.access.action, self.path, persons)
 
 
+@dataclass(frozen=True, slots=True)
+class Out:
+    """One parameter of an answer, as an OperationDefinition tells it.
+
+    Attributes:
+        name: of it.
+        type: of its value; empty: it has parts.
+        most: how often it may stand there.
+        parts: of it.
+    """
+
+    name: str
+    type: str = ""
+    most: str = "1"
+    parts: tuple[Out, ...] = ()
+
+
 Run = Callable[[Operating], Awaitable[Answer]]
 
 
@@ -79,13 +96,14 @@ class Operation:
 
     Attributes:
         name: without `$`.
-        definition: canonical address of its OperationDefinition.
+        definition: canonical address of its OperationDefinition; below our base: it is ours.
         levels: where it is called.
         takes: names of its parameters; a query of criteria takes any (None).
         run: does it.
         types: at which types, or their resources; empty: at the base alone.
         body: the parameter that a resource sent as it is stands for; empty: none.
         affects_state: it runs in a transaction; others read, each statement by itself.
+        about, gives: of ours, what it does, and what it answers with.
     """
 
     name: str
@@ -96,6 +114,8 @@ class Operation:
     types: frozenset[str] = frozenset()
     body: str = ""
     affects_state: bool = False
+    about: str = ""
+    gives: tuple[Out, ...] = ()
 
 
 def answer(resource: Json) -> Answer:

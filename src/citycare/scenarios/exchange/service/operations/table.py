@@ -91,6 +91,7 @@ OPERATIONS: Sequence[Operation] = (
         affects_state=True,
     ),
     Operation(
-        "explain", explaining.DEFINITION, AT_TYPE, None, explaining.explain, SERVED
+        "explain", explaining.DEFINITION, AT_TYPE, None, explaining.explain, SERVED,
+        about=explaining.ABOUT, gives=explaining.GIVES,
     ),
 )  # fmt: skip

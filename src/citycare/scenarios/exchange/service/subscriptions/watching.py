@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from urllib.parse import unquote
+from uuid import UUID
 
 from citycare.kernel.fhir import ParameterUnknown, Resource, TypeUnknown, ValueBroken
 from citycare.kernel.fhir.changes import Change, Interaction
@@ -258,16 +259,16 @@ def sees(visible: Visible, version: Change) -> bool:
         return False
     if visible.everything or version.type in visible.open_types:
         return True
-    return not _openers(visible.persons, visible.organisations).isdisjoint(version.keys)
+    return not _openers(visible.patients, visible.organisations).isdisjoint(version.keys)
 
 
 @lru_cache(maxsize=1_024)
-def _openers(persons: frozenset[object], organisations: frozenset[object]) -> frozenset[int]:
-    return frozenset(_each_opener(persons, organisations))
+def _openers(patients: frozenset[str], organisations: frozenset[UUID]) -> frozenset[int]:
+    return frozenset(_each_opener(patients, organisations))
 
 
-def _each_opener(persons: frozenset[object], organisations: frozenset[object]) -> Iterator[int]:
-    for person in persons:
-        yield of.compartment_key("Patient", of.resource_hash("Patient", str(person)))
+def _each_opener(patients: frozenset[str], organisations: frozenset[UUID]) -> Iterator[int]:
+    for patient in patients:
+        yield of.compartment_key("Patient", of.resource_hash("Patient", patient))
     for organisation in organisations:
         yield of.owner_key(str(organisation))

@@ -1,0 +1,106 @@
+"""The oldest first: what has no date comes last, page by page, and nothing is sorted for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from citycare.kernel import fhir
+from citycare.kernel.context import Context
+from citycare.kernel.fhir import finding
+from citycare.kernel.fhir.finding import Place
+from citycare.kernel.fhir.finding.explaining import _Noting, _planned
+from citycare.kernel.fhir.searching import reading
+
+Json = dict[str, Any]
+DATED, UNDATED, ASKED = 400, 40, 7
+
+
+def invoice(number: int, day: int | None, **more: Any) -> Json:
+    made: Json = {"resourceType": "Invoice", "id": f"i-{number}", "status": "issued"}
+    month, rest = divmod((day or 0) % 300, 25)
+    date = {} if day is None else {"date": f"2026-{month + 1:02d}-{rest + 1:02d}"}
+    return made | date | more
+
+
+def town() -> list[Json]:
+    """Some with the same day, some without any, in no order."""
+    days = [(number * 37) % DATED for number in range(DATED)]
+    made = [invoice(number, day) for number, day in enumerate(days)]
+    return made + [invoice(DATED + number, None) for number in range(UNDATED)]
+
+
+async def page(cx: Context, query: str, after: Place | None = None) -> finding.Found:
+    pairs = [tuple(one.split("=", 1)) for one in query.split("&")]
+    asked = reading.read(("Invoice",), pairs, now=cx.now)  # type: ignore[arg-type]
+    return await finding.find(cx, asked, after=after)
+
+
+async def test_page_by_page_all_come_once_the_undated_last(cx: Context) -> None:
+    kept = await fhir.put(cx, town())
+    dates = {one["id"]: one.get("date", "9999") for one in (fhir.loads(k.body) for k in kept)}
+    for count in (ASKED, 50, 440):
+        seen: list[str] = []
+        after: Place | None = None
+        while True:
+            found = await page(cx, f"_sort=date&_count={count}", after)
+            seen += [hit.id for hit in found.matches]
+            after = found.next
+            if after is None:
+                break
+        assert len(seen) == len(set(seen)) == DATED + UNDATED
+        assert [dates[one] for one in seen] == sorted(dates.values())
+
+
+async def test_pages_are_of_one_snapshot_over_the_border(cx: Context) -> None:
+    await fhir.put(cx, [invoice(n, n) for n in range(3)] + [invoice(n, None) for n in range(3, 6)])
+    first = await page(cx, "_sort=date&_count=2&status=issued")
+    second = await page(cx, "_sort=date&_count=2&status=issued", first.next)
+    third = await page(cx, "_sort=date&_count=2&status=issued", second.next)
+    seen = [hit.id for part in (first, second, third) for hit in part.matches]
+    assert seen == ["i-0", "i-1", "i-2", "i-3", "i-4", "i-5"]
+    assert third.next is None
+    total = await page(cx, "_sort=date&_count=2&_total=accurate")
+    assert total.total == 6
+
+
+def nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield plan
+    for one in plan.get("Plans", ()):
+        yield from nodes(one)
+
+
+async def walks(cx: Context, query: str, after: Place | None = None) -> list[Mapping[str, Any]]:
+    """Return the parts of the plan of a page that read the newest versions."""
+    noting = _Noting(cx.db)
+    await page(replace(cx, db=cast("Any", noting)), query, after)
+    ((text, values),) = noting.sent
+    plan = (await _planned(cx, text, values)).plan["Plan"]
+    return [one for one in nodes(plan) if one.get("Relation Name") == "resource"]
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("_sort=date", "resource_main"),
+        ("_sort=date&status=issued", "resource_main"),
+        ("_sort=-date", "resource_main"),
+        ("_sort=-_lastUpdated", "resource_updated"),
+    ],
+)
+async def test_an_index_is_walked_no_further_than_a_page(
+    cx: Context, query: str, index: str
+) -> None:
+    await fhir.put(cx, town())
+    await fhir.put(cx, [invoice(number, number, status="draft") for number in range(9)])
+    await cx.db.execute("SET LOCAL enable_sort = off")  # a small table would rather be sorted
+    query += f"&_count={ASKED}"
+    first = await page(cx, query)
+    for after in (None, first.next):
+        read = await walks(cx, query, after)
+        assert {one["Index Name"] for one in read} == {index}
+        assert all(one["Actual Rows"] <= ASKED + 1 for one in read)
+        assert all(one.get("Rows Removed by Filter", 0) <= 10 for one in read)
