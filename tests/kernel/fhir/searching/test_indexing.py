@@ -277,7 +277,7 @@ def test_references(written: str, asked: Link, *, there: bool) -> None:
 def test_identifiers_of_references() -> None:
     found = index("Observation", subject={"identifier": made.IDENTIFIERS[3]})
     subject = lane("Observation", "subject")
-    assert hit(found, keys.identifier_keys(subject, Token("urn:x:mrn", "7")))
+    assert hit(found, keys.token_keys(subject, Token("urn:x:mrn", "7")))
     assert not hit(found, keys.reference_keys(subject, Link("7", ("Patient",))))
 
 

@@ -108,11 +108,6 @@ def _bound_keys(lane: Lane, system: str, code: str | None) -> Keys:
     return tuple(key(lane, CODE, one) for one in some)
 
 
-def identifier_keys(lane: Lane, asked: Token) -> Keys:
-    """Return the keys of a reference's `:identifier`; see `token_keys`."""
-    return token_keys(lane, asked)
-
-
 def of_type_key(lane: Lane, asked: Parts) -> int:
     """Return the key of `system|code|value`, as Parts of two Tokens; exact.
 
