@@ -196,6 +196,8 @@ def create(settings: Settings, database: Database, parts: Parts = PARTS) -> Fast
         title="CityCare 城医通",
         lifespan=lifespan,
         openapi_url="/api/openapi.json",
+        # figures are our own (web.edge.metrics); looking for a provider cost each request 4 %
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=apidocs.operation_id,

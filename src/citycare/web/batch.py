@@ -45,8 +45,15 @@ class Batcher(Generic[Item, Result]):
         *,
         size_max: int = SIZE_MAX,
         waiting_max: int = WAITING_MAX,
+        gather_from: int | None = None,
+        gather_s: float | None = None,
     ) -> None:
-        """`serve` handles a list in one transaction of its own and answers in the same order."""
+        """`serve` handles a list in one transaction of its own and answers in the same order.
+
+        After a batch of `gather_from` or more the next waits for `gather_s` at most.
+        """
+        self._gather_from = gather_from or GATHER_FROM
+        self._gather_s = gather_s or GATHER_S
         self._serve = serve
         self._size_max = size_max
         self._waiting_max = waiting_max
@@ -77,7 +84,7 @@ class Batcher(Generic[Item, Result]):
                 count = min(self._size_max, len(self._waiting))
                 batch = [self._waiting.popleft() for _ in range(count)]
                 await self._settle([one for one in batch if not one[1].cancelled()])
-                if count >= GATHER_FROM:
+                if count >= self._gather_from:
                     await self._gather(count + len(self._waiting))
         finally:
             self._task = None
@@ -88,7 +95,7 @@ class Batcher(Generic[Item, Result]):
         if len(self._waiting) < self._wanted:
             self._enough.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._enough.wait(), GATHER_S)
+                await asyncio.wait_for(self._enough.wait(), self._gather_s)
 
     async def _settle(self, batch: Sequence[tuple[Item, asyncio.Future[Result]]]) -> None:
         """Serve a batch; when it fails for one, the others must not fail with it."""

@@ -34,6 +34,7 @@ from citycare.web.batch import Batcher
 from citycare.web.edge import Exchange
 
 SIZE_MAX = 64
+GATHER_FROM, GATHER_S = 2, 0.002  # whoever was just answered comes again within a millisecond
 ALONE = frozenset((SUBSCRIPTION, *terminology.TYPES))
 """Types of which more is kept than the resource."""
 
@@ -67,7 +68,9 @@ class Creating:
         self._database = database
         self._base = base
         self._purpose = purpose
-        self._batcher: Batcher[Wanted, Done | AppError] = Batcher(self._serve, size_max=SIZE_MAX)
+        self._batcher: Batcher[Wanted, Done | AppError] = Batcher(
+            self._serve, size_max=SIZE_MAX, gather_from=GATHER_FROM, gather_s=GATHER_S
+        )
 
     async def answer(self, caller: Caller, case: Exchange, call: Call) -> Answer:
         """Store what is sent, with whoever comes at the same time.
