@@ -140,6 +140,23 @@ async def ids_in(client: httpx.AsyncClient, path: str) -> set[str]:
     return {one["resource"]["id"] for one in answer.json().get("entry", ())}
 
 
+async def test_a_search_by_ones_own_id_finds_what_is_linked_where_that_is_asked(
+    story: Story, database: Database, later: Callable[[], None], city: httpx.AsyncClient
+) -> None:
+    await go_round(database)
+    later()
+    for who in (story.resident, story.doctor, city):
+        assert await ids_in(who, f"Observation?subject=Patient/{story.me}") == set()
+        assert await ids_in(who, f"Observation?subject:mdm=Patient/{story.me}") == {"pulse-1"}
+        assert await ids_in(who, f"Observation?patient:mdm={story.me}&status=final") == {"pulse-1"}
+    assert await ids_in(story.stranger, f"Observation?subject:mdm=Patient/{story.me}") == set()
+    assert await ids_in(story.stranger, f"Observation?subject:mdm=Patient/{X}") == set()
+    answer = await story.resident.get(f"Observation?subject:mdm=Patient/{story.me}")
+    assert "subject:mdm=" in answer.json()["link"][0]["url"]
+    unknown = await story.resident.get("Observation?status:mdm=final")
+    assert unknown.status_code == 400
+
+
 async def test_an_imported_record_is_the_residents_until_it_is_taken_back(
     story: Story, database: Database, app: FastAPI, later: Callable[[], None]
 ) -> None:

@@ -23,6 +23,7 @@ from citycare.scenarios.exchange.model.calls import Answer, Call
 from citycare.scenarios.exchange.model.values import Issue, Spliced
 from citycare.scenarios.exchange.rules import refusing, responses
 from citycare.scenarios.exchange.service.access import Access
+from citycare.scenarios.exchange.service.linked import widened
 from citycare.scenarios.exchange.service.shortening import short
 from citycare.scenarios.exchange.service.trail import Trail
 
@@ -67,7 +68,7 @@ class Searching:
         compartment = (asked.compartment, asked.id) if asked.compartment else None
         query = reading.read(
             (asked.type,) if asked.type else (),
-            pairs,
+            await widened(self.cx, self.access, asked.type, pairs),
             now=self.cx.now,
             lenient=call.lenient,
             compartment=compartment,

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 
 import orjson
 
-from citycare.kernel import identity
 from citycare.kernel.fhir import finding
 from citycare.kernel.fhir.finding import Found, Hit
 from citycare.kernel.fhir.finding.including import INCLUDED_MAX
@@ -37,11 +36,11 @@ from citycare.scenarios.exchange.model.values import Spliced
 from citycare.scenarios.exchange.rules import responses
 from citycare.scenarios.exchange.service import searches
 from citycare.scenarios.exchange.service.access import OPEN_TYPES
+from citycare.scenarios.exchange.service.linked import PATIENT, with_linked
 from citycare.scenarios.exchange.service.operations.given import wrong
 from citycare.scenarios.exchange.service.operations.model import Operating
 from citycare.scenarios.exchange.service.reading import visible_version
 
-PATIENT = "Patient"
 COUNT_MAX = reading.COUNT_MAX
 TAKES = frozenset(("start", "end", "_since", "_type", "_count", searches.PAGE))
 REFERENCE = re.compile(r'"reference":("(?:[^"\\]|\\.)*+")')
@@ -63,7 +62,10 @@ async def everything(asked: Operating) -> Answer:
     """
     kind, key = asked.type, asked.id
     asked.access.require(kind, "r")
-    query = _query(asked, await _with_linked(asked))
+    ids = [key]
+    if kind == PATIENT and key:
+        ids = await with_linked(asked.cx, asked.access, key)
+    query = _query(asked, ids)
     pairs = asked.given.pairs(searches.PAGE)
     purpose = searches.purpose_of(asked.path, pairs)
     token = asked.given.text(searches.PAGE)
@@ -82,16 +84,6 @@ async def everything(asked: Operating) -> Answer:
         for hit in some
     ]
     return Answer(200, responses.searchset(entries, links=links, updated_at=asked.cx.now))
-
-
-async def _with_linked(asked: Operating) -> list[str]:
-    """Return the id asked for, and of a person those of Patients linked to it that may be seen."""
-    if asked.type != PATIENT or not asked.id:
-        return [asked.id]
-    links = asked.access.links
-    if asked.access.visible.everything and (person := identity.person_id_of(asked.id)):
-        links = await identity.list_links(asked.cx, [person])
-    return [asked.id, *sorted(one for one, person in links.items() if str(person) == asked.id)]
 
 
 def _query(asked: Operating, ids: Sequence[str]) -> Query:
