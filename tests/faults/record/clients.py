@@ -188,6 +188,17 @@ class Client:
             if act.outcome is not Outcome.UNKNOWN or self.over():
                 return
 
+    async def create(self) -> None:
+        """Create together with whoever does at the same time; some refer to what is not there."""
+        sent = Sent("", self.token())
+        if self.dice.random() < 0.2:
+            body = resources.observation(sent, "Patient/nobody-55817")
+            await self.write("create", sent, body, method="POST", path="Observation")
+        else:
+            await self.write(
+                "create", sent, resources.basic(sent, "made"), method="POST", path="Basic"
+            )
+
     async def upsert(self) -> None:
         """Update what a condition finds, or create it."""
         key = f"upsert-{self.dice.randrange(KEYS)}-{self.shared.tick // 100}"
@@ -332,8 +343,8 @@ class Client:
 
 Deed = Callable[[Client], Awaitable[None]]
 DEEDS: dict[Deed, int] = {
-    Client.put: 4, Client.swap: 8, Client.claim: 4, Client.count: 8, Client.ensure: 6,
-    Client.upsert: 4, Client.transfer: 8, Client.family: 6, Client.crowd: 10, Client.remove: 1,
+    Client.put: 4, Client.create: 12, Client.swap: 8, Client.claim: 4, Client.count: 8,
+    Client.ensure: 6, Client.upsert: 4, Client.transfer: 8, Client.family: 6, Client.crowd: 10, Client.remove: 1,
     Client.bury: 2,
     Client.read: 4, Client.version: 2, Client.history: 2, Client.search: 6, Client.page: 3,
 }  # fmt: skip
