@@ -344,8 +344,8 @@ class Client:
 Deed = Callable[[Client], Awaitable[None]]
 DEEDS: dict[Deed, int] = {
     Client.put: 4, Client.create: 12, Client.swap: 8, Client.claim: 4, Client.count: 8,
-    Client.ensure: 6, Client.upsert: 4, Client.transfer: 8, Client.family: 6, Client.crowd: 10, Client.remove: 1,
-    Client.bury: 2,
+    Client.ensure: 6, Client.upsert: 4, Client.transfer: 8, Client.family: 6,
+    Client.crowd: 10, Client.remove: 1, Client.bury: 2,
     Client.read: 4, Client.version: 2, Client.history: 2, Client.search: 6, Client.page: 3,
 }  # fmt: skip
 

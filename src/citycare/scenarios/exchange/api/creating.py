@@ -21,13 +21,13 @@ from citycare.scenarios.exchange.model.calls import Answer, Call
 from citycare.scenarios.exchange.model.errors import BodyBroken
 from citycare.scenarios.exchange.model.values import Interaction, Kind
 from citycare.scenarios.exchange.service.callers import Caller
+from citycare.scenarios.exchange.service.creating import create_together
 from citycare.scenarios.exchange.service.serving import answered
 from citycare.scenarios.exchange.service.writing import (
     SUBSCRIPTION,
     Done,
     Intent,
     Writing,
-    create_together,
     named,
 )
 from citycare.web.batch import Batcher
