@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import httpx
@@ -82,6 +83,30 @@ async def test_what_is_read_while_the_trail_is_written_waits_for_the_next_time(
         await trail.read(Context(db, SYSTEM, clock.now(), "test-trail"), "record.read", "-", ())
     await trail.flush()
     assert written == [1]
+
+
+async def test_who_stops_the_process_waits_for_what_is_being_written(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trail = Trail(database)
+    held, written = asyncio.Event(), []
+
+    async def write(_: Context, lines: list[str]) -> None:
+        await held.wait()
+        written.extend(lines)
+
+    monkeypatch.setattr("citycare.kernel.audit.append_lines", write)
+    async with database.autocommit() as db:
+        await trail.read(Context(db, SYSTEM, clock.now(), "test-trail"), "record.read", "-", ())
+    under_way = asyncio.create_task(trail.flush())
+    await asyncio.sleep(0)
+    stopping = asyncio.create_task(trail.flush())
+    await asyncio.sleep(0.05)
+    assert not stopping.done()
+    held.set()
+    await stopping
+    assert len(written) == 1
+    await under_way
 
 
 async def test_a_session_that_ended_counts_for_a_second_at_most(

@@ -37,6 +37,7 @@ class Trail:
         self._lines: list[str] = []
         self._cx: Context | None = None
         self._task: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()
 
     async def read(self, cx: Context, action: str, record: str, persons: Iterable[str]) -> None:
         """Note a read; where the trail cannot be written, reading stops before memory does."""
@@ -65,16 +66,16 @@ class Trail:
         Raises:
             Unavailable, Busy: the database is away; nothing is lost.
         """
-        for _ in range(-(-len(self._lines) // BATCH_MAX)):
-            if not self._lines or self._cx is None:
-                return
-            batch, self._lines = self._lines[:BATCH_MAX], self._lines[BATCH_MAX:]
-            try:
-                async with self._database.transaction() as db:
-                    await audit.append_lines(replace(self._cx, db=db), batch)
-            except BaseException:
-                self._lines = batch + self._lines
-                raise
+        async with self._writing:  # who stops the process waits for what is being written
+            for _ in range(-(-len(self._lines) // BATCH_MAX)):
+                batch, self._lines = self._lines[:BATCH_MAX], self._lines[BATCH_MAX:]
+                try:
+                    async with self._database.transaction() as db:
+                        assert self._cx is not None
+                        await audit.append_lines(replace(self._cx, db=db), batch)
+                except BaseException:
+                    self._lines = batch + self._lines
+                    raise
 
 
 def entries(
