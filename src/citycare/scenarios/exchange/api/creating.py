@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from citycare.kernel import fhir
 from citycare.kernel.context import Context
 from citycare.kernel.fhir import terminology
+from citycare.kernel.fhir.profiles import loading as profiles
 from citycare.kit import ids
 from citycare.kit.db import Connection, Database
 from citycare.kit.errors import AppError
 from citycare.scenarios.exchange.model.calls import Answer, Call
-from citycare.scenarios.exchange.model.errors import BodyBroken
-from citycare.scenarios.exchange.model.values import Interaction, Kind
+from citycare.scenarios.exchange.model.values import Kind
 from citycare.scenarios.exchange.service.callers import Caller
 from citycare.scenarios.exchange.service.creating import create_together
 from citycare.scenarios.exchange.service.serving import answered
@@ -39,9 +39,15 @@ ALONE = frozenset((SUBSCRIPTION, *terminology.TYPES))
 """Types of which more is kept than the resource."""
 
 
-def gathers(asked: Interaction) -> bool:
-    """Tell whether this is done together with others: a create without a condition."""
-    return asked.kind is Kind.CREATE and asked.type not in ALONE
+def gathers(call: Call) -> bool:
+    """Tell whether this is done together with others: a create without a condition.
+
+    What claims to follow profiles asks the database before it can be stored.
+    """
+    asked, body = call.asked, call.body
+    if asked.kind is not Kind.CREATE or asked.type in ALONE:
+        return False
+    return isinstance(body, dict) and not profiles.claims(body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +56,22 @@ class Wanted:
 
     caller: Caller
     case: Exchange
-    purpose: str
     intent: Intent
 
     def writing(self, db: Connection, base: str) -> Writing:
         """Return what it is written by, in a batch's transaction."""
-        caller, case = self.caller, self.case
-        cx = Context(db, caller.actor, case.now, case.request_id, caller.channel, self.purpose)
+        caller, case, purpose = self.caller, self.case, self.caller.access.action
+        cx = Context(db, caller.actor, case.now, case.request_id, caller.channel, purpose)
         return Writing(cx, caller.access, base)
 
 
 class Creating:
     """The creates of one process."""
 
-    def __init__(self, database: Database, base: str, purpose: str) -> None:
-        """Store in this database; `base` is the server's own address, `purpose` for the trail."""
+    def __init__(self, database: Database, base: str) -> None:
+        """Store in this database; `base` is the server's own address."""
         self._database = database
         self._base = base
-        self._purpose = purpose
         self._batcher: Batcher[Wanted, Done | AppError] = Batcher(
             self._serve, size_max=SIZE_MAX, gather_from=GATHER_FROM, gather_s=GATHER_S
         )
@@ -80,8 +84,6 @@ class Creating:
             NotPermitted: it is not for this caller to write.
             ResourceDiffers: it is of another type.
         """
-        if not isinstance(call.body, dict):
-            raise BodyBroken(problem="not an object")
         kind = call.asked.type
         caller.access.require(kind, "c")
         resource = named(call.body, kind, str(ids.new()))
@@ -89,7 +91,7 @@ class Creating:
         faults = fhir.violations(resource)
         if faults:
             raise fhir.Invalid(faults)
-        wanted = Wanted(caller, case, self._purpose, Intent(resource, fresh=True))
+        wanted = Wanted(caller, case, Intent(resource, fresh=True))
         done = await self._batcher.submit(wanted)
         if isinstance(done, AppError):
             raise done

@@ -101,7 +101,7 @@ def door(edge: Edge, find: Find, security: capabilities.Security | None = None) 
         security=security,
     )
     server = Server(base, Trail(edge.database), Sealed(edge))
-    creates = creating.Creating(edge.database, base, ACTION)
+    creates = creating.Creating(edge.database, base)
     return Door(server, partial(capabilities.text, site), Callers(find), creates)
 
 
@@ -248,7 +248,7 @@ async def _answer(request: Request, told: Mapping[str, str], case: Exchange, pat
     if request.method in WITH_BODY:
         await _known(here, database, case, token)  # before a body of theirs is read
     call = await _call(request, told, asked)
-    if creating.gathers(asked):
+    if creating.gathers(call):
         caller = await _known(here, database, case, token)
         case.actor, case.channel = caller.actor, caller.channel
         return await here.creating.answer(caller, case, call)
@@ -256,7 +256,8 @@ async def _answer(request: Request, told: Mapping[str, str], case: Exchange, pat
         cx = anonymous(db, case)
         caller = await _caller(here, cx, token)
         case.actor, case.channel = caller.actor, caller.channel
-        cx = Context(db, caller.actor, case.now, case.request_id, caller.channel, ACTION)
+        purpose = caller.access.action  # a person reads, a system exchanges
+        cx = Context(db, caller.actor, case.now, case.request_id, caller.channel, purpose)
         opener = partial(_opened, database, cx)
         return await Serving(here.server, cx, caller.access, opener).answer(call)
 

@@ -81,7 +81,7 @@ class Linker:
 
 
 def _context(db: Connection) -> Context:
-    return Context(db, SYSTEM, clock.now(), "exchange-linking", purpose="exchange.linking")
+    return Context(db, SYSTEM, clock.now(), "exchange-linking", purpose="record.linked")
 
 
 async def _next(cx: Context, mark: Mark) -> tuple[str, list[Change]]:

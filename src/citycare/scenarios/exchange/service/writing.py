@@ -20,6 +20,8 @@ from citycare.kernel import audit, fhir
 from citycare.kernel.context import Context
 from citycare.kernel.fhir import Key, Stored, finding, integrity, store, terminology
 from citycare.kernel.fhir.finding import Visible
+from citycare.kernel.fhir.profiles import loading as profiles
+from citycare.kernel.fhir.rows import VIOLATIONS_MAX
 from citycare.kernel.fhir.searching import reading
 from citycare.kit import ids
 from citycare.kit.errors import Busy
@@ -265,6 +267,7 @@ class Writing:
             self.access.require_writable(one.resource, "u" if one.before else "c")
         new = {one.name for one in intents}
         resources = [one.resource for one in intents]
+        await self._require_profiles([one for one in resources if profiles.claims(one)])
         await integrity.require_targets(self.cx, resources, self.base, new)
         fresh = [await self._indexed(one.resource) for one in intents if one.fresh]
         known = [await self._indexed(one.resource) for one in intents if not one.fresh]
@@ -290,6 +293,19 @@ class Writing:
             Done(OK if one.before else CREATED, done.key, done.updated_at, done.body)
             for one, done in told
         ]
+
+    async def _require_profiles(self, resources: Sequence[Json]) -> None:
+        """Check what claims to follow profiles: by R4's own rules and by those, all at once.
+
+        Raises:
+            Invalid: one breaks them.
+        """
+        if not resources:
+            return
+        faults = [one for resource in resources for one in fhir.violations(resource)]
+        faults += await profiles.claimed_violations(self.cx, resources)
+        if faults:
+            raise fhir.Invalid(faults[:VIOLATIONS_MAX])
 
     async def _indexed(self, resource: Json) -> Json:
         """Put a CodeSystem, ValueSet or ConceptMap among those that are asked; return what is kept.

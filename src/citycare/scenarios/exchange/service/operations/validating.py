@@ -1,5 +1,7 @@
 """`$validate`: every fault of a resource at once, and whether it would be taken.
 
+A resource is held to R4, to the profiles it claims that are here, and to those that are asked for.
+
 Source: HL7 FHIR R4 4.0.1, operation Resource/$validate; value set resource-validation-mode.
 """
 
@@ -9,6 +11,7 @@ from typing import Any
 
 from citycare.kernel import fhir
 from citycare.kernel.fhir import integrity, r4
+from citycare.kernel.fhir.profiles import compiling, loading
 from citycare.kit.errors import AppError
 from citycare.scenarios.exchange.model.calls import Answer
 from citycare.scenarios.exchange.model.errors import (
@@ -48,14 +51,17 @@ async def validate(asked: Operating) -> Answer:
     if mode in (UPDATE, DELETE) and not asked.id:
         raise wrong("mode", mode, "is asked at a resource")
     asked.access.require(asked.type, "r")
-    _require_known(asked)
+    beside = _beside_r4(asked)
     kept = await _kept(asked, mode)
     resource = asked.given.resource("resource")
     if resource is None and kept is None:
         raise wrong("resource", "", "missing")
-    issues: list[Issue] = []
-    if mode != DELETE:
-        issues = _faults(asked, resource if resource is not None else kept or {}, mode)
+    subject = resource if resource is not None else kept or {}
+    judged = await loading.judged(asked.cx, subject, beside)
+    for profile, reason in judged.unknown:
+        if profile in beside:
+            raise ProfileUnknown(parameter="profile", profile=profile[:200], reason=reason[:200])
+    issues = _faults(asked, subject, mode, judged) if mode != DELETE else []
     try:
         await _would_be_taken(asked, mode, resource, kept)
     except AppError as error:
@@ -63,11 +69,20 @@ async def validate(asked: Operating) -> Answer:
     return answer(refusing.outcome(issues))
 
 
-def _require_known(asked: Operating) -> None:
-    """The definition of the type itself is what everything is held to; no other is loaded."""
+def _beside_r4(asked: Operating) -> list[str]:
+    """Return the profiles asked for; to the definition of its own type everything is held anyway.
+
+    Raises:
+        ProfileUnknown: it is R4's definition of another type.
+    """
+    found = []
     for profile in asked.given.texts("profile"):
-        if profile.partition("|")[0] != DEFINITIONS + asked.type:
+        if profile.partition("|")[0] == DEFINITIONS + asked.type:
+            continue
+        if compiling.is_own(profile):
             raise ProfileUnknown(parameter="profile", profile=profile[:200])
+        found.append(profile)
+    return found
 
 
 async def _kept(asked: Operating, mode: str) -> Json | None:
@@ -80,18 +95,23 @@ async def _kept(asked: Operating, mode: str) -> Json | None:
     return resource
 
 
-def _faults(asked: Operating, resource: Json, mode: str) -> list[Issue]:
-    """Return what breaks a rule, then what breaks good practice."""
+def _faults(asked: Operating, resource: Json, mode: str, judged: loading.Judged) -> list[Issue]:
+    """Return what breaks a rule, then what breaks good practice, then what was not checked."""
     kind = resource.get("resourceType")
     if kind != asked.type:
         error = ResourceDiffers(type=asked.type, sent=str(kind)[:64])
         return refusing.issues_of(error)
     named = resource if "id" in resource and mode != CREATE else resource | {"id": UNNAMED}
-    issues = [refusing.issue_of(one, fhir.Invalid.code) for one in fhir.violations(named)]
+    broken = (*fhir.violations(named), *judged.violations)
+    issues = [refusing.issue_of(one, fhir.Invalid.code) for one in broken]
     warned = [one for one in r4.faults(named) if one.warning]
     issues += [
         Issue("invariant", f"建议遵守 {one.code}", f"{one.code}: {one.told}", "warning", one.place)
         for one in warned
+    ]
+    issues += [
+        Issue("informational", f"没有按这个规范检查：{one}", f"Not checked: {one}", "information")
+        for one in (*(": ".join(each) for each in judged.unknown), *judged.passed_over)
     ]
     if len(issues) > refusing.ISSUES_MAX:
         left = Issue(
