@@ -3,9 +3,10 @@
 Card
     owns        schema `fhir`: what scenarios tell each other, put here in the transaction of the
                 change, and what hospitals and apps send
-    parts       definitions (R4 as tables), r4 (every rule checked), searching (queries, what goes
-                into the index), finding (search in the database), bundles, terminology, importing,
-                exporting, forms (SDC), path (FHIRPath); changes (what happened between snapshots)
+    parts       definitions (R4 as tables), r4 (every rule checked), profiles (those that are
+                loaded), searching (queries, what goes into the index), finding (search in the
+                database), bundles, terminology, importing, exporting, forms (SDC), path (FHIRPath);
+                changes (what happened between snapshots)
     tables      resource (the newest version of each, with its keys), version (the older ones, never
                 overwritten), measure (what has an order), wording; those of the parts
     types       all of R4, checked and searched alike

@@ -84,6 +84,27 @@ def test_what_is_passed_over_is_said(asked: Json, note: str) -> None:
     assert violations(PULSE, made) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "place"),
+    [
+        ("component", "a/b", "Observation.component:a/b"),
+        ("valueQuantity", "pulse", "Observation.value[x]:valueQuantity"),
+    ],
+)
+def test_slices_of_slices_are_passed_over(path: str, name: str, place: str) -> None:
+    made = compiled(sliced(path, (name, {"": {"max": "0"}}), at="$this", rules="closed"))
+    assert made.passed_over == (f"{place}: a slice of a slice",)
+    assert violations(PULSE, made) == []
+
+
+def test_an_id_that_does_not_fit_its_element_is_not_followed() -> None:
+    """Some tools give ids of their own making; the path says where it is."""
+    opened = element("component", slicing={"discriminator": [{"type": "value", "path": CODE}]})
+    names = element("component", sliceName="a", id="Observation.component:other")
+    asked = compiled(defined(opened, names, element(f"component.{CODE}", fixedCode="a")))
+    assert [one.name for one in asked.root.inner[0].slices] == ["a"]
+
+
 @pytest.mark.parametrize("at", ["resolve().code", "performer.ofType(Group)", "note"])
 def test_a_discriminator_that_cannot_be_tried_checks_no_slice(at: str) -> None:
     kind = "profile" if at == "note" else "value"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from citycare.kernel import fhir
 from citycare.kernel.context import Context
 from citycare.kernel.fhir.profiles import library, loading
@@ -115,11 +117,35 @@ async def test_required_bindings_ask_loaded_value_sets(cx: Context) -> None:
     assert await told(cx, claiming("fruit", code={"coding": [lemon, apple]})) == []
     assert await told(cx, claiming("fruit", code={"coding": [lemon]})) == broken
     assert await told(cx, claiming("fruit", code={"text": "apple"})) == broken
+    assert await told(cx, claiming("away", code={"text": "apple"})) == []
     away = await loading.judged(cx, claiming("away"))
     assert away.violations == ()
     assert [one.partition(": ")[2][:29] for one in away.passed_over] == [
         "codes of urn:made-up:none: te"
     ]
+
+
+async def test_a_value_set_is_asked_once_for_each_code(
+    cx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    async def answer(_: Context, canonical: str, codings: Any) -> bool:
+        asked.append((canonical, [one.code for one in codings]))
+        return False
+
+    monkeypatch.setattr(loading, "_is_member", answer)
+    await fhir.create(cx, [kept("parts", element("component.code", **binding("required")))])
+    same = [{"code": {"coding": [{"code": code}]}} for code in ("x", "y", "x")]
+    places = [place for _, place, _ in await told(cx, claiming("parts", component=same))]
+    assert places == [f"Observation.component[{at}].code" for at in range(3)]
+    assert asked == [("urn:set", ["x"]), ("urn:set", ["y"])]
+
+
+async def test_a_hundred_faults_are_told_of_all_together(cx: Context) -> None:
+    rules = [element(name, min=1) for name in ("method", "device", "specimen")]
+    await fhir.create(cx, [kept("three", *rules)])
+    assert len(await told(cx, *[claiming("three", id=f"o-{at}") for at in range(40)])) == 100
 
 
 async def test_one_is_held_to_what_is_asked_for_beside(cx: Context) -> None:

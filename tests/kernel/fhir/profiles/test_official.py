@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from citycare.kernel import fhir
-from citycare.kernel.fhir.profiles import compiled, violations
+from citycare.kernel.fhir.profiles import Unfit, compiled, violations
+from citycare.kernel.fhir.r4 import faults
 from tests.kernel.fhir.test_r4 import _broken
 
 Json = dict[str, Any]
@@ -150,3 +151,27 @@ def test_a_differential_upon_its_base_finds_what_the_snapshot_finds(
                 broken += bool(left)
                 assert left == right, (name, changed)
     assert broken > 100
+
+
+def test_no_definition_that_can_be_stored_breaks_the_compiler(
+    claiming: list[tuple[str, Json, str]], profiles: Mapping[str, Json]
+) -> None:
+    dice = random.Random(4)
+    vital = [one for _, one, url in claiming if url.endswith("/vitalsigns")]
+    bare = [
+        fhir.dumps({key: value for key, value in one.items() if key not in ("snapshot", "text")})
+        for one in profiles.values()
+    ]
+    stored = 0
+    for _ in range(1_500):
+        definition = fhir.loads(dice.choice(bare))
+        _broken(definition["differential"], dice)
+        if any(not one.warning for one in faults(definition)):
+            continue
+        stored += 1
+        try:
+            made = compiled(definition, profiles.get)
+        except Unfit:
+            continue
+        assert all(one.element for one in violations(dice.choice(vital), made))
+    assert stored > 100

@@ -84,6 +84,9 @@ def held(key: str, text: str, severity: str = "error") -> list[Json]:
 PASSES = [
     element("subject", min=1),
     element("note", max="1"),
+    element("category", max="*"),
+    element("category", max="9" * 5_000),
+    element("category", max="\N{SUPERSCRIPT TWO}"),
     element("status", fixedCode="final"),
     element("code", patternCodeableConcept={"coding": [{"code": "8867-4"}]}),
     element("valueQuantity.value", fixedDecimal=Decimal("72.5")),
@@ -167,6 +170,17 @@ def test_a_binding_asks_for_coded_values_only_and_passes_over_what_is_not_known(
     assert found(asked, told, member=member) == [("Observation.code", "profile-binding")]
 
 
+def test_a_pattern_is_found_among_others_and_what_is_fixed_has_no_others() -> None:
+    two = {"coding": [{"code": "a"}, {"code": "b", "display": "乙"}]}
+    for code in ("a", "b"):
+        pattern = defined(element("code", patternCodeableConcept={"coding": [{"code": code}]}))
+        assert found(pattern, PULSE | {"code": two}) == []
+        fixed = defined(element("code", fixedCodeableConcept={"coding": [{"code": code}]}))
+        assert found(fixed, PULSE | {"code": two}) == [("Observation.code", "profile-fixed")]
+    same = defined(element("code", fixedCodeableConcept=two))
+    assert found(same, PULSE | {"code": two}) == []
+
+
 def test_each_fault_names_the_profile_in_both_languages() -> None:
     one = violations(PULSE, compiled(defined(element("method", min=1))))[0]
     assert (one.type, one.id) == ("Observation", "o")
@@ -243,3 +257,13 @@ def test_one_broken_rule_is_told_alone(
     rules, good, bad, told = made
     assert found(defined(*rules), good) == []
     assert found(defined(*rules), bad) == [told]
+
+
+def test_expressions_that_make_much_of_little_end_the_check() -> None:
+    costly = "(1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9).select(" * 3 + "1" + ")" * 3 + ".count() > 0"
+    constraint = [
+        {"key": f"c-{n}", "severity": "error", "human": "x", "expression": f"{costly} or {n} = 0"}
+        for n in range(400)
+    ]
+    profile = compiled(defined(element("", constraint=constraint)))
+    assert [one.code for one in violations(PULSE, profile)] == ["profile-costly"]

@@ -96,7 +96,11 @@ class Path:
             own = this if resource is None else values.wrapped(resource)
             outer = own if root is None else values.wrapped(root)
             run = Run(own, outer, this, variables, now, hooks)
-            found = self._step(this, Frame(run, this))
+            try:
+                found = self._step(this, Frame(run, this))
+            finally:
+                if hooks.spent is not None:
+                    hooks.spent(run.steps)
         except RecursionError as error:
             raise PathError(problem="nested too deeply") from error
         if len(found) > RESULT_MAX:

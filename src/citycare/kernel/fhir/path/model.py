@@ -79,12 +79,14 @@ class Hooks:
             number or None. Without it, or on None, the Coding's own extension counts.
         member: for `memberOf()`: (coding or code, canonical) to True, False or None (not known).
         trace: for `trace()`.
+        spent: told, when an evaluation ends, how many items it made.
     """
 
     resolve: Resolve | None = None
     weight: Hook | None = None
     member: Callable[[Any, str], bool | None] | None = None
     trace: Trace | None = None
+    spent: Callable[[int], None] | None = None
 
 
 NO_HOOKS = Hooks()

@@ -26,6 +26,7 @@ None where the set, or a system of it, is not here."""
 
 STEPS_MAX = 200_000  # of one check: items looked at, tests of slices
 EXPRESSION = 40  # steps that one is worth
+URL_MAX = 300
 FAILED = 20_000  # and one that cannot be tried, perhaps for taking too long
 WORDS = {
     "profile-min": ("至少要有{told}项", "needs at least {told}"),
@@ -77,7 +78,7 @@ class _Walk:
         words, message = (
             one.format(code=code, told=str(told)[:200]) for one in WORDS.get(code, RULE)
         )
-        url = self.profile.url
+        url = self.profile.url[:URL_MAX]
         self.found.append(
             Violation(
                 str(self.resource.get("resourceType", "?")),
@@ -222,7 +223,7 @@ def _inner(walk: _Walk, rules: Sequence[Rule], holder: Json, place: str) -> None
 def _try(walk: _Walk, held: Held, item: _Item, kind: str) -> None:
     walk.spend(EXPRESSION)
     focus = Node(item.value, item.name, "" if "." in kind else kind, _dict(item.extra))
-    hooks = Hooks(member=walk.member)
+    hooks = Hooks(member=walk.member, spent=walk.spend)
     try:
         answer = held.path.evaluate(
             focus, now=walk.now, resource=walk.own, root=walk.root, hooks=hooks

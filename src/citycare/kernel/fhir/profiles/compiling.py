@@ -33,10 +33,12 @@ Find = Callable[[str], Json | None]
 """Canonical to the StructureDefinition, None where it is not here."""
 
 VERSION = "4.0"
+NOTE_MAX = 300
 QUANTITIES = (f"{STRUCTURES}SimpleQuantity", f"{STRUCTURES}MoneyQuantity")
 R4_KEYS = frozenset(key.partition(" ")[0] for key in invariants()) | {"ele-1", "ext-1"}
 ANY = frozenset(("Resource", "DomainResource"))
 BOUNDS = re.compile(r"maxLength|minValue[A-Z].*|maxValue[A-Z].*")
+COUNT = re.compile(r"\d{1,9}", re.ASCII)  # of `max`; `*`, or more than any array has, is no limit
 STEP = re.compile(r"[A-Za-z]\w*", re.ASCII)
 VARIABLE = re.compile(r"%`?(?!(?:resource|rootResource|context|ucum|sct|loinc)\b|vs-|ext-)([\w-]+)")
 UNANSWERED = ("resolve(", "conformsTo(")
@@ -119,7 +121,7 @@ class _Making:
         self.referred: set[str] = set()
 
     def note(self, draft: Draft, text: str) -> None:
-        self.notes.append(f"{draft.place}: {text}")
+        self.notes.append(f"{draft.place}: {text[:NOTE_MAX]}")
 
     def note_content_references(self) -> None:
         """What is asked of an element is not asked of those that are defined by naming it."""
@@ -243,7 +245,7 @@ class _Making:
 
 
 def _counts(told: Json) -> bool:
-    return str(told.get("max", "*")).isdigit()
+    return COUNT.fullmatch(str(told.get("max", ""))) is not None
 
 
 def _is_extension(draft: Draft) -> bool:

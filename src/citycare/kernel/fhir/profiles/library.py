@@ -27,8 +27,8 @@ KIND = "StructureDefinition"
 ASKED_MAX = 100  # canonicals of one statement
 HERE_MAX = 500  # definitions that have one of their urls
 READ_MAX = 20  # definitions of one statement
-HEADS_MAX = 5_000
-PROFILES_MAX = 500
+HEADS_MAX = 1_000
+PROFILES_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)

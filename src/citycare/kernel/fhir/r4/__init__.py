@@ -5,8 +5,8 @@ Card
     tables      structures, invariants, codes of required bindings, search parameters, compartments
     checks      unknown elements, types, cardinality, choices, required bindings, targets of
                 references, extensions, narratives, invariants in FHIRPath; all faults at once
-    not here    profiles, bindings to code systems outside the specification (languages, MIME types,
-                currencies, units), whether what a reference names is there
+    not here    profiles (see `profiles`), bindings to code systems outside the specification
+                (languages, MIME types, currencies, units), whether what a reference names is there
     limits      nesting of 60; texts of 1 MB (the specification's)
 
 Source: HL7 FHIR R4 4.0.1, https://hl7.org/fhir/R4/.
