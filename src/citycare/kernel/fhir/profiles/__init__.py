@@ -9,9 +9,9 @@ Card
                 exists, type (`checking`); every fault at once, each with its place
     not here    discriminators `profile` and such with functions (resolve()), slices of slices,
                 order of slices, `openAtEnd`, definitions of extensions and data types, minValue,
-                maxValue, maxLength, the profile of what a reference leads to: told in `Profile.passed_over`;
-                and, told nowhere: what contained resources and entries of a Bundle claim, and
-                targets of canonicals
+                maxValue, maxLength, the profile of what a reference leads to: told in
+                `Profile.passed_over`; and, told nowhere: what contained resources and entries of a
+                Bundle claim, and targets of canonicals
     limits      2,000 elements with those of at most 10 bases, 200 slices an element, 60 deep; 50
                 profiles a resource; 100 faults and 200,000 steps a check
 
