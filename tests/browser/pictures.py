@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlencode
 
 from playwright.sync_api import Browser
 
@@ -151,6 +152,37 @@ def staff(browser: Browser, stage: Stage) -> None:
     keep(hand, "operator")
 
 
+def record(browser: Browser, stage: Stage) -> None:
+    """The record as an operator browses it; an app that asks a resident to let it in."""
+    hand = desktop(browser, stage)
+    hand.sign_in("operator", to="/operator/record")
+    keep(hand, "record")
+    hand.go("/operator/apps/new")
+    page = hand.page
+    page.locator("[name=name]").fill("我的血压本")
+    page.locator("[name=publisher]").fill("示例健康科技有限公司")
+    page.locator("[name=auth]").select_option(index=2)
+    page.locator("[name=redirect_uris]").fill("https://app.example/back")
+    page.locator("[name=scopes]").fill("launch/patient patient/Patient.rs patient/Observation.rs")
+    page.locator("main button[type=submit]").first.click()
+    page.wait_for_url(re.compile(r"/operator/apps/[0-9a-f-]{36}"))
+    client = page.url.rpartition("/")[2].partition("?")[0]
+    asked = {
+        "response_type": "code",
+        "client_id": client,
+        "redirect_uri": "https://app.example/back",
+        "scope": "launch/patient patient/Patient.rs patient/Observation.rs",
+        "state": "0123456789ab",
+        "aud": f"{stage.address}/fhir/R4",
+        "code_challenge": "A" * 43,
+        "code_challenge_method": "S256",
+    }
+    hand = phone(browser, stage)
+    hand.sign_in("daughter", to="/?elder=0")
+    hand.go(f"/oauth/authorize?{urlencode(asked)}")
+    keep(hand, "phone-consent")
+
+
 SCENES: tuple[Callable[[Browser, Stage], None], ...] = (
     resident,
     elder,
@@ -158,18 +190,21 @@ SCENES: tuple[Callable[[Browser, Stage], None], ...] = (
     big_screen,
     triage,
     staff,
+    record,
 )
 
 
 def main() -> None:
-    """Build the city, take all pictures, take the city away."""
+    """Build the city, take all pictures, or those of the scenes named, take the city away."""
+    wanted = sys.argv[1:] or [scene.__name__ for scene in SCENES]
     server = Embedded(ROOT / ".var" / "test")
     server.ensure_running()
     with tempfile.TemporaryDirectory() as home:
         city = open_stage(server, "template1", Path(home), "pictures", SMALL)
         with city as stage, open_browser() as browser:
             for scene in SCENES:
-                scene(browser, stage)
+                if scene.__name__ in wanted:
+                    scene(browser, stage)
     total = sum(file.stat().st_size for file in OUT.glob("*.png"))
     sys.stdout.write(f"  {'all':<22} {total / 1000:6.0f} kB\n")
     if total > ALL_BYTES_MAX:
