@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import httpx
+import pytest
 
 from citycare.kernel.context import Role
 from citycare.kit.db import Database
+from citycare.kit.errors import Unavailable
+from citycare.scenarios.exchange.api import creating
+from citycare.scenarios.exchange.service.creating import create_together
 from tests.scenarios.exchange.rest.conftest import Enter
 from tests.scenarios.exchange.rest.test_access import hospital
 from tests.scenarios.exchange.rest.test_interactions import PATIENT, made, observed, told
@@ -64,3 +69,36 @@ async def test_each_writes_for_its_own_organisation(enter: Enter, database: Data
         [(await one.get(f"Patient/{key}")).status_code for key in keys] for one in (ours, theirs)
     ]
     assert seen == [[200, 404, 200, 404], [404, 200, 404, 200]]
+
+
+async def test_a_database_that_is_away_is_asked_once_for_all(
+    city: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await made(city, PATIENT)
+    asked = []
+
+    async def away(wanted: list[Any]) -> Any:
+        asked.append(len(wanted))
+        raise Unavailable
+
+    monkeypatch.setattr(creating, "create_together", away)
+    answers = await asyncio.gather(*(city.post("Patient", json=PATIENT) for _ in range(20)))
+    assert Counter(one.status_code for one in answers) == {503: 20}
+    assert sum(asked) == 20
+
+
+async def test_what_is_large_is_stored_alone(
+    city: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gathered = []
+
+    async def noted(wanted: list[Any]) -> Any:
+        gathered.append(len(wanted))
+        return await create_together(wanted)
+
+    monkeypatch.setattr(creating, "create_together", noted)
+    large = PATIENT | {"extension": [{"url": "urn:x", "valueString": "合" * creating.BYTES_MAX}]}
+    await made(city, large)
+    assert gathered == []
+    await made(city, PATIENT)
+    assert gathered == [1]

@@ -17,7 +17,7 @@ from citycare.kernel.fhir import terminology
 from citycare.kernel.fhir.profiles import loading as profiles
 from citycare.kit import ids
 from citycare.kit.db import Connection, Database
-from citycare.kit.errors import AppError
+from citycare.kit.errors import AppError, Incorrect
 from citycare.scenarios.exchange.model.calls import Answer, Call
 from citycare.scenarios.exchange.model.values import Kind
 from citycare.scenarios.exchange.service.callers import Caller
@@ -34,6 +34,7 @@ from citycare.web.batch import Batcher
 from citycare.web.edge import Exchange
 
 SIZE_MAX = 64
+BYTES_MAX = 64_000  # of one resource; larger ones go alone, or a batch would be a gigabyte
 GATHER_FROM, GATHER_S = 2, 0.002  # whoever was just answered comes again within a millisecond
 ALONE = frozenset((SUBSCRIPTION, *terminology.TYPES))
 """Types of which more is kept than the resource."""
@@ -45,7 +46,7 @@ def gathers(call: Call) -> bool:
     What claims to follow profiles asks the database before it can be stored.
     """
     asked, body = call.asked, call.body
-    if asked.kind is not Kind.CREATE or asked.type in ALONE:
+    if asked.kind is not Kind.CREATE or asked.type in ALONE or call.size > BYTES_MAX:
         return False
     return isinstance(body, dict) and not profiles.claims(body)
 
@@ -103,7 +104,7 @@ class Creating:
                 return await create_together(
                     [(one.writing(db, self._base), one.intent) for one in batch]
                 )
-        except AppError as error:
+        except Incorrect as error:  # a database that is away is so for all of them
             if len(batch) == 1:
                 return [error]
         return [(await self._serve([one]))[0] for one in batch]

@@ -319,11 +319,13 @@ async def _call(request: Request, told: Mapping[str, str], asked: Interaction) -
     """Read the headers and the body."""
     pairs = routing.pairs(asked.query)
     body: Any = None
+    size = 0
     if asked.posted:
         headers.sent(told.get("content-type", ""), Body.FORM)
         pairs += routing.pairs(bodies.text_of(await request.body()))
     elif request.method in WITH_BODY:
         raw = await request.body()
+        size = len(raw)
         if raw or asked.kind is not Kind.OPERATION:  # which may have no parameters
             kind = Body.PATCH if request.method == "PATCH" else Body.RESOURCE
             headers.sent(told.get("content-type", ""), kind)
@@ -334,4 +336,5 @@ async def _call(request: Request, told: Mapping[str, str], asked: Interaction) -
         headers.conditions(told),
         headers.preference(told.get("prefer", "")),
         pairs,
+        size,
     )

@@ -25,6 +25,7 @@ class Call:
     Attributes:
         asked: the interaction.
         body: what was sent, read; None where nothing was.
+        size: of it, in bytes.
         conditions, preference: of the headers.
         pairs: parameters of the address and the form.
     """
@@ -34,6 +35,7 @@ class Call:
     conditions: Conditions = field(default_factory=Conditions)
     preference: Preference = field(default_factory=Preference)
     pairs: tuple[tuple[str, str], ...] = ()
+    size: int = 0
 
     @property
     def lenient(self) -> bool:
