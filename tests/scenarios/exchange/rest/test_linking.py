@@ -157,6 +157,23 @@ async def test_a_search_by_ones_own_id_finds_what_is_linked_where_that_is_asked(
     assert unknown.status_code == 400
 
 
+async def test_links_of_many_are_asked_for_at_once(
+    story: Story, database: Database, city: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await go_round(database)
+    asked: list[int] = []
+    find = identity.list_links
+
+    async def noted(cx: Context, persons: Any) -> dict[str, UUID]:
+        asked.append(len(persons))
+        return await find(cx, persons)
+
+    monkeypatch.setattr(identity, "list_links", noted)
+    ids = [str(story.me), *(f"00000000-0000-4000-8000-{n:012d}" for n in range(30))]
+    found = await ids_in(city, f"Observation?patient:mdm={','.join(ids)}")
+    assert (found, asked[-1:]) == ({"pulse-1"}, [31])
+
+
 async def test_an_imported_record_is_the_residents_until_it_is_taken_back(
     story: Story, database: Database, app: FastAPI, later: Callable[[], None]
 ) -> None:

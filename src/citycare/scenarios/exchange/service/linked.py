@@ -23,12 +23,17 @@ MODIFIER = ":mdm"
 Pairs = tuple[tuple[str, str], ...]
 
 
-async def with_linked(cx: Context, access: Access, patient_id: str) -> list[str]:
-    """Return the id of a person's Patient, and those of Patients linked to it that may be seen."""
+async def with_linked(cx: Context, access: Access, patient_ids: Sequence[str]) -> list[str]:
+    """Return these ids of persons' Patients, and those of Patients linked to them that may be seen.
+
+    One statement at most, however many are asked for.
+    """
     links = access.links
-    if access.visible.everything and (person := identity.person_id_of(patient_id)):
-        links = await identity.list_links(cx, [person])
-    return [patient_id, *sorted(one for one, whose in links.items() if str(whose) == patient_id)]
+    if access.visible.everything:
+        persons = [one for each in patient_ids if (one := identity.person_id_of(each))]
+        links = await identity.list_links(cx, persons)
+    asked = set(patient_ids)
+    return [*patient_ids, *sorted(one for one, whose in links.items() if str(whose) in asked)]
 
 
 async def widened(
@@ -45,7 +50,7 @@ async def widened(
             found.append((name, value))
             continue
         asked = [one.removeprefix(f"{PATIENT}/") for one in value.split(",")]
-        every = [each for one in asked for each in await with_linked(cx, access, one)]
+        every = await with_linked(cx, access, asked)
         found.append((param, ",".join(f"{PATIENT}/{one}" for one in every)))
     return tuple(found)
 

@@ -64,7 +64,7 @@ async def everything(asked: Operating) -> Answer:
     asked.access.require(kind, "r")
     ids = [key]
     if kind == PATIENT and key:
-        ids = await with_linked(asked.cx, asked.access, key)
+        ids = await with_linked(asked.cx, asked.access, [key])
     query = _query(asked, ids)
     pairs = asked.given.pairs(searches.PAGE)
     purpose = searches.purpose_of(asked.path, pairs)
