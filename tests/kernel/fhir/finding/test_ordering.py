@@ -90,7 +90,7 @@ MANY = 20_000
 COPY = """
     INSERT INTO fhir.{table} ({columns}) SELECT {columns} FROM (
         SELECT (jsonb_populate_record(r, jsonb_build_object(
-                   'id', 'x-' || g, 'rid', nextval('fhir.rid'),
+                   'id', 'x-' || g, 'rid', nextval('fhir.rid'), 'replaced', '3',
                    'since', CASE WHEN g % 10 = 0 THEN '-Infinity' ELSE (1.7e9 + g)::text END,
                    'until', CASE WHEN g % 10 = 0 THEN NULL ELSE 1.7e9 + g END,
                    'updated_at', r.updated_at - g * interval '1 s'))).*
@@ -104,7 +104,10 @@ COLUMNS_OF = """
 
 @pytest.fixture
 async def many(database: Database, server: Embedded, own_database: str) -> AsyncIterator[Context]:
-    """So many that the planner thinks twice: the newest, and as many that were replaced."""
+    """So many that the planner thinks twice: the newest, and as many that were replaced.
+
+    Long ago: before any transaction that another test may have open in this server by now.
+    """
     async with database.transaction() as db:
         for day in (1, 2):
             await fhir.put(Context(db, SYSTEM, NOW, "test-many"), [invoice(1, day)])
