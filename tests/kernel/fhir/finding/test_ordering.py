@@ -71,6 +71,16 @@ async def test_pages_are_of_one_snapshot_over_the_border(cx: Context) -> None:
     assert total.total == 6
 
 
+async def test_a_reference_sorts_only_by_what_its_parameter_may_lead_to(cx: Context) -> None:
+    """`patient` is `subject` where it leads to a Patient; a Location, sorted before it, is none."""
+    seen = {"resourceType": "Observation", "status": "final", "code": {"text": "痛"}}
+    about = {"o-1": "Location/l-1", "o-2": "Patient/p-2", "o-3": "Patient/p-1"}
+    await fhir.put(cx, [seen | {"id": k, "subject": {"reference": v}} for k, v in about.items()])
+    for query, order in (("patient", "o-3 o-2 o-1"), ("subject", "o-1 o-3 o-2")):
+        asked = reading.read(("Observation",), [("_sort", query)], now=cx.now)
+        assert " ".join(one.id for one in (await finding.find(cx, asked)).matches) == order
+
+
 def nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield plan
     for one in plan.get("Plans", ()):

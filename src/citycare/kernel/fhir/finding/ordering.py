@@ -17,6 +17,7 @@ from typing import Any
 from citycare.kernel.fhir.finding.lanes import lanes_of
 from citycare.kernel.fhir.finding.sql import ALL, Values, all_of, any_of
 from citycare.kernel.fhir.searching import measures, words
+from citycare.kernel.fhir.searching.extracting import extractors
 from citycare.kernel.fhir.searching.keys import target_of
 from citycare.kernel.fhir.searching.model import ParamType, Sort
 from citycare.kernel.fhir.searching.walking import Json
@@ -148,11 +149,11 @@ def sorted_here(found: Sequence[tuple[int, Json]], sort: Sequence[Sort]) -> list
 
 
 def _rank(resource: Json, one: Sort) -> Any:
+    taken = extractors(resource["resourceType"]).get(one.param)
+    if taken is None:
+        return None
     found = [
-        text
-        for lane, _ in lanes_of((resource["resourceType"],), one.param)
-        for kind, value in lane.values(resource)
-        for text in _texts(one.type, kind, value)
+        text for kind, value in taken.values(resource) for text in _texts(one.type, kind, value)
     ]
     if not found:
         return None
