@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from psycopg.rows import tuple_row
+
 from citycare.kernel.context import Context
 from citycare.kernel.fhir.model import (
     Resource,
@@ -18,6 +20,7 @@ from citycare.kernel.fhir.model import (
 )
 from citycare.kernel.fhir.rows import RESOURCES_MAX, loads
 from citycare.kit import pages
+from citycare.kit.db import Connection
 from citycare.kit.pages import Page
 
 
@@ -76,6 +79,26 @@ OLDER = """
     SELECT type, id, version, updated_at, body FROM fhir.version
      WHERE type = %(type)s AND id = %(id)s AND version = %(version)s
 """
+
+
+# The names are hidden in a SELECT: seen, they would be planned for each time (80 µs of 120).
+NEWEST = """
+    SELECT r.type, r.id, r.version, r.updated_at, r.body
+      FROM unnest((SELECT %(types)s::text[]), (SELECT %(ids)s::text[])) AS asked (type, id)
+      JOIN fhir.resource r ON r.type = asked.type AND r.id = asked.id
+"""
+
+
+async def newest(db: Connection, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Stored]:
+    """Return the newest versions of what has these types and ids, of those that are there."""
+    cursor = db.cursor(row_factory=tuple_row)
+    if len(names) == 1:  # half of what the other costs
+        await cursor.execute(STORED, dict(zip(("type", "id"), names[0], strict=True)))
+    else:
+        kinds, ids = zip(*names, strict=True)
+        await cursor.execute(NEWEST, {"types": list(kinds), "ids": list(ids)})
+    found = [Stored(*row) for row in await cursor.fetchall()]
+    return {(one.type, one.id): one for one in found}
 
 
 async def find_stored(

@@ -26,7 +26,7 @@ from citycare.kernel import fhir
 from citycare.kernel.context import ANONYMOUS, Channel, Context
 from citycare.kit.db import Connection, Database
 from citycare.kit.errors import AppError
-from citycare.scenarios.exchange.api import creating
+from citycare.scenarios.exchange.api import creating, gathering
 from citycare.scenarios.exchange.model.calls import Answer, Call
 from citycare.scenarios.exchange.model.errors import QueryBroken, TooLarge
 from citycare.scenarios.exchange.model.values import Body, Format, Interaction, Kind
@@ -50,6 +50,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 WITH_BODY = ("POST", "PUT", "PATCH")
 BODY_MAX = 32_000_000
 """Bytes of a body; a Bundle of 20,000 resources. Larger loads come by `citycare import fhir`."""
+GATHERED = (Kind.CREATE, Kind.READ)
 BODILESS = (204, 304)  # of which no length is told: RFC 9110 §8.6
 PAGE_LIFE = timedelta(hours=1)
 SINCE = "2026-11-29"
@@ -64,13 +65,14 @@ class Door:
         server: what all calls share.
         capabilities: the CapabilityStatement as text, written when first asked for.
         callers: who stands behind a token.
-        creating: creates, gathered.
+        creating, gathering: creates and reads, of many at once.
     """
 
     server: Server
     capabilities: Callable[[], str]
     callers: Callers
     creating: creating.Creating
+    gathering: gathering.Gathering
 
 
 class Sealed:
@@ -102,7 +104,8 @@ def door(edge: Edge, find: Find, security: capabilities.Security | None = None) 
     )
     server = Server(base, Trail(edge.database), Sealed(edge))
     creates = creating.Creating(edge.database, base)
-    return Door(server, partial(capabilities.text, site), Callers(find), creates)
+    reads = gathering.Gathering(edge.database, server)
+    return Door(server, partial(capabilities.text, site), Callers(find), creates, reads)
 
 
 @router.api_route(ROOT, methods=METHODS, dependencies=[gate(ACTION)])
@@ -248,10 +251,13 @@ async def _answer(request: Request, told: Mapping[str, str], case: Exchange, pat
     if request.method in WITH_BODY:
         await _known(here, database, case, token)  # before a body of theirs is read
     call = await _call(request, told, asked)
-    if creating.gathers(call):
+    if asked.kind in GATHERED:
         caller = await _known(here, database, case, token)
         case.actor, case.channel = caller.actor, caller.channel
-        return await here.creating.answer(caller, case, call)
+        if creating.gathers(call):
+            return await here.creating.answer(caller, case, call)
+        if gathering.gathers(caller, call):
+            return await here.gathering.answer(caller, case, call)
     async with database.autocommit() if only_reads(asked) else database.transaction() as db:
         cx = anonymous(db, case)
         caller = await _caller(here, cx, token)

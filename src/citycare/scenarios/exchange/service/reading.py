@@ -40,6 +40,12 @@ async def visible_version(
         ResourceDeleted: this version is the deletion.
     """
     found = await fhir.find_stored(cx, resource_type, resource_id, version)
+    return await _visible(cx, visible, resource_type, resource_id, found)
+
+
+async def _visible(
+    cx: Context, visible: Visible, resource_type: str, resource_id: str, found: Stored | None
+) -> Stored:
     unknown = fhir.ResourceNotFound(type=resource_type, id=resource_id)
     if found is None:
         raise unknown
@@ -60,15 +66,25 @@ async def read(cx: Context, access: Access, trail: Trail, call: Call) -> Answer:
     asked = call.asked
     access.require(asked.type, "r")
     number = _number(asked.version) if asked.version else None
-    found = await visible_version(cx, access.seen("r"), asked.type, asked.id, number)
+    found = await fhir.find_stored(cx, asked.type, asked.id, number)
+    return await told(cx, access, trail, call, found)
+
+
+async def told(
+    cx: Context, access: Access, trail: Trail, call: Call, stored: Stored | None
+) -> Answer:
+    """Answer read and vread with what is kept, if it may be seen."""
+    asked = call.asked
+    access.require(asked.type, "r")
+    found = await _visible(cx, access.seen("r"), asked.type, asked.id, stored)
     assert found.body is not None
     persons = persons_among([(found.type, found.id, found.body)])
     await trail.read(cx, access.action, f"{found.type}/{found.id}", persons)
-    told = tags(found.version, found.updated_at)
+    beside = tags(found.version, found.updated_at)
     if headers.is_unmodified(call.conditions, found.version, found.updated_at):
-        return Answer(NOT_MODIFIED, "", told)
+        return Answer(NOT_MODIFIED, "", beside)
     name = found.type, found.id, found.version
-    return Answer(200, shortened(found.body, call.pairs), told, name, found.updated_at)
+    return Answer(200, shortened(found.body, call.pairs), beside, name, found.updated_at)
 
 
 def _number(text: str) -> int:

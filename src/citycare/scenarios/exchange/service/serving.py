@@ -75,7 +75,9 @@ class Serving:
         """
         kind = call.asked.kind
         if kind in (Kind.READ, Kind.VREAD):
-            return await self._read(call)
+            return await self._kept(
+                call, reading.read(self.cx, self.access, self.server.trail, call)
+            )
         if kind in (Kind.SEARCH_TYPE, Kind.SEARCH_SYSTEM, Kind.SEARCH_COMPARTMENT):
             server = self.server
             searching = Searching(self.cx, self.access, server.base, server.trail, server.tokens)
@@ -99,10 +101,16 @@ class Serving:
             (made,) = await writing.settle([made])
         return answered(made, call.preference, self.server.base)
 
-    async def _read(self, call: Call) -> Answer:
+    async def told(self, call: Call, found: fhir.Stored | None) -> Answer:
+        """Answer a read with what has been found."""
+        return await self._kept(
+            call, reading.told(self.cx, self.access, self.server.trail, call, found)
+        )
+
+    async def _kept(self, call: Call, reads: Awaitable[Answer]) -> Answer:
         """Read what is kept; else, of an operation of ours, what says how it is called."""
         try:
-            return await reading.read(self.cx, self.access, self.server.trail, call)
+            return await reads
         except fhir.ResourceNotFound:
             own = operations.defined(call.asked, self.server.base)
             if own is None:
