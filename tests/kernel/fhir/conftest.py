@@ -54,13 +54,13 @@ def examples_of_our_types(examples: list[tuple[str, str]]) -> list[Json]:
 def statements(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """Counts the statements sent since the last call."""
     sent = []
-    execute = psycopg.AsyncConnection.execute
+    execute = psycopg.AsyncCursor.execute
 
     async def counted(self: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
         sent.append(query)
         return await execute(self, query, *args, **kwargs)
 
-    monkeypatch.setattr(psycopg.AsyncConnection, "execute", counted)
+    monkeypatch.setattr(psycopg.AsyncCursor, "execute", counted)
 
     def count() -> int:
         number = len(sent)

@@ -80,7 +80,7 @@ def line_of(cx: Context, entry: Entry) -> str:
 
 def _clean(value: Value) -> Value:
     """Replace what PostgreSQL or UTF-8 cannot hold (NUL, lone surrogates) in a typed-in text."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or (value.isascii() and "\x00" not in value):
         return value
     text = value.replace("\x00", "\ufffd")
     return text.encode("utf8", "replace").decode("utf8")

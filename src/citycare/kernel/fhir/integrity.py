@@ -38,8 +38,24 @@ REFERRING = """
 """
 
 
-def targets_of(resource: Any, base: str = "") -> dict[Name, str]:
-    """Return the resources here that a resource refers to, each with the place of a reference."""
+def targets_of(resource: Any, base: str = "") -> set[Name]:
+    """Return the resources here that a resource refers to."""
+    found: set[Name] = set()
+    level = [resource]
+    while level:  # by hand: every write goes through all of what it writes
+        value = level.pop()
+        if type(value) is dict:
+            text = value.get("reference")
+            target = of.target_of(text, base) if type(text) is str else None
+            if target is not None:
+                found.add(target)
+            value = value.values()
+        level += [one for one in value if type(one) is dict or type(one) is list]
+    return found
+
+
+def places_of(resource: Any, base: str = "") -> dict[Name, str]:
+    """Return what `targets_of` does, each with the place of a reference to it."""
     found: dict[Name, str] = {}
     _gather(resource, str(resource.get("resourceType", "")), base, found)
     return found
@@ -67,8 +83,8 @@ async def require_targets(
     Raises:
         Invalid: each reference that leads nowhere.
     """
-    told = [(resource, targets_of(resource, base)) for resource in resources]
-    wanted = {name for _, targets in told for name in targets}.difference(new)
+    wanted = {name for resource in resources for name in targets_of(resource, base)}
+    wanted.difference_update(new)
     if not wanted:
         return
     await cx.db.execute(WRITERS_LOCK, {"lock": LOCK})
@@ -77,8 +93,8 @@ async def require_targets(
         raise Invalid(
             [
                 unresolved(resource, place, name)
-                for resource, targets in told
-                for name, place in targets.items()
+                for resource in resources
+                for name, place in places_of(resource, base).items()
                 if name in gone
             ]
         )
@@ -140,9 +156,15 @@ def persons_among(stored: Iterable[tuple[str, str, str]]) -> set[str]:
     Only what names a Patient not yet found is parsed: most of a page is about the same one.
     """
     found: set[str] = set()
+    bodies = []
     for kind, id_, body in stored:
         if kind == "Patient":
             found.add(id_)
-        elif not found.issuperset(NAMED.findall(body)):
+        else:
+            bodies.append(body)
+    if found.issuperset(NAMED.findall("\n".join(bodies))):
+        return found
+    for body in bodies:
+        if not found.issuperset(NAMED.findall(body)):
             found |= persons_of(orjson.loads(body))
     return found

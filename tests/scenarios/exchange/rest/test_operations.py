@@ -69,13 +69,13 @@ async def test_everything_is_two_statements_whatever_it_holds(
     city: httpx.AsyncClient, record: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[str] = []
-    execute = psycopg.AsyncConnection.execute
+    execute = psycopg.AsyncCursor.execute
 
     async def noted(self: Any, query: Any, *args: Any, **more: Any) -> Any:
         sent.append(str(query))
         return await execute(self, query, *args, **more)
 
-    monkeypatch.setattr(psycopg.AsyncConnection, "execute", noted)
+    monkeypatch.setattr(psycopg.AsyncCursor, "execute", noted)
     assert (await city.get(f"{record[0]}/$everything")).status_code == 200
     assert len([one for one in sent if "fhir.resource" in one]) == 2
 

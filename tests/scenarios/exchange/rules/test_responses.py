@@ -107,6 +107,17 @@ def test_links_of_pages() -> None:
     assert responses.links(BASE, "", []) == {"self": BASE}
 
 
+def test_a_query_that_can_be_an_address_is_told_as_it_was_sent() -> None:
+    asked = [("name", "王芳"), ("_count", "2")]
+    sent = "name=%E7%8E%8B%E8%8A%B3&_count=2"
+    told = {"self": f"{BASE}/Patient?{sent}", "next": f"{BASE}/Patient?{sent}&_page=b"}
+    for written in (sent, "name=王芳&_count=2", 'name="&_count=2'):
+        links = responses.links(BASE, "Patient", asked, following="b", sent=written)
+        assert links == told
+    other = "_count=2&name=%e7%8e%8b%e8%8a%b3"
+    assert responses.links(BASE, "", asked, sent=other) == {"self": f"{BASE}?{other}"}
+
+
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 
 

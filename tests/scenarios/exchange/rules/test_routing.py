@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from hypothesis import given
@@ -215,6 +215,12 @@ def test_any_query_is_read_or_refused(query: str) -> None:
         pairs(query)
     except QueryBroken:
         return
+
+
+@given(st.lists(st.sampled_from(["a", "王", "=", "&", "+", "%41", "%E7%8E%8B", ";", "%3D"])))
+def test_a_query_is_read_as_the_library_reads_it(pieces: list[str]) -> None:
+    query = "".join(pieces)
+    assert list(pairs(query)) == parse_qsl(query, keep_blank_values=True, errors="strict")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])

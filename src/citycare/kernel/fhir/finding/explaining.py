@@ -70,17 +70,21 @@ class Explained:
 
 @dataclass(slots=True)
 class _Noting:
-    """A connection that notes what is sent."""
+    """A connection, or a cursor of it, that notes what is sent, and how many rows come back."""
 
-    db: Connection
+    db: Any
     sent: list[tuple[str, Any]] = field(default_factory=list)
-    read: int = 0
+    read: list[int] = field(default_factory=list)
+
+    def cursor(self, **more: Any) -> Any:
+        """Make a cursor."""
+        return _Noting(self.db.cursor(**more), self.sent, self.read)
 
     async def execute(self, query: Any, params: Any = None, **more: Any) -> Any:
         """Send a statement."""
         self.sent.append((str(query), params))
         cursor = await self.db.execute(query, params, **more)
-        self.read += max(cursor.rowcount, 0)
+        self.read.append(max(cursor.rowcount, 0))
         return cursor
 
 
@@ -108,7 +112,7 @@ async def explain(
     except psycopg.errors.QueryCanceled as error:
         raise TooCostly(problem="time") from error
     criteria = [told for one in query.criteria for told in _decided(query.types, one, "")]
-    return Explained(found, tuple(criteria), tuple(statements), took, noting.read)
+    return Explained(found, tuple(criteria), tuple(statements), took, sum(noting.read))
 
 
 async def _planned(cx: Context, text: str, values: Any) -> Statement:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from citycare.kernel.fhir.model import Resource
@@ -38,9 +39,8 @@ class Visible:
 EVERYTHING = Visible(everything=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One resource that was found, as it is kept."""
+class Hit(NamedTuple):
+    """One resource that was found, as it is kept; a tuple, since a page makes many of them."""
 
     rid: int
     type: str

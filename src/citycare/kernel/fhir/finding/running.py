@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any
 
 import psycopg
-from psycopg import AsyncCursor
 from psycopg.rows import tuple_row
 
 from citycare.kernel.context import Context
@@ -194,9 +193,8 @@ class _Search:
         return source, all_of(lines)
 
     async def _rows(self, text: str, values: Values) -> list[tuple[Any, ...]]:
-        cursor: AsyncCursor[Any] = await self.cx.db.execute(text, values.named)
-        cursor.row_factory = tuple_row
-        return await cursor.fetchall()
+        cursor = self.cx.db.cursor(row_factory=tuple_row)
+        return await (await cursor.execute(text, values.named)).fetchall()
 
     async def _page(self) -> Found:
         """Read the page, and one more: with rechecks as many rounds as it takes."""

@@ -305,7 +305,9 @@ def _elements(kind: str) -> frozenset[str]:
 
 
 def _choice(kind: type[Kind], name: str, given: Mapping[str, str], otherwise: Kind) -> Kind:
-    text = given.get(name, otherwise.value)
+    if name not in given:
+        return otherwise
+    text = given[name]
     if text not in set(kind):
         raise broken(name, text, "none of " + ", ".join(kind))
     return kind(text)

@@ -6,6 +6,7 @@ Source: HL7 FHIR R4 4.0.1 §2.36 Bundle (searchset, history, fullUrl, bdl-1 to b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
@@ -17,6 +18,7 @@ from citycare.scenarios.exchange.model.values import Past, Spliced
 Pairs = Sequence[tuple[str, str]]
 
 SAFE = ":$,/|*"  # stands in a query as it is, so that addresses can be read
+QUERY = re.compile(r"[A-Za-z0-9\-._~!$'()*+,;=:@/?|&%]+", re.ASCII)
 
 
 def searchset(
@@ -138,6 +140,7 @@ def links(
     page: str = "_page",
     token: str = "",
     following: str = "",
+    sent: str = "",
 ) -> dict[str, str]:
     """Return the links of a page.
 
@@ -148,10 +151,14 @@ def links(
         page: name of the parameter that carries the token of a page.
         token: of this page, `""` on the first.
         following: token of the page after it, `""` on the last.
+        sent: the query as it was sent, where it says just these pairs, and nothing of a page.
 
-    Source: HL7 FHIR R4 4.0.1 §3.1.1.5.3 paging; RFC 8288.
+    Source: HL7 FHIR R4 4.0.1 §3.1.1.5.3 paging; RFC 8288; RFC 3986 §3.4.
     """
-    found = {"self": address(base, path, [*pairs, (page, token)] if token else pairs)}
+    if sent and QUERY.fullmatch(sent):
+        found = {"self": f"{base}/{path}?{sent}" if path else f"{base}?{sent}"}
+    else:
+        found = {"self": address(base, path, [*pairs, (page, token)] if token else pairs)}
     if token:
         found["first"] = address(base, path, pairs)
     if following:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from citycare.scenarios.exchange.model.errors import (
     ConditionMissing,
@@ -219,9 +219,17 @@ def pairs(query: str) -> tuple[tuple[str, str], ...]:
     """
     if BROKEN_ESCAPE.search(query):
         raise QueryBroken(problem="a broken escape")
+    pieces = query.split("&") if query else []
+    if len(pieces) > PAIRS_MAX:
+        raise QueryBroken(problem=f"more than {PAIRS_MAX} parameters")
+    found = [piece.partition("=") for piece in pieces if piece]
     try:
-        return tuple(
-            parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=PAIRS_MAX)
-        )
-    except ValueError as error:  # UnicodeDecodeError is one
+        return tuple([(_decoded(name), _decoded(value)) for name, _, value in found])
+    except UnicodeDecodeError as error:
         raise QueryBroken(problem=str(error)[:100]) from error
+
+
+def _decoded(text: str) -> str:
+    """Decode a name or a value; what `urllib` does for a whole query costs twice as much."""
+    text = text.replace("+", " ")
+    return unquote(text, errors="strict") if "%" in text else text

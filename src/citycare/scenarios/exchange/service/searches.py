@@ -90,7 +90,15 @@ class Searching:
         await self._note(path, found)
         following = sealed(self.tokens, purpose, found.next)
         honoured = [one for one in pairs if one[0] not in found.unknown]
-        links = responses.links(self.base, path, honoured, token=token, following=following)
+        as_sent = len(honoured) == len(call.pairs) and not asked.posted
+        links = responses.links(
+            self.base,
+            path,
+            honoured,
+            token=token,
+            following=following,
+            sent=asked.query if as_sent else "",
+        )
         text = responses.searchset(
             self._entries(query, found), links=links, total=found.total, updated_at=self.cx.now
         )

@@ -135,14 +135,12 @@ async def _with_referred(
     asked: Operating, found: Found
 ) -> tuple[Sequence[Hit], Sequence[Hit], set[str]]:
     """Return what belongs there, what that refers to, and whom it is about."""
-    texts: set[str] = set()
     wanted = frozenset(asked.given.listed("_type"))
     hits = [hit for hit in found.matches if not wanted or hit.type in wanted]
     if not asked.id:  # of a type that can belong to somebody, but does not
         hits = [hit for hit in hits if persons_among([(hit.type, hit.id, hit.body)])]
     persons = persons_among((hit.type, hit.id, hit.body) for hit in hits)
-    for hit in found.matches:
-        texts.update(REFERENCE.findall(hit.body))
+    texts = set(REFERENCE.findall("\n".join([hit.body for hit in found.matches])))
     targets = {target for text in texts if (target := target_of(orjson.loads(text), asked.base))}
     targets = {one for one in targets if one[0] in OPEN_TYPES & (wanted or OPEN_TYPES)}
     targets -= {(hit.type, hit.id) for hit in hits}
