@@ -26,7 +26,7 @@ from citycare import app as application
 from citycare import cli, settings, worker
 from citycare.kernel import fhir, identity
 from citycare.kernel.consent import POLICY
-from citycare.kernel.fhir import publish
+from citycare.kernel.fhir import publish, versions
 from citycare.kernel.fhir.finding import including, running
 from citycare.kernel.fhir.r4 import checking, primitives
 from citycare.kernel.fhir.searching import criteria, reading
@@ -364,6 +364,7 @@ def fhir_page() -> str:
         "limits": table(("what", "at most"), FHIR_LIMITS),
         "candidates": f"{running.CANDIDATES_MAX:,}",
         "included": f"{including.INCLUDED_MAX:,}",
+        "characters": f"{versions.BODIES_MAX:,}",
         "answers": f"{batches.ANSWERS_MAX:,}",
         "modifiers": "; ".join(
             f"{kind} " + " ".join(f"`:{one}`" for one in sorted(some))

@@ -6,7 +6,7 @@ Source: HL7 FHIR R4 4.0.1 §3.1.0.2 read, §3.1.0.3 vread, §3.1.0.11 history.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from psycopg.rows import tuple_row
@@ -112,15 +112,55 @@ async def find_stored(
     return Stored(**row) if row else None
 
 
+# What one answer holds
+
+BODIES_MAX = 32_000_000
+"""Characters of all bodies of one answer, beside its first; no single resource is longer."""
+TOO_LARGE = ""
+"""Stands for a body that did not come with its row; no body that is kept is empty."""
+
+
+def share(rows: int) -> int:
+    """Return the bytes each of so many rows may bring along: together they are one answer."""
+    return BODIES_MAX // max(rows, 1)
+
+
+def body_of(body: str, most: str) -> str:
+    """Return the column of a body, where it is within its share."""
+    return f"CASE WHEN octet_length({body}) > {most} THEN '{TOO_LARGE}' ELSE {body} END AS body"
+
+
+async def filled(cx: Context, found: Sequence[Stored]) -> tuple[list[Stored], bool]:
+    """Read the bodies that did not come with their rows, one by one, while the answer has room.
+
+    Returns:
+        As many as it has room for, in the order given, the first always; and whether that is all.
+    """
+    room = BODIES_MAX
+    kept: list[Stored] = []
+    for one in found:
+        body = one.body
+        if body == TOO_LARGE:
+            whole = await find_stored(cx, one.type, one.id, one.version)
+            assert whole is not None, "no version is ever taken away"
+            body = whole.body
+        room -= len(body or "")
+        if room < 0 and kept:
+            return kept, False
+        kept.append(replace(one, body=body))
+    return kept, True
+
+
 # Each type by itself: of several at once the planner cannot walk the index, and sorts them all.
-EVERY = """
-    SELECT v.* FROM unnest(%(types)s::text[]) AS t (of_type) CROSS JOIN LATERAL (
+EVERY = f"""
+    SELECT v.type, v.id, v.version, v.updated_at, {body_of("v.body", "%(most)s")}, v.rid
+      FROM unnest(%(types)s::text[]) AS t (of_type) CROSS JOIN LATERAL (
         (SELECT type, id, version, updated_at, body, rid FROM fhir.resource
-          WHERE type = of_type AND {where}
+          WHERE type = of_type AND {{where}}
           ORDER BY updated_at DESC, rid DESC LIMIT %(count)s)
          UNION ALL
         (SELECT type, id, version, updated_at, body, rid FROM fhir.version
-          WHERE type = of_type AND {where}
+          WHERE type = of_type AND {{where}}
           ORDER BY updated_at DESC, rid DESC LIMIT %(count)s)) AS v
      ORDER BY updated_at DESC, rid DESC LIMIT %(count)s
 """
@@ -152,17 +192,17 @@ async def changes(
     updated, rid = after or (None, None)
     values = {"types": list(types), "since": since, "at": at, "updated": updated, "rid": rid}
     text = EVERY.format(where=" AND ".join(lines))
-    rows = await (await cx.db.execute(text, values | {"count": count + 1})).fetchall()
-    page = rows[:count]
-    following = (page[-1]["updated_at"], page[-1]["rid"]) if len(rows) > count and page else None
-    for row in page:
-        del row["rid"]
-    return [Stored(**row) for row in page], following
+    values |= {"count": count + 1, "most": share(count)}
+    rows = await (await cx.db.execute(text, values)).fetchall()
+    rids = [row.pop("rid") for row in rows]
+    page, is_all = await filled(cx, [Stored(**row) for row in rows[:count]])
+    more = page and (len(rows) > count or not is_all)
+    return page, (page[-1].updated_at, rids[len(page) - 1]) if more else None
 
 
 VERSION_MAX = 2**31 - 1
-HISTORY = """
-    SELECT type, id, version, updated_at, body FROM (
+HISTORY = f"""
+    SELECT type, id, version, updated_at, {body_of("body", "%(most)s")} FROM (
         SELECT type, id, version, updated_at, body FROM fhir.resource
          WHERE type = %(type)s AND id = %(id)s
          UNION ALL
@@ -202,8 +242,10 @@ async def history(
     """
     before = pages.read(after, int)[0] if after else VERSION_MAX
     values = {"type": resource_type, "id": resource_id, "before": before, "since": since, "at": at}
-    rows = await (await cx.db.execute(HISTORY, values | {"count": count + 1})).fetchall()
+    values |= {"count": count + 1, "most": share(count)}
+    rows = await (await cx.db.execute(HISTORY, values)).fetchall()
     if not rows and (after, since, at) == (None, None, None):
         raise ResourceNotFound(type=resource_type, id=resource_id)
-    found = [Stored(**row) for row in rows[:count]]
-    return Page(found, pages.encode(found[-1].version) if len(rows) > count and found else None)
+    found, is_all = await filled(cx, [Stored(**row) for row in rows[:count]])
+    more = found and (len(rows) > count or not is_all)
+    return Page(found, pages.encode(found[-1].version) if more else None)

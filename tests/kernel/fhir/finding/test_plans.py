@@ -93,10 +93,9 @@ async def test_a_compartment_is_looked_up_first(town: Context) -> None:
 async def test_the_newest_changes_are_read_and_no_more(town: Context) -> None:
     text = versions.EVERY.format(where="rid IS NOT NULL")
     types = ["Observation", "Patient"]
+    values = {"types": types, "count": PAGE, "most": versions.share(PAGE)}
     rows = await (
-        await town.db.execute(
-            f"EXPLAIN (ANALYZE, FORMAT JSON) {text}", {"types": types, "count": PAGE}
-        )
+        await town.db.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {text}", values)
     ).fetchall()
     read = rows_read(rows[0]["QUERY PLAN"][0]["Plan"])
     assert PAGE <= read <= PAGE * len(types)

@@ -9,7 +9,7 @@ Source: PostgreSQL 17, EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -79,6 +79,13 @@ class _Noting:
     def cursor(self, **more: Any) -> Any:
         """Make a cursor."""
         return _Noting(self.db.cursor(**more), self.sent, self.read)
+
+    async def stream(self, query: Any, params: Any = None, **more: Any) -> AsyncIterator[Any]:
+        """Send a statement, and yield what comes back."""
+        self.sent.append((str(query), params))
+        async for row in self.db.stream(query, params, **more):
+            self.read.append(1)
+            yield row
 
     async def execute(self, query: Any, params: Any = None, **more: Any) -> Any:
         """Send a statement."""

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from citycare.kernel.context import Context
+from citycare.kernel.fhir import versions
 from citycare.kernel.fhir.finding.conditions import Conditions
 from citycare.kernel.fhir.finding.lanes import lanes_of
 from citycare.kernel.fhir.finding.model import Hit, TooCostly, Visible
@@ -22,7 +23,7 @@ ROUNDS_MAX = 20
 EVERY = "*"
 
 READ = """
-    SELECT r.rid, r.type, r.id, r.version, r.updated_at, r.body FROM fhir.resource r
+    SELECT r.rid, r.type, r.id, r.version, r.updated_at, {body} FROM fhir.resource r
      WHERE {where} ORDER BY r.rid LIMIT {most}
 """
 
@@ -33,7 +34,7 @@ async def included(
     """Return what is included, each once, and nothing that is a match.
 
     Raises:
-        TooCostly: more than INCLUDED_MAX.
+        TooCostly: more than INCLUDED_MAX, or more than one answer may hold.
     """
     found = {(hit.type, hit.id): hit for hit in matches}
     own = set(found)
@@ -47,6 +48,9 @@ async def included(
         found |= {(hit.type, hit.id): hit for hit in fresh}
         if len(found) - len(own) > INCLUDED_MAX:
             raise TooCostly(problem="included", most=INCLUDED_MAX)
+        held = sum(len(hit.body) for key, hit in found.items() if key not in own)
+        if held > versions.BODIES_MAX:
+            raise TooCostly(problem="characters", most=versions.BODIES_MAX)
     return [hit for key, hit in found.items() if key not in own]
 
 
@@ -130,6 +134,19 @@ async def _referring(cx: Context, hits: Sequence[Hit], one: Include, visible: Vi
 
 
 async def _read(cx: Context, where: str, values: Values) -> list[Hit]:
-    text = READ.format(where=where, most=INCLUDED_MAX + 1)
+    """Read hits; of large ones as many bodies as one answer may hold.
+
+    Raises:
+        TooCostly: that is not all.
+    """
+    body = versions.body_of("r.body", values.put(versions.share(INCLUDED_MAX)))
+    text = READ.format(where=where, most=INCLUDED_MAX + 1, body=body)
     rows = await (await cx.db.execute(text, values.named)).fetchall()
-    return [Hit(*row.values()) for row in rows]
+    hits = [Hit(*row.values()) for row in rows]
+    if all(hit.body for hit in hits):
+        return hits
+    stored, is_all = await versions.filled(cx, [hit.stored() for hit in hits])
+    if not is_all:
+        raise TooCostly(problem="characters", most=versions.BODIES_MAX)
+    both = zip(hits, stored, strict=True)
+    return [hit._replace(body=one.body or "") for hit, one in both]

@@ -9,9 +9,10 @@ ascending and the greatest descending; what has no value comes last either way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
+from operator import itemgetter
 from typing import Any
 
 from citycare.kernel.fhir.finding.lanes import lanes_of
@@ -132,14 +133,17 @@ def beyond(values: Values, keys: Sequence[Key], last: Sequence[Any]) -> str:
 # Texts
 
 
-def sorted_here(found: Sequence[tuple[int, Json]], sort: Sequence[Sort]) -> list[int]:
-    """Return the numbers of resources in the order of any keys; the last written last.
+def ranks(resource: Json, sort: Sequence[Sort]) -> list[Any]:
+    """Return what a resource is sorted by, for each key; None: it has nothing.
 
     Source: ours; a string is compared folded, a code as written, a reference by `Type/id`.
     """
-    ranked = [
-        (number, [_rank(resource, one) for one in sort]) for number, resource in sorted(found)[::-1]
-    ]
+    return [_rank(resource, one) for one in sort]
+
+
+def sorted_here(found: Iterable[tuple[int, list[Any]]], sort: Sequence[Sort]) -> list[int]:
+    """Return the numbers of resources by their `ranks`; of equal ones the last written first."""
+    ranked = sorted(found, key=itemgetter(0), reverse=True)
     for at in range(len(sort) - 1, -1, -1):
         there = [one for one in ranked if one[1][at] is not None]
         rest = [one for one in ranked if one[1][at] is None]

@@ -8,14 +8,17 @@ Source: HL7 FHIR R4 4.0.1 §3.1.1 Search; §3.1.1.5.3 (pages).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
+from itertools import accumulate
+from typing import Any, cast
 
 import psycopg
 from psycopg.rows import tuple_row
 
 from citycare.kernel.context import Context
+from citycare.kernel.fhir import versions
 from citycare.kernel.fhir.finding import including, ordering
 from citycare.kernel.fhir.finding.conditions import Asked, Checked, Conditions
 from citycare.kernel.fhir.finding.lanes import OF_THE_ROW, every, lanes_of
@@ -37,12 +40,14 @@ from citycare.kernel.fhir.searching.model import (
     Summary,
     Total,
 )
+from citycare.kernel.fhir.versions import Stored
 
 CANDIDATES_MAX = 20_000  # rows that one search may read to recheck or to sort them
 BATCH_MAX = 1_000
+CHUNK = 200  # candidates that are held at once
 
 HIT = (
-    "r.rid, r.type, r.id, r.version, r.updated_at, r.body, pg_current_snapshot()::text AS snapshot"
+    "r.rid, r.type, r.id, r.version, r.updated_at, {body}, pg_current_snapshot()::text AS snapshot"
 )
 SNAPSHOT, DOUBT = 6, 7  # columns: after those of a Hit
 NOW = "fhir.resource"
@@ -63,6 +68,11 @@ THEN = f"""(
         SELECT {REPLACED}, searchable, replaced FROM fhir.version) every
      WHERE searchable AND replaced >= pg_snapshot_xmin({{snapshot}}::pg_snapshot)
        AND NOT pg_visible_in_snapshot(replaced, {{snapshot}}::pg_snapshot) AND {SEEN})"""
+
+
+Last = tuple[Any, ...]
+Row = tuple[Hit, Last, bool]
+"""What was found, what it is sorted by, and whether it has to be rechecked."""
 
 
 async def find(
@@ -199,34 +209,51 @@ class _Search:
     async def _page(self) -> Found:
         """Read the page, and one more: with rechecks as many rounds as it takes."""
         wanted = self.query.count + 1
-        found: list[tuple[Hit, tuple[Any, ...]]] = []
+        found: list[tuple[Hit, Last]] = []
         after, read = self.after, 0
         while True:
             always = self.checks and not self.doubtful
             size = min(2 * wanted, BATCH_MAX) if always else wanted - len(found)
             rows, snapshot = await self._batch(after, size)
-            read += len(rows)
+            count = len(rows)
+            rows, is_whole = await self._filled(rows)
+            read += count
             found += [(hit, last) for hit, last, doubt in rows if not doubt or self._meets(hit)]
-            if len(rows) < size or len(found) >= wanted:
+            is_end = is_whole and count < size
+            if is_end or len(found) >= wanted or (found and not is_whole):
                 break
             if read >= CANDIDATES_MAX:
                 raise TooCostly(problem="candidates", most=CANDIDATES_MAX)
             after = Place(after.snapshot if after else snapshot, rows[-1][1])
-        page = found[: self.query.count]
+        page = self._cut(found[: self.query.count])
         following = None
-        if len(found) > self.query.count:
+        if len(page) < len(found) or not is_end:
             kept = self.after.snapshot if self.after else after.snapshot if after else snapshot
-            following = Place(kept, page[-1][1])
+            last = page[-1][1] if len(page) < len(found) else rows[-1][1]
+            following = Place(kept, last)
         return Found([hit for hit, _ in page], next=following)
 
-    async def _batch(
-        self, after: Place | None, size: int
-    ) -> tuple[list[tuple[Hit, tuple[Any, ...], bool]], str]:
+    async def _filled(self, rows: list[Row]) -> tuple[list[Row], bool]:
+        """Read the bodies that did not come along, as many as a page has room for: is that all?"""
+        if all(hit.body for hit, _, _ in rows):
+            return rows, True
+        stored, is_whole = await versions.filled(self.cx, [hit.stored() for hit, _, _ in rows])
+        there = zip(rows, stored, strict=False)
+        return [(_with(hit, one), last, doubt) for (hit, last, doubt), one in there], is_whole
+
+    def _cut(self, found: list[tuple[Hit, Last]]) -> list[tuple[Hit, Last]]:
+        """Leave of several rounds what one page has room for."""
+        held = accumulate([len(hit.body) for hit, _ in found])
+        room = sum(one <= versions.BODIES_MAX for one in held)
+        return found[: max(room, 1)]
+
+    async def _batch(self, after: Place | None, size: int) -> tuple[list[Row], str]:
         """Return rows, each with what it is sorted by and whether it has to be rechecked."""
         values, conditions = self._statement(after)
         keys = ordering.keys_of(values, self.query.types, self.query.sort)
         source, where = self._of(conditions)
         doubt, limit = self._doubt(conditions), values.put(size)
+        hit = _hit(values, max(size, self.query.count))
         walked = len(self.query.types) == 1 and source == f"{conditions.rows} r"
         texts = []
         for condition, some in ordering.stretches(keys) if walked else [(ALL, keys)]:
@@ -235,7 +262,7 @@ class _Search:
                 lines.append(ordering.beyond(values, some, after.last))
             columns = ", ".join(f"({one.text})::text AS k{at}" for at, one in enumerate(some))
             texts.append(
-                f"SELECT {HIT}, {doubt} AS doubt, {columns} FROM {source} WHERE {all_of(lines)}"
+                f"SELECT {hit}, {doubt} AS doubt, {columns} FROM {source} WHERE {all_of(lines)}"
                 f" ORDER BY {ordering.order_by(some)} LIMIT {limit}"
             )
         text = texts[0] if len(texts) == 1 else ordering.joined(texts, keys, limit)
@@ -266,17 +293,26 @@ class _Search:
         doubt = self._doubt(conditions)
         source, where = self._of(conditions)
         where = all_of([where, doubt if doubtful else ALL])
-        text = (
-            f"SELECT {HIT}, {doubt} AS doubt FROM {source} WHERE {where} LIMIT {CANDIDATES_MAX + 1}"
-        )
-        found = await self._rows(text, values)
-        if len(found) > CANDIDATES_MAX:
-            raise TooCostly(problem="candidates", most=CANDIDATES_MAX)
-        self.snapshot = found[0][SNAPSHOT] if found else ""
-        for row in found:
-            hit = Hit(*row[:SNAPSHOT])
-            if not row[DOUBT] or self._meets(hit):
-                yield hit, row[DOUBT]
+        columns = f"{_hit(values, CHUNK)}, {doubt} AS doubt"
+        text = f"SELECT {columns} FROM {source} WHERE {where} LIMIT {CANDIDATES_MAX + 1}"
+        cursor = self.cx.db.cursor(row_factory=tuple_row)
+        large: list[tuple[Hit, bool]] = []
+        read = 0
+        stream = cast("AsyncGenerator[Any, None]", cursor.stream(text, values.named, size=CHUNK))
+        async with aclosing(stream) as rows:
+            async for row in rows:
+                read += 1
+                if read > CANDIDATES_MAX:
+                    raise TooCostly(problem="candidates", most=CANDIDATES_MAX)
+                hit, self.snapshot = Hit(*row[:SNAPSHOT]), row[SNAPSHOT]
+                if not hit.body:
+                    large.append((hit, row[DOUBT]))
+                elif not row[DOUBT] or self._meets(hit):
+                    yield hit, row[DOUBT]
+        for hit, doubt_ in large:
+            (stored,), _ = await versions.filled(self.cx, [hit.stored()])
+            if not doubt_ or self._meets(_with(hit, stored)):
+                yield _with(hit, stored), doubt_
 
     async def _count(self) -> int:
         """Count in the database what needs no recheck, and here what does."""
@@ -291,16 +327,35 @@ class _Search:
 
     async def _sorted_here(self) -> Found:
         """Sort by what no column has; a page is a stretch of the same order each time."""
-        hits = {hit.rid: hit async for hit, _ in self.every()}
-        order = ordering.sorted_here(
-            [(rid, hit.resource()) for rid, hit in hits.items()], self.query.sort
-        )
+        sort = self.query.sort
+        ranked = [(hit.rid, ordering.ranks(hit.resource(), sort)) async for hit, _ in self.every()]
+        order = ordering.sorted_here(ranked, sort)
         start = int(self.after.last[0] or 0) if self.after else 0
-        end = start + self.query.count
-        following = None
-        if end < len(order):
-            following = Place(self.after.snapshot if self.after else self.snapshot, (end,))
-        return Found([hits[rid] for rid in order[start:end]], next=following)
+        snapshot = self.after.snapshot if self.after else self.snapshot
+        page = await self._numbered(order[start : start + self.query.count], snapshot)
+        end = start + len(page)
+        return Found(page, next=Place(snapshot, (end,)) if end < len(order) else None)
+
+    async def _numbered(self, rids: Sequence[int], snapshot: str) -> list[Hit]:
+        """Return the versions with these numbers, in this order, as many as a page has room for."""
+        if not rids:
+            return []
+        values = Values()
+        rows = THEN.format(snapshot=values.put(snapshot))
+        hit, wanted = _hit(values, len(rids)), values.keys(rids)
+        text = f"SELECT {hit} FROM {rows} r WHERE r.rid = ANY({wanted})"
+        found = {row[0]: Hit(*row[:SNAPSHOT]) for row in await self._rows(text, values)}
+        page, _ = await self._filled([(found[rid], (), False) for rid in rids])
+        return [hit for hit, _, _ in page]
+
+
+def _hit(values: Values, rows: int) -> str:
+    """Return the columns of a hit in a statement of at most so many rows."""
+    return HIT.format(body=versions.body_of("r.body", values.put(versions.share(rows))))
+
+
+def _with(hit: Hit, stored: Stored) -> Hit:
+    return hit._replace(body=stored.body or "")
 
 
 def _has(kind: str, one: Criterion) -> bool:

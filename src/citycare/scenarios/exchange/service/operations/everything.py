@@ -43,7 +43,7 @@ from citycare.scenarios.exchange.service.reading import visible_version
 
 COUNT_MAX = reading.COUNT_MAX
 TAKES = frozenset(("start", "end", "_since", "_type", "_count", searches.PAGE))
-REFERENCE = re.compile(r'"reference":("(?:[^"\\]|\\.)*+")')
+REFERENCE = re.compile(r'"reference":("[^"\\]*+(?:\\.[^"\\]*+)*+")')
 """A reference in JSON as it is kept, without blanks; inside a text its quotes would be escaped."""
 TIMES = {
     "start": ("_main", Prefix.GE),
