@@ -321,9 +321,10 @@ class _Search:
         where = all_of([where, f"NOT {self._doubt(conditions)}"])
         text = f"SELECT count(*) FROM {source} WHERE {where}"
         sure = int((await self._rows(text, values))[0][0])
-        if not self.checks:
-            return sure
-        return sure + len([hit async for hit, _ in self.every(doubtful=True)])
+        if self.checks:
+            async for _ in self.every(doubtful=True):
+                sure += 1
+        return sure
 
     async def _sorted_here(self) -> Found:
         """Sort by what no column has; a page is a stretch of the same order each time."""
