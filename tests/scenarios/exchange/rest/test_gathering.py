@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from citycare.kernel.context import Role
@@ -60,7 +61,11 @@ async def test_each_is_answered_and_audited_for_itself(
 
 
 async def test_who_does_not_see_everything_reads_alone(
-    enter: Enter, city: httpx.AsyncClient, database: Database, noted: list[int]
+    enter: Enter,
+    city: httpx.AsyncClient,
+    database: Database,
+    noted: list[int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ours = await enter(Role.EXCHANGE, organisation=await hospital(database, "甲院"))
     theirs = await made(city, PATIENT)
@@ -69,6 +74,16 @@ async def test_who_does_not_see_everything_reads_alone(
     answers = await asyncio.gather(*(ours.get(f"Patient/{key}") for key in (mine, theirs)))
     assert [one.status_code for one in answers] == [200, 404]
     assert noted == []
+    sent: list[str] = []
+    execute = psycopg.AsyncCursor.execute
+
+    async def heard(self: Any, query: Any, *args: Any, **more: Any) -> Any:
+        sent.append(str(query))
+        return await execute(self, query, *args, **more)
+
+    monkeypatch.setattr(psycopg.AsyncCursor, "execute", heard)
+    assert (await ours.get(f"Patient/{mine}")).status_code == 200
+    assert len([one for one in sent if "fhir.resource" in one]) == 1
 
 
 async def test_a_database_that_is_away_is_told_to_all(

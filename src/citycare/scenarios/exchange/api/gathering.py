@@ -1,6 +1,6 @@
 """Reads of one resource gathered: those of one turn of the event loop are one statement.
 
-Only for callers who see everything, systems: for others the consent of each is asked.
+Only for callers who see all of the type, systems: what others see is decided for each.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from citycare.kit.errors import AppError
 from citycare.kit.together import Together
 from citycare.scenarios.exchange.model.calls import Answer, Call
 from citycare.scenarios.exchange.model.values import Kind
+from citycare.scenarios.exchange.service import reading
 from citycare.scenarios.exchange.service.callers import Caller
 from citycare.scenarios.exchange.service.serving import Server, Serving
 from citycare.web.edge import Exchange
@@ -25,7 +26,8 @@ SIZE_MAX = 32
 
 def gathers(caller: Caller, call: Call) -> bool:
     """Tell whether a call is read together with others."""
-    return call.asked.kind is Kind.READ and caller.access.visible.everything
+    kind = call.asked.type
+    return call.asked.kind is Kind.READ and reading.sees_all(caller.access.seen("r"), kind)
 
 
 @dataclass(frozen=True, slots=True)

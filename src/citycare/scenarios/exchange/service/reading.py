@@ -39,23 +39,30 @@ async def visible_version(
         ResourceNotFound: there is none, or it may not be known of.
         ResourceDeleted: this version is the deletion.
     """
+    if sees_all(visible, resource_type):
+        found = await fhir.find_stored(cx, resource_type, resource_id, version)
+        return _there(found, resource_type, resource_id)
+    name = Criterion("_id", ParamType.TOKEN, values=(Token(None, resource_id),))
+    seen = await finding.find(cx, Query((resource_type,), (name,), count=1), visible=visible)
+    if not seen.matches:
+        raise fhir.ResourceNotFound(type=resource_type, id=resource_id)
+    newest = seen.matches[0].stored()
+    if version in (None, newest.version):
+        return newest
     found = await fhir.find_stored(cx, resource_type, resource_id, version)
-    return await _visible(cx, visible, resource_type, resource_id, found)
+    return _there(found, resource_type, resource_id)
 
 
-async def _visible(
-    cx: Context, visible: Visible, resource_type: str, resource_id: str, found: Stored | None
-) -> Stored:
-    unknown = fhir.ResourceNotFound(type=resource_type, id=resource_id)
+def sees_all(visible: Visible, resource_type: str) -> bool:
+    """Tell whether all of a type may be seen."""
+    types = visible.types
+    within = types is None or resource_type in types
+    return visible.everything and within and resource_type not in visible.limits
+
+
+def _there(found: Stored | None, resource_type: str, resource_id: str) -> Stored:
     if found is None:
-        raise unknown
-    if not visible.everything:
-        name = Criterion("_id", ParamType.TOKEN, values=(Token(None, resource_id),))
-        seen = await finding.find(cx, Query((resource_type,), (name,), count=1), visible=visible)
-        if not seen.matches:
-            raise unknown
-    elif visible.types is not None and resource_type not in visible.types:
-        raise unknown
+        raise fhir.ResourceNotFound(type=resource_type, id=resource_id)
     if found.body is None:
         raise fhir.ResourceDeleted(type=resource_type, id=resource_id)
     return found
@@ -66,17 +73,19 @@ async def read(cx: Context, access: Access, trail: Trail, call: Call) -> Answer:
     asked = call.asked
     access.require(asked.type, "r")
     number = _number(asked.version) if asked.version else None
-    found = await fhir.find_stored(cx, asked.type, asked.id, number)
-    return await told(cx, access, trail, call, found)
+    found = await visible_version(cx, access.seen("r"), asked.type, asked.id, number)
+    return await _told(cx, access, trail, call, found)
 
 
 async def told(
     cx: Context, access: Access, trail: Trail, call: Call, stored: Stored | None
 ) -> Answer:
-    """Answer read and vread with what is kept, if it may be seen."""
+    """Answer the read of somebody who sees all of the type with what is kept."""
     asked = call.asked
-    access.require(asked.type, "r")
-    found = await _visible(cx, access.seen("r"), asked.type, asked.id, stored)
+    return await _told(cx, access, trail, call, _there(stored, asked.type, asked.id))
+
+
+async def _told(cx: Context, access: Access, trail: Trail, call: Call, found: Stored) -> Answer:
     assert found.body is not None
     persons = persons_among([(found.type, found.id, found.body)])
     await trail.read(cx, access.action, f"{found.type}/{found.id}", persons)
@@ -105,7 +114,7 @@ def tags(version: int, updated_at: datetime) -> dict[str, str]:
 async def history(cx: Context, access: Access, trail: Trail, base: str, call: Call) -> Answer:
     """Answer history of a resource, of a type, of the whole system.
 
-    Of a type and of the system only those who see everything get it: a version says nothing of who
+    Of a type and of the system only those who see all of it get it: a version says nothing of who
     might have seen it when it was the newest.
     """
     asked, told = call.asked, dict(call.pairs)
@@ -117,7 +126,7 @@ async def history(cx: Context, access: Access, trail: Trail, base: str, call: Ca
         entries, following = await _of_one(cx, access, call, count)
     else:
         access.require(asked.type or "*", "r")
-        if not access.visible.everything:
+        if not sees_all(access.seen("r"), asked.type):
             raise NotPermitted(interaction="history")
         entries, following = await _of_many(cx, call, count)
     path = "/".join(filter(None, (asked.type, asked.id, "_history")))

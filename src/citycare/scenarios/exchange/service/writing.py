@@ -281,9 +281,7 @@ class Writing:
             kept += await fhir.put(self.cx, some, base=self.base, owner=owner)
         for one in intents:
             if one.name[0] == SUBSCRIPTION:
-                await keeping.take(
-                    self.cx, one.resource, base=self.base, organisation_id=self.access.owner
-                )
+                await self._subscribe(one.resource)
         stored = {(one.key.type, one.key.id): one for one in kept}
         told = [(one, stored[one.name]) for one in intents]
         await self._note(
@@ -359,6 +357,20 @@ class Writing:
         if found is None or not self.access.visible.everything:
             return fhir.ResourceNotFound(type=kind, id=key)
         return fhir.ResourceDeleted(type=kind, id=key)
+
+    async def _subscribe(self, resource: Json) -> None:
+        """Keep for whom a Subscription is stored; of an app its scopes must cover what it tells.
+
+        Raises:
+            NotPermitted: it would tell of types that this app may not read wholly.
+            SubscriptionRefused: it can never be served.
+        """
+        owner = self.access.owner
+        watched = await keeping.take(self.cx, resource, base=self.base, organisation_id=owner)
+        for kind in watched:
+            self.access.require(kind, "r")
+            if kind in self.access.seen("r").limits:
+                raise NotPermitted(type=kind, interaction="r")
 
     async def _note(self, changes: Sequence[tuple[Key, Json, str]]) -> None:
         """Put changes on record in their own transaction."""

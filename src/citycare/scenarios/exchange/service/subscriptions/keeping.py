@@ -43,7 +43,7 @@ Probe = Callable[[Standing, Subscription, datetime], Awaitable[None]]
 
 async def take(
     cx: Context, resource: Resource, *, base: str, organisation_id: UUID | None = None
-) -> Subscription:
+) -> set[str]:
     """Keep for whom a Subscription is stored; refuse one that could never be served.
 
     For who stores one for a client, in the same transaction. From then on its receiver is told of
@@ -55,6 +55,9 @@ async def take(
         base: the server's own address.
         organisation_id: for which the account acts.
 
+    Returns:
+        The types it is told of.
+
     Raises:
         SubscriptionRefused: the facts say element and problem.
     """
@@ -64,14 +67,14 @@ async def take(
         )
     found = read(resource)
     topics = await load_topics(cx, [found.topic]) if found.topic else {}
-    watching.watches(found, topics, now=cx.now, base=base)
+    watched = watching.watches(found, topics, now=cx.now, base=base)
     if cx.actor.account_id is not None:
         if await store.count_owned(cx.db, cx.actor.account_id, found.id) >= OWNED_MAX:
             raise SubscriptionRefused(
                 element="Subscription", problem=f"more than {OWNED_MAX} of one client"
             )
         await store.own(cx.db, found.id, Owner(cx.actor.account_id, organisation_id))
-    return found
+    return {one.trigger.type for one in watched}
 
 
 async def visible_to(cx: Context, ids: Collection[str], sees: Sees) -> dict[str, Visible]:
