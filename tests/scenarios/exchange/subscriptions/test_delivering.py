@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from citycare.kernel import events
+from citycare.kernel import events, identity
 from citycare.kernel.context import SYSTEM, Context
 from citycare.kernel.fhir.finding import EVERYTHING, Visible
 from citycare.kit import clock
@@ -90,6 +90,39 @@ async def test_changes_are_told_in_order_with_as_much_as_was_asked_for(
     assert last(receiver).status("events-since-subscription-start") == "3"
     standing = await city.standing()
     assert (standing.numbered, standing.delivered) == (3, 3)
+
+
+ON_RECORD = """
+    SELECT person_id, line::json ->> 'account' AS account, line::json ->> 'record' AS record
+      FROM audit.entry WHERE action = 'record.exchange' ORDER BY lane, seq
+"""
+
+
+@pytest.mark.parametrize("content", ["full-resource", None])
+async def test_who_is_told_of_a_person_is_on_record_before(
+    city: City, receiver: Receiver, content: str | None
+) -> None:
+    await city.subscribe(subscription(receiver.url, content=content))
+    await city.put(observation("o-1", patient=str(PERSON)), observation("o-2", patient="elsewhere"))
+    await city.feed()
+    receiver.faults.append(503)  # that it was sent may still have been read
+    await city.deliver()
+    async with city.database.autocommit() as db:
+        rows = await (await db.execute(ON_RECORD)).fetchall()
+    assert {(row["person_id"], row["account"], row["record"]) for row in rows} == {
+        (PERSON, str(ACCOUNT), "Subscription/s-1"),
+        (identity.audit_id("elsewhere"), str(ACCOUNT), "Subscription/s-1"),
+    }
+
+
+async def test_what_names_nobody_is_on_no_record(city: City, receiver: Receiver) -> None:
+    await city.subscribe(subscription(receiver.url, content="id-only"))
+    await city.put(observation("o-1", patient=str(PERSON)))
+    await city.feed()
+    await city.deliver()
+    assert told(receiver) == [1]
+    async with city.database.autocommit() as db:
+        assert not await (await db.execute(ON_RECORD)).fetchall()
 
 
 async def test_empty_content_says_nothing_but_that_there_was_something(
@@ -273,7 +306,9 @@ async def test_status_and_events_can_be_asked_for(city: City, receiver: Receiver
             return EVERYTHING
 
         found = await asking.status(cx, ["s-1", "none"], base=BASE)
-        some = await asking.events(cx, "s-1", sees, base=BASE, since=2, content=Content.FULL)
+        some, persons = await asking.events(
+            cx, "s-1", sees, base=BASE, since=2, content=Content.FULL
+        )
         with pytest.raises(SubscriptionUnknown):
             await asking.events(cx, "none", sees, base=BASE)
     status = {each["name"]: each for each in found["entry"][0]["resource"]["parameter"]}
@@ -284,6 +319,7 @@ async def test_status_and_events_can_be_asked_for(city: City, receiver: Receiver
     names = [each["fullUrl"].rpartition("/")[2] for each in some["entry"][1:]]
     assert names == ["o-1", "o-2"]
     assert "resource" not in some["entry"][1]  # never more than the subscription asks for
+    assert persons == set()
 
 
 async def test_one_that_cannot_be_served_is_refused_or_in_error(

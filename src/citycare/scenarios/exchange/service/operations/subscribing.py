@@ -59,7 +59,7 @@ async def events(asked: Operating) -> Answer:
         return seen
 
     until = given.number("eventsUntilNumber")
-    told = await asking.events(
+    told, persons = await asking.events(
         asked.cx,
         asked.id,
         sees,
@@ -68,5 +68,5 @@ async def events(asked: Operating) -> Answer:
         until=asking.NUMBER_MAX if until is None else until,
         content=Content(text) if text else None,
     )
-    await asked.note()
+    await asked.note(persons)
     return answer(told)

@@ -26,7 +26,11 @@ from citycare.scenarios.exchange.model.subscriptions import (
 )
 from citycare.scenarios.exchange.rules import notifications
 from citycare.scenarios.exchange.service.subscriptions import keeping
-from citycare.scenarios.exchange.service.subscriptions.delivering import shown, texts
+from citycare.scenarios.exchange.service.subscriptions.delivering import (
+    persons_of,
+    shown,
+    texts,
+)
 from citycare.scenarios.exchange.service.subscriptions.keeping import Sees
 from citycare.scenarios.exchange.store import subscriptions as store
 
@@ -65,7 +69,7 @@ async def events(
     since: int = 1,
     until: int = NUMBER_MAX,
     content: Content | None = None,
-) -> Json:
+) -> tuple[Json, set[str]]:
     """Return the answer of `$events`: a notification of what has happened, told or not.
 
     At most 1,000 events, or 5 MB; a client goes on after the last number it was given. Events that
@@ -79,6 +83,9 @@ async def events(
         since: number of the first event, itself included.
         until: of the last, itself included.
         content: how much of each; None: as the subscription has it. Never more than that.
+
+    Returns:
+        The Bundle, and the ids of the Patients whose data is in it.
 
     Raises:
         SubscriptionUnknown: there is none that is served.
@@ -100,7 +107,7 @@ async def events(
         bytes_max=BODY_MAX if whole else None,
     )
     versions = await shown(cx, found, sees, id_, bodies=whole)
-    return notifications.bundle(
+    told = notifications.bundle(
         standings[0],
         Notice.QUERY_EVENTS,
         ids=(ids.new(), ids.new()),
@@ -113,6 +120,7 @@ async def events(
         large=frozenset(each.number for each in found if whole and each.size > BODY_MAX),
         bodies=texts(versions),
     )
+    return told, persons_of(versions.values())
 
 
 async def topics(cx: Context) -> list[str]:

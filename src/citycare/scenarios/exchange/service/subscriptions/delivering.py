@@ -15,18 +15,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
-from citycare.kernel import fhir
-from citycare.kernel.context import SYSTEM, Context
+from citycare.kernel import audit, fhir
+from citycare.kernel.context import SYSTEM, Actor, Channel, Context
 from citycare.kernel.fhir import Key
 from citycare.kernel.fhir.changes import Change, find_versions
+from citycare.kernel.fhir.integrity import persons_among
 from citycare.kit import clock, ids
 from citycare.kit.db import Connection, Database
 from citycare.kit.errors import Busy, Conflict, Unavailable
@@ -44,10 +45,12 @@ from citycare.scenarios.exchange.model.subscriptions import (
 )
 from citycare.scenarios.exchange.rules import notifications
 from citycare.scenarios.exchange.rules import subscriptions as rules
+from citycare.scenarios.exchange.service.access import EXCHANGE
 from citycare.scenarios.exchange.service.subscriptions import keeping
 from citycare.scenarios.exchange.service.subscriptions.keeping import Sees
 from citycare.scenarios.exchange.service.subscriptions.sending import Sender
 from citycare.scenarios.exchange.service.subscriptions.watching import sees
+from citycare.scenarios.exchange.service.trail import entries
 from citycare.scenarios.exchange.store import subscriptions as store
 
 log = logging.getLogger(__name__)
@@ -202,6 +205,8 @@ class Deliverer:
             if not events:
                 return self._heartbeat(standing, subscription, cx.now)
             versions = await shown(cx, events, self._sees, standing.id, bodies=whole)
+            if whole:
+                await _note(cx, standing.id, versions.values())
         if plain_:
             return plain(subscription, events, versions)
         return [self._bundle(standing, subscription, events, versions)]
@@ -327,6 +332,24 @@ class Deliverer:
 
 def _context(db: Connection) -> Context:
     return Context(db, SYSTEM, clock.now(), "exchange-deliver", purpose="exchange.subscriptions")
+
+
+async def _note(cx: Context, id_: str, versions: Iterable[Change]) -> None:
+    """Put on record whose data a receiver is told, before it is: as read by the account it is for.
+
+    Each time it is sent anew, since what was not answered may have been read.
+    """
+    persons = persons_of(versions)
+    owner = (await store.find_owners(cx.db, [id_])).get(id_)
+    if persons and owner is not None:
+        reader = Actor(owner.account_id, None, ())
+        acting = replace(cx, actor=reader, channel=Channel.HOSPITAL, purpose=EXCHANGE)
+        await audit.append(acting, entries(EXCHANGE, f"Subscription/{id_}", persons))
+
+
+def persons_of(versions: Iterable[Change]) -> set[str]:
+    """Return the ids of the Patients to whom the bodies of these belong."""
+    return persons_among((one.type, one.id, one.body) for one in versions if one.body)
 
 
 async def shown(
