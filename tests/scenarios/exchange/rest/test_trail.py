@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 import httpx
 import pytest
@@ -127,3 +128,24 @@ async def test_a_session_that_ended_counts_for_a_second_at_most(
     assert (await city.get(f"Patient/{key}")).status_code == 200
     now += LIFE + timedelta(milliseconds=1)
     assert (await city.get(f"Patient/{key}")).status_code == 401
+
+
+async def test_what_a_conditional_create_finds_is_on_record_as_read(
+    app: FastAPI, city: httpx.AsyncClient, database: Database
+) -> None:
+    key = await made(city, PATIENT)
+    condition = f"_id={key}"
+    answer = await city.post("Patient", json=PATIENT, headers={"If-None-Exist": condition})
+    assert (answer.status_code, answer.json()["id"]) == (200, key)
+    request = {"method": "POST", "url": "Patient", "ifNoneExist": condition}
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [{"resource": PATIENT, "request": request}],
+    }
+    assert (await city.post("", json=bundle)).status_code == 200
+    await app.state.exchange.server.trail.flush()
+    query = "SELECT person_id FROM audit.entry WHERE line::json ->> 'record' = %s"
+    async with database.autocommit() as db:
+        rows = await (await db.execute(query, [f"Patient/{key}"])).fetchall()
+    assert [row["person_id"] for row in rows] == [UUID(key)] * 2

@@ -28,7 +28,6 @@ from citycare.scenarios.exchange.service.writing import (
     Done,
     Intent,
     Writing,
-    there_already,
 )
 
 Json = dict[str, Any]
@@ -139,7 +138,7 @@ class Transaction:
         if step.method is Method.POST:
             self.given[step.place] = f"{step.type}/{there.id if there else ids.new()}"
             if there is not None:
-                self.done[step.place] = there_already(there)
+                self.done[step.place] = await self.writing.already(there)
         elif there is not None:
             self.given[step.place] = f"{step.type}/{there.id}"
         elif not step.id and step.method is Method.PUT:

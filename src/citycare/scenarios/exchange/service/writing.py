@@ -110,8 +110,17 @@ class Writing:
         if unless is not None:
             found = await self.matching(kind, unless)
             if found is not None:
-                return there_already(found)
+                return await self.already(found)
         return self.fresh(kind, str(ids.new()), resource)
+
+    async def already(self, found: Stored) -> Done:
+        """Return what is answered where a condition finds what was to be created: it is read."""
+        body = found.body or ""
+        persons = integrity.persons_among([(found.type, found.id, body)])
+        record = f"{found.type}/{found.id}"
+        await audit.append(self.cx, entries(self.access.action, record, persons))
+        key = Key(found.type, found.id, found.version)
+        return Done(OK, key, responses.instant(found.updated_at), body)
 
     def fresh(self, kind: str, key: str, resource: Json) -> Intent:
         """Make a new resource under an id that is one of ours.
@@ -401,9 +410,3 @@ def named(resource: Json, kind: str, key: str) -> Json:
     if resource.get("resourceType") != kind:
         raise ResourceDiffers(type=kind, sent=str(resource.get("resourceType"))[:64])
     return {**resource, "id": key}
-
-
-def there_already(found: Stored) -> Done:
-    """Return what is answered where a condition finds what was to be created."""
-    key = Key(found.type, found.id, found.version)
-    return Done(OK, key, responses.instant(found.updated_at), found.body or "")
