@@ -153,14 +153,14 @@ class _Bar:
         self._begun = time.monotonic()
 
     def __enter__(self) -> Self:
-        self._progress.start()
-        return self
+        return self  # it is shown when first told: its thread must not be there before workers are
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def tell(self, far: importing.Progress) -> None:
         """Move the bar."""
+        self._progress.start()
         rate = far.counts.all / max(time.monotonic() - self._begun, 0.001)
         told = f"{far.counts.all:,} resources, {rate:,.0f}/s"
         told += f", {far.counts.refused:,} refused" if far.counts.refused else ""

@@ -31,7 +31,7 @@ async def snapshot(database: Database) -> str:
         return await changes.snapshot(on(db))
 
 
-async def between(database: Database, old: str, new: str, **more: int) -> list[Change]:
+async def between(database: Database, old: str, new: str, **more: Any) -> list[Change]:
     async with database.transaction() as db:
         return await changes.between(on(db), old, new, **more)
 
@@ -128,6 +128,44 @@ async def test_pages_neither_repeat_nor_miss(database: Database) -> None:
         await between(database, first, second, count=0)
 
 
+async def test_types_that_nobody_asks_for_take_no_place_in_a_page(database: Database) -> None:
+    first = await snapshot(database)
+    basic = {"resourceType": "Basic", "code": {"text": "x"}}
+    await put(database, *(place(f"l-{number}", "楼") for number in range(3)), basic | {"id": "x"})
+    await put(database, place("l-1", "新楼"), basic | {"id": "y"}, basic | {"id": "x"})
+    second = await snapshot(database)
+    async with database.autocommit() as db:
+        found = await changes.between(on(db), first, second, ["Basic"], count=3)
+        assert await changes.between(on(db), first, second, []) == []
+    assert [(each.id, each.version) for each in found] == [("x", 1), ("x", 2), ("y", 1)]
+
+
+async def test_a_page_that_is_not_full_is_the_last(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await snapshot(database)
+    await put(database, *(place(f"l-{number}", "楼" * 200) for number in range(4)))
+    page = await between(database, first, await snapshot(database), count=5)
+    assert changes.is_last(page, 5)
+    assert not changes.is_last(page, 4)
+    monkeypatch.setattr(changes, "BYTES_MAX", sum(each.size for each in page))
+    assert not changes.is_last(page, 5)  # there may be more that found no room
+    assert changes.is_last([], 5)
+
+
+async def test_the_newest_number_stays_while_nothing_is_written(database: Database) -> None:
+    async def number() -> int:
+        async with database.autocommit() as db:
+            return await changes.newest_number(on(db))
+
+    await put(database, place("a", "一楼"))
+    before = await number()
+    await snapshot(database)
+    assert await number() == before
+    await put(database, place("a", "二楼"))
+    assert await number() == before + 1
+
+
 @pytest.mark.race
 async def test_writers_at_once_and_a_reader_that_follows_them(database: Database) -> None:
     """Eight writers of the same ten resources in long and short transactions."""
@@ -188,7 +226,7 @@ async def test_a_page_is_found_by_the_index(database: Database) -> None:
     async with database.transaction() as db:
         rows = await db.execute(
             f"EXPLAIN {changes.BETWEEN}".encode(),
-            {"old": old, "new": new, "after": 0, "count": 500},
+            {"old": old, "new": new, "types": ["Location"], "after": 0, "count": 500},
         )
         plan = "\n".join(row["QUERY PLAN"] for row in await rows.fetchall())
     assert plan.count("resource_xid") == 2

@@ -17,7 +17,7 @@ from citycare.kernel.fhir.definitions import structures
 from citycare.kernel.fhir.r4 import RESOURCES, compartments, faults, parameters
 from citycare.kernel.fhir.r4.narrative import is_narrative
 from citycare.kernel.fhir.r4.primitives import CHECKS
-from citycare.kernel.fhir.r4.shapes import shape
+from citycare.kernel.fhir.r4.shapes import SEEN_LENGTH_MAX, SEEN_MAX, shape
 
 Json = dict[str, Any]
 
@@ -295,6 +295,23 @@ def test_what_another_validator_refuses_is_refused(examples: list[tuple[str, str
         if theirs:
             assert any(not one.warning for one in faults(resource)), (theirs[0], resource)
     assert refused > 500
+
+
+def test_what_was_right_before_is_remembered_for_its_type_alone_and_within_bounds() -> None:
+    basic: Json = {"resourceType": "Basic", "id": "b"}
+    code = shape("Basic").fields["language"]  # a code that no table binds
+    for number in range(SEEN_MAX + 10):
+        assert not [one for one in faults(basic | {"language": f"c{number}", "code": {"text": "x"}})
+                    if not one.warning]  # fmt: skip
+    assert 0 < len(code.seen) <= SEEN_MAX
+    text = "a b c" * SEEN_LENGTH_MAX
+    assert not faults(basic | {"code": {"text": text}})
+    assert text not in shape("CodeableConcept").fields["text"].seen
+    for name, value in (("created", f"c{SEEN_MAX}"), ("implicitRules", "x y"), ("id", "x y")):
+        assert not faults(basic | {"code": {"text": value}})
+        assert [one.place for one in faults(basic | {"code": {"text": "x"}, name: value})] == [
+            f"Basic.{name}"
+        ]
 
 
 # --- the tables are R4's: what the package of definitions has put into its snapshots is left out

@@ -25,7 +25,7 @@ from citycare.kernel.audit.searching import (
     newest_checkpoint,
     search,
 )
-from citycare.kernel.audit.trail import append, append_lines, checkpoint
+from citycare.kernel.audit.trail import APPENDED, append, append_lines, checkpoint
 from citycare.kernel.audit.verifying import verify
 from citycare.kernel.audit.witness import Head, WitnessUnreadable, head, parse_head
 from citycare.kernel.events import Periodic
@@ -33,6 +33,7 @@ from citycare.kernel.events import Periodic
 PERIODICS = (Periodic("audit.checkpoint", "*/10 * * * *", checkpoint),)
 
 __all__ = [
+    "APPENDED",
     "LANES",
     "PERIODICS",
     "Checkpoint",

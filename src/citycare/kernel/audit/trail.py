@@ -13,7 +13,9 @@ from citycare.kernel.audit.model import EPOCH, Entry, Seen, line_of, micros
 from citycare.kernel.context import Context
 
 # In binary (%b): as text, psycopg takes 8 ms to quote 256 lines of JSON, not 0.2.
-APPEND = "SELECT audit.append(%(lines)b::text[])"
+APPENDED = "audit.append(%(lines)b::text[])"
+"""What a statement that writes ends with (`SELECT …`), so that writing and record are one trip."""
+APPEND = f"SELECT {APPENDED}"
 
 
 async def append(cx: Context, entries: Sequence[Entry]) -> None:

@@ -14,7 +14,7 @@ Source: PostgreSQL 18, §9.27.5 (pg_snapshot: xmin, xmax and list of transaction
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -85,12 +85,27 @@ async def snapshot(cx: Context) -> str:
     return found
 
 
+NEWEST_NUMBER = "SELECT coalesce(pg_sequence_last_value('fhir.rid'), 0) AS rid"
+
+
+async def newest_number(cx: Context) -> int:
+    """Return the last `rid` that was given out; while it stays the same, nothing was written.
+
+    Its version may not be seen yet, or never (rolled back).
+    """
+    row = await (await cx.db.execute(NEWEST_NUMBER)).fetchone()
+    assert row is not None
+    found: int = row["rid"]
+    return found
+
+
 # Each branch is a range of an index, with both its ends, whatever the planner knows of the table:
 # without them it may walk all numbers in order instead. Only names are sorted, then rows are read.
 COLUMNS = """rid, type, id, version, updated_at, deleted, keys,
     coalesce(octet_length(body), 0) AS size, body"""
 NAMES = "SELECT rid, type, id, version, coalesce(octet_length(body), 0) AS size FROM"
-SEEN = "pg_visible_in_snapshot(xid, %(new)s::pg_snapshot) AND rid > %(after)s"
+SEEN = """pg_visible_in_snapshot(xid, %(new)s::pg_snapshot) AND rid > %(after)s
+    AND coalesce(type = ANY(%(types)s::text[]), true)"""  # null: all; and no reason to walk by type
 NEW = f"{SEEN} AND NOT pg_visible_in_snapshot(xid, %(old)s::pg_snapshot)"
 BEYOND = "pg_snapshot_xmax(%(old)s::pg_snapshot)"
 OPEN = "ANY (ARRAY(SELECT pg_snapshot_xip(%(old)s::pg_snapshot)))"
@@ -123,28 +138,40 @@ BETWEEN = f"""
 
 
 async def between(
-    cx: Context, old: str, new: str, *, after_rid: int = 0, count: int = RESOURCES_MAX
+    cx: Context,
+    old: str,
+    new: str,
+    types: Collection[str] | None = None,
+    *,
+    after_rid: int = 0,
+    count: int = RESOURCES_MAX,
 ) -> list[Change]:
     """Return every version that `new` sees and `old` does not, deletions included.
 
     Ordered by `rid`: versions of one resource in order, and what was begun after the end of another
     transaction after what that one wrote. A page goes on after the last `rid` of the one before,
-    between the same two snapshots, until one is empty; it may be shorter than asked for, as there
-    is a limit to its bytes too.
+    between the same two snapshots, until one is the last (`is_last`).
 
     Args:
         cx: its transaction may be any later one.
         old: a text that `snapshot` gave.
         new: the same, of later.
+        types: of resources; None: all.
         after_rid: where the page begins; 0: at the beginning.
-        count: versions at most, from 1 to 10,000.
+        count: versions at most, from 1 to 10,000; fewer come where their bodies are large.
     """
     if not 1 <= count <= RESOURCES_MAX:
         raise TooMany(count=count, most=RESOURCES_MAX)
-    parameters = {"old": old, "new": new, "after": after_rid, "count": count}
+    asked = None if types is None else sorted(types)
+    parameters = {"old": old, "new": new, "types": asked, "after": after_rid, "count": count}
     async with cx.db.cursor(row_factory=class_row(Change)) as cursor:
         await cursor.execute(BETWEEN.encode(), parameters, prepare=False)  # planned each time
         return await cursor.fetchall()
+
+
+def is_last(page: Sequence[Change], count: int) -> bool:
+    """Tell whether nothing comes after a page for which `count` were asked."""
+    return len(page) < count and sum(each.size for each in page) < BYTES_MAX
 
 
 # By transaction where a round begins, which finds them among any number of others; then by number,

@@ -47,14 +47,27 @@ def _default(value: Any) -> orjson.Fragment:
     raise TypeError(f"{type(value).__name__} has no place in JSON")
 
 
+IN_FRONT = frozenset(("resourceType", "id", "meta"))
+
+
+def rest_of(resource: Resource) -> str:
+    """Write all of a resource but what stands in front of a body: its type, id and meta.
+
+    Raises:
+        TypeError: half a surrogate pair, a number of 30 digits, more than 250 levels.
+    """
+    return dumps({name: one for name, one in resource.items() if name not in IN_FRONT})
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A resource, and what of it goes into the index."""
+    """A resource, and what of it goes into the index; `rest` as `rest_of`, where it is written."""
 
     type: str
     id: str
     found: Indexed
     resource: Resource
+    rest: str = ""
 
     def body(self, version: int, updated_at: str) -> str:
         """Write the resource with the meta of this version; all else as given."""
@@ -64,8 +77,9 @@ class Row:
             "versionId": str(version),
             "lastUpdated": updated_at,
         }
-        ordered = {"resourceType": self.type, "id": self.id, "meta": meta}
-        return dumps(ordered | self.resource | {"meta": meta})
+        front = dumps({"resourceType": self.type, "id": self.id, "meta": meta})
+        rest = self.rest or rest_of(self.resource)
+        return front if rest == "{}" else f"{front[:-1]},{rest[1:]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from uuid import UUID
 import orjson
 import psycopg
 
+from citycare.kernel import audit
 from citycare.kernel.context import Context
 from citycare.kernel.fhir import rows as making
 from citycare.kernel.fhir.model import (
@@ -49,13 +50,15 @@ RECORDS = """
         SELECT * FROM unnest(%(ways)s::integer[], %(keys)s::bigint[], %(words)s::text[])
             ON CONFLICT DO NOTHING)
 """
-INSERT = f"""{RECORDS}
+ROWS = f"""
     INSERT INTO fhir.resource (rid, type, id, version, updated_at, hash, since, until, keys,
                                present, indexed, body)
     SELECT rid, type, id, version, %(now)s::timestamptz, hash, since, until, keys, present,
            {VERSION}, body
       FROM r
 """
+INSERT = f"{RECORDS} {ROWS}"
+RECORDED = f"{RECORDS}, stored AS ({ROWS}) SELECT {audit.APPENDED}"
 
 
 async def create(
@@ -84,10 +87,27 @@ async def create(
     return await _insert(cx, rows, cx.now) if rows else []
 
 
-async def _insert(cx: Context, rows: Sequence[Row], at: datetime) -> list[Kept]:
+async def insert(cx: Context, rows: Sequence[Row], lines: Sequence[str]) -> list[Kept]:
+    """Store what `rows.prepare` has made of new resources, and append audit lines to the trail.
+
+    One statement: with a connection of its own it is its own transaction.
+
+    Raises:
+        ResourceExists: see `create`.
+    """
+    return await _insert(cx, rows, cx.now, lines)
+
+
+async def _insert(
+    cx: Context, rows: Sequence[Row], at: datetime, lines: Sequence[str] = ()
+) -> list[Kept]:
     kept = making.kept(rows, [1] * len(rows), at)
+    values = _values(rows, kept, at)
     try:
-        await cx.db.execute(INSERT, _values(rows, kept, at))
+        if lines:
+            await cx.db.execute(RECORDED, values | {"lines": list(lines)})
+        else:
+            await cx.db.execute(INSERT, values)
     except psycopg.errors.UniqueViolation as error:
         raise ResourceExists from error
     return kept

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from citycare.kernel import fhir
 from citycare.kernel.context import SYSTEM, Context
 from citycare.kernel.fhir import importing
 from citycare.kernel.fhir.importing import Counts, Result, asking, preparing, reading
@@ -32,6 +34,35 @@ async def test_entries_of_a_transaction_call_each_other_by_the_ids_they_get(
     there = await kept()
     assert there["Observation/w1"][1]["subject"] == {"reference": f"Patient/{WU[9:]}"}
     assert there[f"Patient/{WU[9:]}"][1]["name"] == [{"family": "吴"}]
+
+
+ODD = [
+    patient("odd", name=[{"text": 'a\\b "c" \\N \\. \\t 吴\n\td'}], gender="male"),
+    weight("open", "Patient/odd", effectivePeriod={"end": "2026-11"}),
+    weight("less", "Patient/odd", effectivePeriod={"start": "2026-11-29"},
+           valueQuantity={"value": Decimal("72.50"), "comparator": "<", "unit": "kg"}),
+    {"resourceType": "Basic", "id": "b.-1", "code": {"text": "x"}},
+]  # fmt: skip
+ROWS = """
+    SELECT type, id, version, deleted, hash, since, until, keys, present, indexed,
+           regexp_replace(body, '"lastUpdated":"[^"]*"', '') AS body, xid IS NOT NULL AS xid,
+           (SELECT string_agg(concat_ws(' ', way, unit, low, high), ',' ORDER BY way, unit)
+              FROM fhir.measure m WHERE m.rid = r.rid) AS measures
+      FROM fhir.resource r ORDER BY type, id
+"""
+
+
+async def test_a_row_that_is_imported_is_the_row_that_is_created(
+    take: Take, written: Written, database: Database
+) -> None:
+    async with database.transaction() as db, db.transaction() as kept_back:
+        await fhir.create(Context(db, SYSTEM, clock.now(), "test"), ODD)
+        created = await (await db.execute(ROWS)).fetchall()
+        kept_back.force_rollback = True
+    assert (await take(written("odd.ndjson", ODD))).counts == Counts(created=4)
+    async with database.autocommit() as db:
+        assert await (await db.execute(ROWS)).fetchall() == created
+    assert [row["measures"] is None for row in created] == [True, False, True, True]
 
 
 async def test_other_bundles_are_taken_too(take: Take, kept: Kept, written: Written) -> None:

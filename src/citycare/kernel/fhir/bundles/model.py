@@ -140,6 +140,12 @@ class References:
     conditional: Mapping[str, tuple[Use, ...]]
     missing: Mapping[str, tuple[Use, ...]]
 
+    @property
+    def places(self) -> frozenset[int]:
+        """The entries that refer to anything of these: the others need not be `resolved`."""
+        every = (self.links, self.conditional, self.missing)
+        return frozenset(use.place for some in every for uses in some.values() for use in uses)
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

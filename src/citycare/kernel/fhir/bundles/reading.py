@@ -42,6 +42,8 @@ ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+", re.ASCII)
 TAG = re.compile(rf"(?:W/)?\"(?P<quoted>{ID})\"|(?P<bare>\*|{ID})", re.ASCII)
 JSON_PATCH = "application/json-patch+json"
 ALLOWED_UNREAD = ("id", "extension", "link")
+ALONE = frozenset(("method", "url"))
+NO_HEADERS = dict.fromkeys(HEADERS, "")
 
 
 @dataclass(slots=True)
@@ -299,6 +301,8 @@ def _patch(resource: Json) -> tuple[Json, ...] | None:
 def _headers(
     entry: Entry, method: Method, path: Mapping[str, str | None], request: Json
 ) -> Mapping[str, str]:
+    if request.keys() <= ALONE:
+        return NO_HEADERS
     for name, methods in HEADERS.items():
         if name in request and (method not in methods or (name == "ifNoneExist" and path["rest"])):
             entry.fault(f"request.{name}", "unexpected", method)

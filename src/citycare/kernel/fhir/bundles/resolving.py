@@ -32,10 +32,12 @@ from citycare.kernel.fhir.definitions import RESOURCES
 from citycare.kernel.fhir.model import Invalid, Violation
 from citycare.kernel.fhir.r4.checking import CONDITIONAL
 from citycare.kernel.fhir.r4.shapes import ANY_RESOURCE, shape
+from citycare.kernel.fhir.rows import dumps
 
 ADDRESSES = ("uri", "url", "oid", "uuid")
 PLACEHOLDERS = ("urn:uuid:", "urn:oid:")
 HISTORY = "/_history/"
+EXTENSIONS = ("extension", "modifierExtension")
 
 # Possessive, and no `<` in a tag: each text is read once, however broken. Comments and CDATA are
 # passed over, closed or not.
@@ -64,27 +66,69 @@ Change = Callable[[_Link, str, Place], str]
 """Given a link as written and its place, returns what shall stand there."""
 
 
+Held = tuple[_Link, str, bool]
+"""What stands under a JSON name, the shape of what is below, and whether extensions are there."""
+
+
 @cache
-def _links(name: str) -> Mapping[str, tuple[_Link, str]]:
-    """Return what may hold links, by JSON name, with the shape of what is below.
+def _links(name: str, extended: bool) -> Mapping[str, Held]:  # noqa: FBT001 - a key of the cache
+    """Return what may hold links, by JSON name.
 
     A Bundle inside is a document of its own: its entries call each other by its own fullUrls.
+
+    Args:
+        name: of a shape.
+        extended: whether there are extensions, which may hold links wherever they stand.
     """
-    found: dict[str, tuple[_Link, str]] = {}
+    found: dict[str, Held] = {}
     for element, known in shape(name).fields.items():
         if known.check is None:
             kind = _Link.RESOURCE if known.type == ANY_RESOURCE else _Link.OBJECT
-            if (name, element) != ("Bundle", "entry"):
-                found[element] = (kind, known.type)
+            if (name, element) != ("Bundle", "entry") and (extended or _leads(name, element)):
+                found[element] = (kind, known.type, extended)
             continue
-        found[f"_{element}"] = (_Link.OBJECT, "Element")
-        if known.type == "xhtml":
-            found[element] = (_Link.NARRATIVE, "")
-        elif (name, element) == ("Reference", "reference"):
-            found[element] = (_Link.REFERENCE, "")
-        elif known.type in ADDRESSES and not _is_name(name, element):
-            found[element] = (_Link.ADDRESS, "")
+        if extended:
+            found[f"_{element}"] = (_Link.OBJECT, "Element", extended)
+        link = _link(name, element)
+        if link is not None:
+            found[element] = (link, "", extended)
     return found
+
+
+def _link(name: str, element: str) -> _Link | None:
+    """Return what link a primitive is, if it is one."""
+    known = shape(name).fields[element]
+    if known.type == "xhtml":
+        return _Link.NARRATIVE
+    if (name, element) == ("Reference", "reference"):
+        return _Link.REFERENCE
+    return _Link.ADDRESS if known.type in ADDRESSES and not _is_name(name, element) else None
+
+
+def _leads(name: str, element: str) -> bool:
+    """Tell whether a link may be in an object, or in what is below it, but for extensions."""
+    seen = {shape(name).fields[element].type} if element not in EXTENSIONS else set()
+    left = list(seen)
+    while left:
+        below = left.pop()
+        if below == ANY_RESOURCE:
+            return True
+        for one, known in shape(below).fields.items():
+            if known.check is not None:
+                if _link(below, one) is not None:
+                    return True
+            elif one not in EXTENSIONS and known.type not in seen:
+                seen.add(known.type)
+                left.append(known.type)
+    return False
+
+
+def _has_extensions(resource: Json) -> bool:
+    """Tell it by the text, which is made ten times as fast as the tree is walked."""
+    try:
+        return 'xtension":' in dumps(resource)
+    except TypeError:  # what cannot be written is told when it is checked
+        return True
 
 
 def _is_name(name: str, element: str) -> bool:
@@ -96,7 +140,7 @@ def _is_name(name: str, element: str) -> bool:
 
 
 def _walked(
-    value: Json, links: Mapping[str, tuple[_Link, str]], place: Place, change: Change, depth: int
+    value: Json, links: Mapping[str, Held], place: Place, change: Change, depth: int
 ) -> Json:
     """Return the object with its links changed; itself where none is."""
     if depth > NESTED_MAX:
@@ -106,13 +150,15 @@ def _walked(
         link = links.get(name)
         if link is None:
             continue
-        made: object
+        made: object = item
         if type(item) is list:
-            several = [
-                _one(link, one, (place, name, index), change, depth)
-                for index, one in enumerate(item)
-            ]
-            made = item if all(a is b for a, b in zip(item, several, strict=True)) else several
+            several: list[object] | None = None
+            for index, one in enumerate(item):
+                new = _one(link, one, (place, name, index), change, depth)
+                if new is not one:
+                    several = list(item) if several is None else several
+                    several[index] = new
+            made = item if several is None else several
         else:
             made = _one(link, item, (place, name, -1), change, depth)
         if made is not item:
@@ -121,24 +167,23 @@ def _walked(
     return value if changed is None else changed
 
 
-def _one(link: tuple[_Link, str], item: object, place: Place, change: Change, depth: int) -> object:
-    kind, name = link
-    if type(item) is str:
-        if kind is _Link.OBJECT or kind is _Link.RESOURCE:
+def _one(link: Held, item: object, place: Place, change: Change, depth: int) -> object:
+    kind, name, extended = link
+    if type(item) is dict:
+        if kind is _Link.RESOURCE:
+            name = item.get("resourceType", "")
+            if not isinstance(name, str) or name not in RESOURCES:
+                return item
+        elif kind is not _Link.OBJECT:
             return item
-        made = _narrative(item, place, change) if kind is _Link.NARRATIVE else change(
-            kind, item, place
-        )  # fmt: skip
-        return item if made == item else made
-    if type(item) is not dict:
-        return item
-    if kind is _Link.RESOURCE:
-        name = item.get("resourceType", "")
-        if not isinstance(name, str) or name not in RESOURCES:
+        links = _links(name, extended)
+        if depth < NESTED_MAX and links.keys().isdisjoint(item):  # most: codings, quantities
             return item
-    elif kind is not _Link.OBJECT:
+        return _walked(item, links, place, change, depth + 1)
+    if type(item) is not str or kind is _Link.OBJECT or kind is _Link.RESOURCE:
         return item
-    return _walked(item, _links(name), place, change, depth + 1)
+    made = _narrative(item, place, change) if kind is _Link.NARRATIVE else change(kind, item, place)
+    return item if made == item else made
 
 
 def _narrative(text: str, place: Place, change: Change) -> str:
@@ -214,7 +259,8 @@ def references(plan: Plan) -> References:
             return text
 
         name = str(step.resource["resourceType"])
-        _walked(step.resource, _links(name), (None, name, -1), note, 0)
+        held = _links(name, _has_extensions(step.resource))
+        _walked(step.resource, held, (None, name, -1), note, 0)
     return References(
         *(
             {key: tuple(uses) for key, uses in some.items()}
@@ -283,7 +329,8 @@ def resolved(
     name = resource.get("resourceType")
     if not isinstance(name, str) or name not in RESOURCES:
         raise Invalid([violation("?", f"{at}.resource" if at else "resourceType", "type")])
-    made = _walked(resource, _links(name), (None, name, -1), change, 0)
+    held = _links(name, _has_extensions(resource))
+    made = _walked(resource, held, (None, name, -1), change, 0)
     if lost:
         raise Invalid(lost)
     return dict(made)

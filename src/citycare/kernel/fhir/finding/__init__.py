@@ -13,6 +13,7 @@ from citycare.kernel.fhir.finding.explaining import Explained, explain
 from citycare.kernel.fhir.finding.including import named
 from citycare.kernel.fhir.finding.model import (
     EVERYTHING,
+    SHARED,
     Found,
     Hit,
     Place,
@@ -24,6 +25,7 @@ from citycare.kernel.fhir.finding.sets import resolve_sets
 
 __all__ = [
     "EVERYTHING",
+    "SHARED",
     "Explained",
     "Found",
     "Hit",

@@ -13,7 +13,7 @@ from functools import cache
 
 from citycare.kernel.fhir.finding import spans
 from citycare.kernel.fhir.finding.lanes import every, keys_of, lanes_of
-from citycare.kernel.fhir.finding.model import Visible
+from citycare.kernel.fhir.finding.model import SHARED, Visible
 from citycare.kernel.fhir.finding.sql import ALL, NOTHING, Values, all_of, any_of
 from citycare.kernel.fhir.searching import keys as of
 from citycare.kernel.fhir.searching import meeting
@@ -122,9 +122,13 @@ class Conditions:
                 of.compartment_key("Patient", of.resource_hash("Patient", patient))
                 for patient in may.patients
             ]
-            keys += [of.owner_key(str(one)) for one in may.organisations]
+            owners = [of.owner_key(str(one)) for one in may.organisations]
             opened = f"{alias}.type = ANY({self.values.texts(sorted(may.open_types))})"
-            lines.append(any_of([opened, self.has(keys, alias)]))
+            seen = [opened, self.has([*keys, *owners], alias)]
+            lines.append(any_of(seen))
+            if keys:  # what several share is no member's to read
+                shared = f"{alias}.type <> ALL({self.values.texts(SHARED)})"
+                lines.append(any_of([shared, opened, self.has(owners, alias)]))
         for kind, limits in may.limits.items():
             met = [all_of([self.of((kind,), one, alias) for one in limit]) for limit in limits]
             lines.append(any_of([f"{alias}.type <> {self.values.put(kind)}", *met]))

@@ -37,6 +37,9 @@ class Visible:
 
 
 EVERYTHING = Visible(everything=True)
+SHARED = ("Group",)
+"""Types that stand in the compartment of each of their members, and name the others: whoever may
+see a member does not see them for it."""
 
 
 class Hit(NamedTuple):

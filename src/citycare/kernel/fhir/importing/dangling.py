@@ -106,7 +106,7 @@ async def _told(cx: Context, since: datetime, base: str, texts: list[str]) -> li
     found = [
         integrity.unresolved(resource, place, name)
         for resource in (loads(row["body"]) for row in rows)
-        for name, place in integrity.targets_of(resource, base).items()
+        for name, place in integrity.places_of(resource, base).items()
         if name in gone
     ]
     return found[:TOLD_MAX]

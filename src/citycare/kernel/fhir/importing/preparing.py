@@ -28,7 +28,7 @@ from citycare.kernel.fhir.definitions import RESOURCES
 from citycare.kernel.fhir.importing.asking import Asked, Found, condition_of, identifier_of
 from citycare.kernel.fhir.importing.model import BATCH, Json, Options, Refused, fault, named
 from citycare.kernel.fhir.model import Invalid, Violation
-from citycare.kernel.fhir.rows import VIOLATIONS_MAX, Row, dumps
+from citycare.kernel.fhir.rows import VIOLATIONS_MAX, Row, dumps, rest_of
 from citycare.kernel.fhir.searching import indexing
 from citycare.kernel.fhir.searching.keys import owner_key
 from citycare.kit import ids
@@ -202,7 +202,8 @@ def batch(settled: Settled, draft: Draft, found: Found, options: Options) -> Bat
         if step.place in draft.conditional:
             faults = _find(resource, draft.conditional[step.place], found, options)
         faults = faults or validate.violations(resource)[:VIOLATIONS_MAX]
-        if not faults and not _written(resource):
+        rest = "" if faults else _rest(resource)
+        if not faults and not rest:
             faults = [fault(step.type, "number", **named(resource))]
         if faults:
             refused.append(_refused(settled, step, faults))
@@ -210,7 +211,7 @@ def batch(settled: Settled, draft: Draft, found: Found, options: Options) -> Bat
         indexed = indexing.indexed(resource, options.base)
         if options.owner is not None:
             indexed = replace(indexed, keys=(*indexed.keys, owner_key(str(options.owner))))
-        rows.append(Row(step.type, resource["id"], indexed, resource))
+        rows.append(Row(step.type, resource["id"], indexed, resource, rest))
     rows.sort(key=lambda row: (row.type, row.id))
     return Batch(draft.size, rows, draft.matched, refused)
 
@@ -219,6 +220,15 @@ def _written(resource: Json) -> str:
     """Write a resource; `""` where that cannot be: half a surrogate pair, a number of 30 digits."""
     try:
         return dumps(resource)
+    except TypeError:
+        return ""
+
+
+def _rest(resource: Json) -> str:
+    """Write a resource for its row; `""` where that cannot be, in its meta or elsewhere."""
+    try:
+        dumps(resource.get("meta"))
+        return rest_of(resource)
     except TypeError:
         return ""
 

@@ -17,8 +17,9 @@ from citycare.kernel.fhir.importing.asking import identifier_of
 from citycare.kernel.fhir.importing.model import Counts, Part, Refused, State, as_told
 from citycare.kernel.fhir.importing.preparing import Batch
 from citycare.kernel.fhir.model import ResourceExists
-from citycare.kernel.fhir.rows import Row
+from citycare.kernel.fhir.rows import Kept, Row
 from citycare.kernel.fhir.searching import keys
+from citycare.kernel.fhir.searching.indexing import VERSION
 from citycare.kernel.fhir.searching.model import Token
 from citycare.kernel.fhir.searching.ways import lanes_for
 
@@ -228,10 +229,54 @@ async def write(cx: Context, batch: Batch, *, check: bool = False) -> Counts:
         await cx.db.execute(record.REPLACE, _values(cx, changed, versions))
     if new:
         try:
-            await cx.db.execute(record.INSERT, _values(cx, new, [1] * len(new)))
+            await _copy(cx, new)
         except psycopg.errors.UniqueViolation as error:
             raise ResourceExists from error
     return counts
+
+
+# COPY takes a fifth less of PostgreSQL than the record's own INSERT of JSON, whose rows these are.
+NUMBERS = "SELECT nextval('fhir.rid') AS rid FROM generate_series(1, %(count)s)"
+ROWS = """
+    COPY fhir.resource (rid, type, id, version, updated_at, hash, since, until, keys, present,
+                        indexed, body) FROM STDIN
+"""
+MEASURES = "COPY fhir.measure (rid, way, unit, low, high) FROM STDIN"
+WORDINGS = """
+    INSERT INTO fhir.wording (way, key, words)
+    SELECT * FROM unnest(%(ways)s::integer[], %(keys)s::bigint[], %(words)s::text[])
+        ON CONFLICT DO NOTHING
+"""
+
+
+async def _copy(cx: Context, rows: Sequence[Row]) -> None:
+    """Write new resources, as the record's own INSERT does."""
+    numbers = await (await cx.db.execute(NUMBERS, {"count": len(rows)})).fetchall()
+    kept = making.kept(rows, [1] * len(rows), cx.now)
+    lines, measured = [], []
+    for number, row, one in zip([each["rid"] for each in numbers], rows, kept, strict=True):
+        lines.append(_line(number, row, one))
+        measured += [
+            f"{number}\t{way}\t{unit}\t{low}\t{high}\n"
+            for way, unit, low, high in row.found.measures
+        ]
+    for statement, some in ((ROWS, lines), (MEASURES, measured)):
+        if some:
+            async with cx.db.cursor() as cursor, cursor.copy(statement) as copy:
+                await copy.write("".join(some))
+    await cx.db.execute(WORDINGS, making.wordings(rows))
+
+
+def _line(number: int, row: Row, one: Kept) -> str:
+    """Write a row as COPY reads it; JSON has no sign that would end it but the backslash."""
+    of = making.index_of(row)
+    until = "\\N" if of["until"] is None else of["until"]
+    keys = ",".join(map(str, of["keys"]))
+    body = one.body.replace("\\", "\\\\")
+    return (
+        f"{number}\t{row.type}\t{row.id}\t{one.key.version}\t{one.updated_at}\t{of['hash']}\t"
+        f"{of['since']}\t{until}\t{{{keys}}}\t{of['present']}\t{VERSION}\t{body}\n"
+    )
 
 
 async def _standing(cx: Context, rows: Sequence[Row]) -> dict[tuple[str, str], _Standing]:

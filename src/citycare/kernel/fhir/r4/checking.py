@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any
 
 from citycare.kernel.fhir.definitions import RESOURCES
 from citycare.kernel.fhir.path import PathError
@@ -26,6 +27,7 @@ Json = dict[str, Any]
 Place = tuple[Any, str, int] | None  # (place above, name, index or -1); None: not yet anywhere
 
 DEPTH_MAX = 60
+SHORT = 256  # signs of a reference that is remembered
 FAULTS_MAX = 100
 REFERENCE = re.compile(
     r"(?:(?P<base>https?://[^\s?]+?)/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})"
@@ -76,13 +78,8 @@ class _Own:
     used: set[str]
 
 
-class _At(NamedTuple):
-    """Where the walk is: an object, its place, how deep, and the resource it belongs to."""
-
-    object: Json
-    place: Place
-    depth: int
-    own: _Own
+_At = tuple[Json, Place, int, _Own]
+"""Where the walk is: an object, its place, how deep, and the resource it belongs to."""
 
 
 @dataclass(slots=True)
@@ -140,7 +137,9 @@ def _dict(value: Any) -> Json:
     return value if isinstance(value, dict) else {}
 
 
-def _object(walk: _Walk, kind: Shape, value: Any, place: Place, depth: int, own: _Own) -> None:
+def _object(  # noqa: C901 - every value goes through it: what is rare is elsewhere
+    walk: _Walk, kind: Shape, value: Any, place: Place, depth: int, own: _Own
+) -> None:
     if type(value) is not dict:
         walk.fault("type", place, kind.name)
         return
@@ -150,30 +149,46 @@ def _object(walk: _Walk, kind: Shape, value: Any, place: Place, depth: int, own:
     if depth > DEPTH_MAX:
         walk.fault("depth", place)
         return
-    at = _At(value, place, depth, own)
+    at = (value, place, depth, own)
     fields = kind.fields
     for name, item in value.items():
         known = fields.get(name)
-        if known is not None:
-            # most of what is there: a value that is right, of which nothing else is to be noted
-            if not known.simple or known.many or not known.check(item):  # type: ignore[misc]
-                _element(walk, known, name, item, at)
-        elif name[:1] == "_" and (known := fields.get(name[1:])) and known.check:
-            _extras(walk, known, name, item, at)
-        elif name != "resourceType" or not kind.resource:
-            walk.fault("unknown", (place, name, -1))
-    _whole(walk, kind, value, place)
-    if kind.held:
-        walk.held.extend([(one, value, place, own) for one in kind.held])
+        if known is None:
+            _beside(walk, kind, name, item, at)
+        elif known.many or known.check is None:
+            _element(walk, known, name, item, at)
+        # most of what is there: a value that is right, of which nothing else is to be noted
+        elif type(item) is str and item in known.seen:
+            continue
+        elif known.simple and known.check(item):
+            known.remember(item)
+        else:
+            _element(walk, known, name, item, at)
+    if kind.whole:
+        _whole(walk, kind, value, place)
+    for one in kind.held:
+        if not one.spares(value):
+            walk.held.append((one, value, place, own))
+
+
+def _beside(walk: _Walk, kind: Shape, name: str, item: Any, at: _At) -> None:
+    """Check what is no element: `_name` of a primitive, `resourceType`, or nothing R4 knows."""
+    known = kind.fields.get(name[1:]) if name[:1] == "_" else None
+    if known is not None and known.check is not None:
+        _extras(walk, known, name, item, at)
+    elif name != "resourceType" or not kind.resource:
+        walk.fault("unknown", (at[1], name, -1))
 
 
 def _whole(walk: _Walk, kind: Shape, value: Json, place: Place) -> None:
     """Check what no element alone tells: what is missing, and what excludes each other."""
+    there = value.keys()
     for element, names in kind.required:
-        if not any(name in value for name in names):
+        if there.isdisjoint(names):
             walk.fault("required", (place, element, -1))
-    for element, names in kind.choices:
-        if sum(name in value or f"_{name}" in value for name in names) > 1:
+    for element, forms in kind.choices:
+        given = forms & there
+        if len(given) > 1 and len({name.removeprefix("_") for name in given}) > 1:
             walk.fault("choice", (place, element, -1))
     if kind.name == "Extension" and ("extension" in value) is any(
         name.startswith(("value", "_value")) for name in value
@@ -182,7 +197,7 @@ def _whole(walk: _Walk, kind: Shape, value: Json, place: Place) -> None:
 
 
 def _element(walk: _Walk, known: Field, name: str, item: Any, at: _At) -> None:
-    place = at.place
+    object_, place, _, _ = at
     if not known.many:
         if type(item) is list:
             walk.fault("single", (place, name, -1))
@@ -194,45 +209,59 @@ def _element(walk: _Walk, known: Field, name: str, item: Any, at: _At) -> None:
         return
     if not item:
         walk.fault("empty", (place, name, -1))
-    extras = at.object.get(f"_{name}")
     for index, one in enumerate(item):
-        if one is None and type(extras) is list and index < len(extras) and extras[index]:
-            continue
+        if one is None:
+            extras = object_.get(f"_{name}")
+            if type(extras) is list and index < len(extras) and extras[index]:
+                continue
         _value(walk, known, one, (place, name, index), at)
 
 
 def _value(walk: _Walk, known: Field, value: Any, place: Place, at: _At) -> None:
+    own = at[3]
     if known.check is not None:
-        if not known.check(value):
-            walk.fault("value", place, f"{known.type}: {value!r}")
-            return
-        if known.allowed is not None and not _is_allowed(known.allowed, value):
-            walk.fault("code", place, str(value))
-        if value is not True and known.type in ADDRESSES and value[0] == "#":
-            at.own.used.add(value[1:] or "#")
-    elif known.type == ANY_RESOURCE:
-        _resource(walk, value, place, at.depth + 1, at.own if known.element == CONTAINED else None)
+        _primitive(walk, known, value, place, own)
         return
-    else:
-        _object(walk, shape(known.type), value, place, at.depth + 1, at.own)
-        if type(value) is not dict:
-            return
-        if known.type == "Reference":
-            _reference(walk, known, value, place, at.own)
-        elif known.allowed is not None:
-            _coded(walk, known, value, place)
+    if known.type == ANY_RESOURCE:
+        _resource(walk, value, place, at[2] + 1, own if known.element == CONTAINED else None)
+        return
+    _object(walk, shape(known.type), value, place, at[2] + 1, own)
+    if type(value) is not dict:
+        return
+    if known.type == "Reference":
+        _reference(walk, known, value, place, own)
+    elif known.allowed is not None:
+        _coded(walk, known, value, place)
     if known.held:
-        walk.held.extend([(one, value, place, at.own) for one in known.held])
+        walk.held.extend([(one, value, place, own) for one in known.held])
+
+
+def _primitive(walk: _Walk, known: Field, value: Any, place: Place, own: _Own) -> None:
+    if type(value) is str and value in known.seen:
+        return
+    assert known.check is not None
+    if not known.check(value):
+        walk.fault("value", place, f"{known.type}: {value!r}")
+        return
+    if known.allowed is not None and not _is_allowed(known.allowed, value):
+        walk.fault("code", place, str(value))
+    if known.type in ADDRESSES and value[0] == "#":
+        own.used.add(value[1:] or "#")
+    elif known.allowed is None and not known.held:
+        known.remember(value)
+    if known.held:
+        walk.held.extend([(one, value, place, own) for one in known.held])
 
 
 def _extras(walk: _Walk, known: Field, name: str, item: Any, at: _At) -> None:
     """Check `_name`: ids and extensions of a primitive, or of each in an array."""
     extra = shape("Element")
-    place, depth, own = at.place, at.depth + 1, at.own
+    object_, place, above, own = at
+    depth = above + 1
     if not known.many:
         _object(walk, extra, item, (place, name, -1), depth, own)
         return
-    beside = at.object.get(name[1:])
+    beside = object_.get(name[1:])
     if type(item) is not list or (type(beside) is list and len(beside) != len(item)):
         walk.fault("array", (place, name, -1))
         return
@@ -282,18 +311,23 @@ def _reference(walk: _Walk, known: Field, value: Json, place: Place, own: _Own) 
             return
         kind = own.inside.get(inner, own.root["resourceType"])
     else:
-        found = REFERENCE.fullmatch(target) or CONDITIONAL.fullmatch(target)
-        if found is None:
-            if ABSOLUTE.fullmatch(target) is None:
+        told = (_led_to if len(target) <= SHORT else _led_to.__wrapped__)(target)
+        if not told:
+            if told is None:
                 walk.fault("reference", (place, "reference", -1), target)
             return
-        kind = found["type"]
-        if kind not in RESOURCES:
-            if ABSOLUTE.fullmatch(target) is None:
-                walk.fault("reference", (place, "reference", -1), target)
-            return
+        kind = told
     if known.targets and kind not in known.targets and ANY_RESOURCE not in known.targets:
         walk.fault("target", (place, "reference", -1), kind)
+
+
+@lru_cache(maxsize=4_096)
+def _led_to(text: str) -> str | None:
+    """Return the type a reference names, `""` if none, None where it is not well formed."""
+    found = REFERENCE.fullmatch(text) or CONDITIONAL.fullmatch(text)
+    if found is not None and found["type"] in RESOURCES:
+        return found["type"]
+    return "" if ABSOLUTE.fullmatch(text) else None
 
 
 def _contained(resource: Json) -> Mapping[str, str]:

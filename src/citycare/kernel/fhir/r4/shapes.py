@@ -5,13 +5,14 @@ Made when a type is first met; a process that sees five types of resources holds
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from citycare.kernel.fhir.definitions import RESOURCES, codes, invariants, structures
 from citycare.kernel.fhir.path import Path, compiled
+from citycare.kernel.fhir.r4 import sparing
 from citycare.kernel.fhir.r4.narrative import is_narrative
 from citycare.kernel.fhir.r4.primitives import CHECKS, Check
 
@@ -22,16 +23,20 @@ to write a narrative, which no machine that sends laboratory values follows."""
 CODED = ("code", "Coding", "CodeableConcept", "Quantity", "string", "uri")
 EXTENSION = "extension"
 ADDRESSES = ("uri", "url", "canonical")  # what may lead to a contained resource
+SEEN_MAX = 4_096
+SEEN_LENGTH_MAX = 100
+"""Of each type so many texts, so long, are known to be right: systems, codes, units, days recur."""
 
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """A rule of a shape or an element."""
+    """A rule of a shape or an element; `spares`: where it plainly holds (see `sparing`)."""
 
     key: str
     path: Path
     words: str
     warning: bool
+    spares: Callable[[Mapping[str, Any]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class Field:
         held: invariants of the element beyond those of its type.
         summary: it is one of the elements of summaries.
         modifier: it may alter what the rest means, so it must not be left out silently.
+        seen: texts known to be right, of which nothing else is to be noted; of a code all there
+            are, of most other types those met before.
     """
 
     element: str
@@ -61,6 +68,14 @@ class Field:
     summary: bool
     modifier: bool
     simple: bool = False
+    seen: set[str] = field(default_factory=set, compare=False, repr=False)
+
+    def remember(self, value: Any) -> None:
+        """Note a value that was right, if it is a short text."""
+        if type(value) is str and len(value) <= SEEN_LENGTH_MAX:
+            if len(self.seen) >= SEEN_MAX:
+                self.seen.clear()
+            self.seen.add(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +85,18 @@ class Shape:
     Attributes:
         fields: by JSON name: `valueQuantity`, not `value[x]`.
         required: each a name for messages and the JSON names of which one must be there.
-        choices: JSON names of which at most one may be there.
+        choices: JSON names of which at most one may be there, but for its `_name`.
         held: its invariants.
+        whole: there is something that no element alone tells.
     """
 
     name: str
     resource: bool
     fields: Mapping[str, Field]
     required: tuple[tuple[str, tuple[str, ...]], ...]
-    choices: tuple[tuple[str, tuple[str, ...]], ...]
+    choices: tuple[tuple[str, frozenset[str]], ...]
     held: tuple[Invariant, ...]
+    whole: bool
 
 
 @cache
@@ -103,10 +120,11 @@ def shape(name: str) -> Shape:
         if told.get("m"):
             required.append((bare, (*made, *(f"_{one}" for one in made))))
         if len(made) > 1:
-            choices.append((bare, tuple(made)))
+            choices.append((bare, frozenset((*made, *(f"_{one}" for one in made)))))
     held += _invariants(entry.get("c", ()))
+    whole = bool(required or choices or name == "Extension")
     return Shape(
-        name, name in RESOURCES, fields, tuple(required), tuple(choices), tuple(held)
+        name, name in RESOURCES, fields, tuple(required), tuple(choices), tuple(held), whole
     )  # fmt: skip
 
 
@@ -122,6 +140,7 @@ def _fields(element: str, told: Mapping[str, Any]) -> dict[str, Field]:
             frozenset(told.get("r", ())) if one == "Reference" else frozenset(),
             held, bool(told.get("s")), bool(told.get("a")),
             simple=check is not None and allowed is None and not held and one not in ADDRESSES,
+            seen=set() if held else _seen(one) if allowed is None else _codes(told["v"], one),
         )  # fmt: skip
     return made
 
@@ -138,6 +157,19 @@ def _allowed(value_set: str | None, kind: str) -> Mapping[str, frozenset[str]] |
     return found if all(found.values()) else None
 
 
+@cache
+def _seen(_: str) -> set[str]:
+    """Return the texts of a type that were right before: one set for all its elements."""
+    return set()
+
+
+@cache
+def _codes(value_set: str, kind: str) -> set[str]:
+    """Return all codes of a binding, of whatever system: of a code they are all that is asked."""
+    allowed = _allowed(value_set, kind) if kind == "code" else None
+    return set().union(*(allowed or {}).values())
+
+
 def _invariants(keys: Any) -> list[Invariant]:
     return [_invariant(key) for key in keys if key not in NATIVE]
 
@@ -145,4 +177,7 @@ def _invariants(keys: Any) -> list[Invariant]:
 @cache
 def _invariant(key: str) -> Invariant:
     told = invariants()[key]
-    return Invariant(key.partition(" ")[0], compiled(told["x"]), told["h"], bool(told.get("w")))
+    path = compiled(told["x"])
+    return Invariant(
+        key.partition(" ")[0], path, told["h"], bool(told.get("w")), sparing.sparing(path.ast)
+    )  # fmt: skip

@@ -74,11 +74,13 @@ def indexed(resource: Json, base: str = "") -> Indexed:
     sink = Sink(base.rstrip("/"))
     present = 0
     kind = resource.get("resourceType")
-    for bit, walk, write in _plan(kind if isinstance(kind, str) else ""):
-        found: list[Found] = []
-        walk(resource, resource, found)
-        if found and write(found, resource, sink):
-            present |= bit
+    always, by_name = _plan(kind if isinstance(kind, str) else "")
+    for lanes in (always, *[by_name[name] for name in resource if name in by_name]):
+        for bit, walk, write in lanes:
+            found: list[Found] = []
+            walk(resource, resource, found)
+            if found and write(found, resource, sink):
+                present |= bit
     id_ = resource.get("id")
     if isinstance(kind, str) and kind in compartments() and isinstance(id_, str):
         sink.keys.add(of.compartment_key(kind, of.resource_hash(kind, id_)))
@@ -91,13 +93,20 @@ def indexed(resource: Json, base: str = "") -> Indexed:
     )
 
 
+Lanes = list[tuple[int, Walk, Write]]
+
+
 @cache
-def _plan(resource_type: str) -> tuple[tuple[int, Walk, Write], ...]:
+def _plan(resource_type: str) -> tuple[Lanes, Mapping[str, Lanes]]:
+    """Return the lanes that are gone for each resource, and those for what has a JSON name."""
     main, belonging = main_of(resource_type), belonging_of(resource_type)
-    return tuple(
-        (1 << lane.number, lane.walk, _main if lane in main else _write(lane, belonging.get(lane)))
-        for lane in ways_of(resource_type)
-    )
+    always: Lanes = []
+    by_name: dict[str, Lanes] = {}
+    for lane in ways_of(resource_type):
+        write = _main if lane in main else _write(lane, belonging.get(lane))
+        for lanes in [by_name.setdefault(name, []) for name in lane.starts] or [always]:
+            lanes.append((1 << lane.number, lane.walk, write))
+    return always, by_name
 
 
 def _write(lane: Lane, belonging: frozenset[str] | None) -> Write:
@@ -119,7 +128,7 @@ def _write(lane: Lane, belonging: frozenset[str] | None) -> Write:
 
 
 def _token(lane: Lane) -> Write:
-    write: Callable[[Lane, Any, Sink], None] = {
+    write: Callable[[Lane, Any, Sink], object] = {
         "CodeableConcept": tokens.write_concept,
         "Coding": tokens.write_coding,
         "Identifier": tokens.write_identifier,
@@ -160,28 +169,37 @@ def _string(lane: Lane) -> Write:
     return string
 
 
+@lru_cache(maxsize=16_384)
+def _address_hashes(kind: str, address: str) -> tuple[int, ...]:
+    """Return the hashes of an address, of a canonical without its version, of what it is below."""
+    same = [address]
+    if kind == "canonical" and "|" in address:
+        same.append(address.partition("|")[0])
+    below = [of.value_hash(of.BELOW, folder) for folder in of.folders_of(address)]
+    return (*(of.value_hash(of.URI, each) for each in same), *below)
+
+
 def _uri(lane: Lane) -> Write:
+    own = lane.hash
+
     def uri(found: Sequence[Found], _: Json, sink: Sink) -> bool:
         for kind, value in found:
-            if not isinstance(value, str):
-                continue
-            sink.keys.add(of.key(lane, of.URI, value))
-            if kind == "canonical" and "|" in value:
-                sink.keys.add(of.key(lane, of.URI, value.partition("|")[0]))
-            for folder in of.folders_of(value):
-                sink.keys.add(of.key(lane, of.BELOW, folder))
+            if isinstance(value, str):
+                hashes = _address_hashes if len(value) <= of.SHORT else _address_hashes.__wrapped__
+                sink.keys.update([own ^ each for each in hashes(kind, value)])
         return True
 
     return uri
 
 
 def _reference(lane: Lane) -> Write:
+    own = lane.hash
+
     def reference(found: Sequence[Found], _: Json, sink: Sink) -> bool:
-        for value in (each[1] for each in found):
-            for hash_ in _links(value, sink.base):
-                sink.keys.add(lane.hash ^ hash_)
+        for value in [each[1] for each in found]:
+            sink.keys.update([own ^ each for each in _links(value, sink.base)])
             identifier = value.get("identifier") if type(value) is dict else None
-            if isinstance(identifier, dict) and "resourceType" not in value:
+            if type(identifier) is dict and "resourceType" not in value:
                 system, number = identifier.get("system"), identifier.get("value")
                 tokens.write_coded(lane, system, number, sink)
         return True
@@ -191,24 +209,27 @@ def _reference(lane: Lane) -> Write:
 
 def _links(value: Any, base: str) -> of.Keys:
     """Return the hashes of what a Reference, an address or an entry of a Bundle is or leads to."""
-    if isinstance(value, str):
+    if type(value) is str:
         return of.link_hashes(value, base)
-    text = value.get("reference")
     if "resourceType" in value:
         kind, id_ = value["resourceType"], value.get("id")
         return (of.resource_hash(kind, id_),) if isinstance(id_, str) else ()
-    return of.link_hashes(text, base) if isinstance(text, str) else ()
+    text = value.get("reference")
+    return of.link_hashes(text, base) if type(text) is str else ()
 
 
 def _belonging(kinds: frozenset[str]) -> Write:
     """Make the writer of the compartments a lane puts the resource into."""
 
     def belong(found: Sequence[Found], _: Json, sink: Sink) -> bool:
-        for value in (each[1] for each in found):
+        for value in [each[1] for each in found]:
             text = value.get("reference") if type(value) is dict else None
-            target = of.target_of(text, sink.base) if isinstance(text, str) else None
+            if type(text) is not str:
+                continue
+            target = of.target_of(text, sink.base)
             if target is not None and target[0] in kinds:
-                sink.keys.add(of.compartment_key(target[0], of.resource_hash(*target)))
+                (own,) = of.link_hashes(text, sink.base)
+                sink.keys.add(of.compartment_key(target[0], own))
         return True
 
     return belong

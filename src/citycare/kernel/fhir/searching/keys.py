@@ -42,9 +42,16 @@ LITERAL = re.compile(
 )
 
 
-@lru_cache(maxsize=65_536)
+SHORT = 256  # signs: only of such texts is anything remembered; long ones would fill memory
+
+
 def value_hash(kind: str, value: str) -> int:
     """Return the signed 64-bit hash of a kind and a value; stored, so it never changes."""
+    return (_hash if len(value) <= SHORT else _hash.__wrapped__)(kind, value)
+
+
+@lru_cache(maxsize=65_536)
+def _hash(kind: str, value: str) -> int:
     digest = blake2b((kind + value).encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
@@ -60,6 +67,18 @@ def resource_hash(resource_type: str, id_: str) -> int:
 
 
 # Tokens
+
+
+def coding_hashes(system: str, code: str) -> tuple[int, ...]:
+    """Return the hashes of `code`, of `system|code`, and, where it has one, of `system|`."""
+    short = len(system) + len(code) <= SHORT
+    return (_coding_hashes if short else _coding_hashes.__wrapped__)(system, code)
+
+
+@lru_cache(maxsize=65_536)
+def _coding_hashes(system: str, code: str) -> tuple[int, ...]:
+    hashes = value_hash(CODE, code), coded_hash(system, code)
+    return (*hashes, value_hash(SYSTEM, system)) if system else hashes
 
 
 def token_keys(lane: Lane, asked: Token) -> Keys:
@@ -212,11 +231,28 @@ def reference_keys(lane: Lane, asked: Link, targets: frozenset[str] = frozenset(
 
 def target_of(text: str, base: str = "") -> tuple[str, str] | None:
     """Return type and id of the resource here that a reference as written leads to, if it does."""
-    found = LITERAL.fullmatch(text) if text[:1] != "#" else None
+    return _leads(text, base)[1]
+
+
+def _leads(text: str, base: str) -> tuple[Keys, tuple[str, str] | None]:
+    return (_lead if len(text) <= SHORT else _lead.__wrapped__)(text, base)
+
+
+@lru_cache(maxsize=16_384)
+def _lead(text: str, base: str) -> tuple[Keys, tuple[str, str] | None]:
+    """Return the hashes of what a reference leads to, and what it is, if it is here."""
+    if text[:1] == "#":
+        return (), None
+    found = LITERAL.fullmatch(text)
     if found is None or found["type"] not in RESOURCES:
-        return None
-    here = not found["base"] or found["base"] == base.rstrip("/")
-    return (found["type"], found["id"]) if here else None
+        whole = value_hash(ADDRESS, text)
+        if "|" in text and "?" not in text:
+            return (whole, value_hash(ADDRESS, text.partition("|")[0])), None
+        return (whole,), None
+    if not found["base"] or found["base"] == base.rstrip("/"):
+        target = found["type"], found["id"]
+        return (resource_hash(*target),), target
+    return (value_hash(ADDRESS, text.partition("/_history/")[0]),), None
 
 
 def compartment_key(kind: str, hash_: int) -> int:
@@ -235,17 +271,7 @@ def link_hashes(text: str, base: str = "") -> Keys:
     An address elsewhere counts without the version of a resource, and with and without that of a
     canonical.
     """
-    if text[:1] == "#":
-        return ()
-    found = LITERAL.fullmatch(text)
-    if found is None or found["type"] not in RESOURCES:
-        whole = value_hash(ADDRESS, text)
-        if "|" in text and "?" not in text:
-            return whole, value_hash(ADDRESS, text.partition("|")[0])
-        return (whole,)
-    if not found["base"] or found["base"] == base.rstrip("/"):
-        return (resource_hash(found["type"], found["id"]),)
-    return (value_hash(ADDRESS, text.partition("/_history/")[0]),)
+    return _leads(text, base)[0]
 
 
 # Composites

@@ -125,21 +125,16 @@ def _half(exponent: int) -> Decimal:
     return Decimal((0, (5,), exponent - 1))
 
 
-def _around(number: Decimal) -> Span:
+def _edges(number: Decimal) -> tuple[Decimal, Decimal]:
     half = half_step(number)
-    return Span(RAW, float(EXACT.subtract(number, half)), float(EXACT.add(number, half)))
-
-
-def _around_in(number: Decimal, unit: int, factor: Decimal) -> Span:
-    half = half_step(number)
-    low = EXACT.multiply(EXACT.subtract(number, half), factor)
-    return Span(unit, float(low), float(EXACT.multiply(EXACT.add(number, half), factor)))
+    return EXACT.subtract(number, half), EXACT.add(number, half)
 
 
 def _of_decimal(value: Any) -> Iterator[Span]:
     number = number_of(value)
     if number is not None:
-        yield _around(number)
+        low, high = _edges(number)
+        yield Span(RAW, float(low), float(high))
 
 
 def _of_whole(value: Any) -> Iterator[Span]:
@@ -191,9 +186,11 @@ def _of_quantity(value: Json) -> Iterator[Span]:
             unit, factor = canonical(code)
             yield _beyond(unit, EXACT.multiply(number, factor), compared)
         return
-    yield _around(number)
+    low, high = _edges(number)
+    yield Span(RAW, float(low), float(high))
     if code is not None:
-        yield _around_in(number, *canonical(code))
+        unit, factor = canonical(code)
+        yield Span(unit, float(EXACT.multiply(low, factor)), float(EXACT.multiply(high, factor)))
 
 
 def _beyond(unit: int, number: Decimal, compared: str) -> Span:

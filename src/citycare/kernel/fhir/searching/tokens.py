@@ -46,37 +46,34 @@ class Sink:
 
 def write_concept(lane: Lane, value: Json, sink: Sink) -> None:
     """Write each coding of a CodeableConcept, and its text for the first that has a code."""
-    codings = dicts(value.get("coding"))
-    for coding in codings:
-        write_coding(lane, coding, sink)
+    first = None
+    for coding in dicts(value.get("coding")):
+        coded = write_coding(lane, coding, sink)
+        first = coded if first is None else first
     text = value.get("text")
-    if isinstance(text, str):
-        first = next((each for each in map(_coded, codings) if each is not None), None)
+    if type(text) is str:
         _write_words(lane, text, first, sink)
 
 
-def write_coding(lane: Lane, value: Json, sink: Sink) -> None:
-    """Write a Coding, and its display."""
-    coded = _coded(value)
-    write_coded(lane, value.get("system"), value.get("code"), sink)
+def write_coding(lane: Lane, value: Json, sink: Sink) -> int | None:
+    """Write a Coding, and its display; return the hash of what it is, if it has a code."""
+    system, code = _text(value.get("system")), value.get("code")
+    write_coded(lane, system, code, sink)
+    coded = of.coding_hashes(system, code)[1] if type(code) is str else None
     display = value.get("display")
-    if isinstance(display, str):
+    if type(display) is str:
         _write_words(lane, display, coded, sink)
-
-
-def _coded(coding: Json) -> int | None:
-    system, code = _text(coding.get("system")), coding.get("code")
-    return of.coded_hash(system, code) if isinstance(code, str) else None
+    return coded
 
 
 def write_coded(lane: Lane, system: Any, code: Any, sink: Sink) -> None:
     """Write `system|`, `code` and `system|code`, as far as they are there."""
     system = _text(system)
-    if system:
+    if type(code) is str:
+        own = lane.hash
+        sink.keys.update([own ^ each for each in of.coding_hashes(system, code)])
+    elif system:
         sink.keys.add(lane.hash ^ of.value_hash(of.SYSTEM, system))
-    if isinstance(code, str):
-        sink.keys.add(lane.hash ^ of.value_hash(of.CODE, code))
-        sink.keys.add(lane.hash ^ of.coded_hash(system, code))
 
 
 def _write_words(lane: Lane, text: str, hash_: int | None, sink: Sink) -> None:
@@ -84,7 +81,7 @@ def _write_words(lane: Lane, text: str, hash_: int | None, sink: Sink) -> None:
     if len(text) > words.LONG_MIN:
         sink.keys.add(of.long_key(lane))
         return
-    written = " ".join(words.folded(text))
+    written = words.spaced(text)
     if not written:
         return
     if hash_ is None:
@@ -145,8 +142,7 @@ def token_hashes(part: Lane, kind: str, value: Any) -> Iterable[int]:
             codings = []
     for system, code in codings:
         if isinstance(code, str):
-            yield of.value_hash(of.CODE, code)
-            yield of.coded_hash(system, code)
+            yield from of.coding_hashes(system, code)[:2]
 
 
 def dicts(value: Any) -> list[Json]:
@@ -155,4 +151,4 @@ def dicts(value: Any) -> list[Json]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    return value if type(value) is str else ""

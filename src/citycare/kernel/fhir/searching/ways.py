@@ -14,7 +14,7 @@ Source: HL7 FHIR R4 4.0.1 SearchParameter resources; §3.1.1.4.17 composite para
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import blake2b
@@ -63,6 +63,7 @@ class Lane:
         indexed: whether it has keys; see IN_THE_ROW.
         codes: of a code with a required binding, the systems of each code.
         parts: of a composite, in order.
+        starts: JSON names: a resource that has none of them has no value; empty: it may have.
         hash, hash32: of the name, signed.
     """
 
@@ -74,6 +75,7 @@ class Lane:
     indexed: bool = True
     codes: Systems = field(default_factory=dict, repr=False)
     parts: tuple[Lane, ...] = ()
+    starts: frozenset[str] = frozenset()
     hash: int = 0
     hash32: int = 0
 
@@ -225,6 +227,7 @@ def _lanes(resource_type: str, code: str, one: Mapping[str, Any]) -> list[Taken]
             indexed=code not in IN_THE_ROW,
             codes=_codes(bare, resource_type, resource_type),
             parts=parts,
+            starts=_starts([bare]) if bare.steps or not parts else parts[-1].starts,
         )
         found.append((lane, targets or frozenset(one.get("r", ()))))
     return found
@@ -239,11 +242,12 @@ def _lane(
     indexed: bool = True,
     codes: Systems | None = None,
     parts: tuple[Lane, ...] = (),
+    starts: frozenset[str] = frozenset(),
 ) -> Lane:
     digest = blake2b(name.encode(), digest_size=8).digest()
     whole = int.from_bytes(digest, "big", signed=True)
     half = int.from_bytes(digest[:4], "big", signed=True)
-    return Lane(name, -1, kind, searched, walk, indexed, codes or {}, parts, whole, half)
+    return Lane(name, -1, kind, searched, walk, indexed, codes or {}, parts, starts, whole, half)
 
 
 def _parts(
@@ -261,10 +265,17 @@ def _parts(
     return name, tuple(
         _lane(
             f"{name}#{number}", ways[0].type, frozenset((ParamType(told[code]["t"]),)),
-            together(ways), codes=_codes(ways[0], kind, resource_type),
+            together(ways), codes=_codes(ways[0], kind, resource_type), starts=_starts(ways),
         )
         for number, (code, ways) in enumerate(parts)
     )  # fmt: skip
+
+
+def _starts(ways: Sequence[Way]) -> frozenset[str]:
+    """Return the JSON names these ways begin with; none where one does not begin at an element."""
+    first = [way.steps[0] if way.steps else None for way in ways]
+    names = [step.key for step in first if isinstance(step, Get)]
+    return frozenset(names if len(names) == len(ways) else ())
 
 
 def _condition(resource_type: str, code: str) -> Walk:

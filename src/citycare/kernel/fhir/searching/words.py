@@ -89,6 +89,12 @@ def folded(text: str) -> tuple[str, ...]:
     return tuple(word for word in words if word)
 
 
+@lru_cache(maxsize=16_384)
+def spaced(text: str) -> str:
+    """Return what `folded` does as one text, with a blank between."""
+    return " ".join(folded(text))
+
+
 def beginnings(text: str) -> Iterator[str]:
     """Yield every beginning of a text and of its words, up to BEGINNING_MAX signs."""
     for word in folded(text):
