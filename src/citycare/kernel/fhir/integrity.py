@@ -11,12 +11,14 @@ delete ("Servers … may refuse … where referential integrity").
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import orjson
 
 from citycare.kernel.context import Context
+from citycare.kernel.fhir.definitions import compartments
+from citycare.kernel.fhir.finding import Visible, named
 from citycare.kernel.fhir.model import Invalid, Resource, ResourceReferenced, Violation
 from citycare.kernel.fhir.searching import keys as of
 from citycare.kernel.fhir.searching.ways import belonging_of, reference_lanes
@@ -83,10 +85,28 @@ async def require_targets(
     Raises:
         Invalid: each reference that leads nowhere.
     """
-    wanted = {name for resource in resources for name in targets_of(resource, base)}
-    wanted.difference_update(new)
-    if not wanted:
-        return
+    wanted = targets_among(resources, base, new)
+    if wanted:
+        await require(cx, resources, base, wanted)
+
+
+def targets_among(
+    resources: Sequence[Resource], base: str = "", new: Iterable[Name] = ()
+) -> set[Name]:
+    """Return what any of these refers to here, but for what is being written (`new`)."""
+    found = {name for resource in resources for name in targets_of(resource, base)}
+    found.difference_update(new)
+    return found
+
+
+async def require(
+    cx: Context, resources: Sequence[Resource], base: str, wanted: Collection[Name]
+) -> None:
+    """Check that these are there, for the resources that refer to them; none goes meanwhile.
+
+    Raises:
+        Invalid: each reference that leads nowhere.
+    """
     await cx.db.execute(WRITERS_LOCK, {"lock": LOCK})
     gone = await absent(cx, wanted)
     if gone:
@@ -116,11 +136,14 @@ def unresolved(resource: Resource, place: str, name: Name) -> Violation:
     )  # fmt: skip
 
 
-async def require_unreferenced(cx: Context, resource_type: str, resource_id: str) -> None:
+async def require_unreferenced(
+    cx: Context, resource_type: str, resource_id: str, visible: Visible
+) -> None:
     """Check that nothing refers to a resource that is to be deleted, by its search parameters.
 
     Raises:
-        ResourceReferenced: something does.
+        ResourceReferenced: something does; what of it may be seen is named, of all else is said
+            that there is some.
     """
     await cx.db.execute(DELETERS_LOCK, {"lock": LOCK})
     own = of.resource_hash(resource_type, resource_id)
@@ -128,7 +151,10 @@ async def require_unreferenced(cx: Context, resource_type: str, resource_id: str
     values = {"keys": text, "type": resource_type, "id": resource_id}
     rows = await (await cx.db.execute(REFERRING, values)).fetchall()
     if rows:
-        by = " ".join(f"{row['type']}/{row['id']}" for row in rows)
+        names = [(row["type"], row["id"]) for row in rows]
+        seen = {(one.type, one.id) for one in await named(cx, names, visible)}
+        told = [f"{kind}/{id_}" for kind, id_ in names if (kind, id_) in seen]
+        by = " ".join([*told, *(["others"] if len(told) < len(names) else [])])
         raise ResourceReferenced(type=resource_type, id=resource_id, by=by)
 
 
@@ -147,12 +173,24 @@ def persons_of(resource: Any) -> set[str]:
     return found
 
 
+def persons_named(resource: Any) -> set[str]:
+    """Return the ids of the Patients whom whoever sees a resource has looked at, for the trail.
+
+    Those it belongs to; where no resource of its type belongs to a Patient (Task, Device, Bundle),
+    all it refers to.
+    """
+    if resource["resourceType"] in compartments()["Patient"]:
+        return persons_of(resource)
+    return {id_ for kind, id_ in targets_of(resource) if kind == "Patient"}
+
+
 NAMED = re.compile(r"Patient/([A-Za-z0-9.\-]{1,64})", re.ASCII)
 
 
 def persons_among(stored: Iterable[tuple[str, str, str]]) -> set[str]:
-    """Return the ids of the Patients to whom any of these belongs: type, id and JSON text of each.
+    """Return the ids of the Patients any of these names: type, id and JSON text of each.
 
+    As `persons_named` of each does, for the trail: whose they are for access `persons_of` tells.
     Only what names a Patient not yet found is parsed: most of a page is about the same one.
     """
     found: set[str] = set()
@@ -166,5 +204,5 @@ def persons_among(stored: Iterable[tuple[str, str, str]]) -> set[str]:
         return found
     for body in bodies:
         if not found.issuperset(NAMED.findall(body)):
-            found |= persons_of(orjson.loads(body))
+            found |= persons_named(orjson.loads(body))
     return found

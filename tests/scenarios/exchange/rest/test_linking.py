@@ -398,5 +398,19 @@ async def test_many_are_looked_at_in_pages(
     rounds = 0
     while await work() == 0.0:
         rounds += 1
-    assert rounds == 9  # 61 in pages of 7
+    assert rounds == 8  # 61 in nine pages of 7; after the last it rests
     assert len(await links(database, me)) == 30
+
+
+async def test_the_mark_moves_with_what_is_written_and_rests_with_it(database: Database) -> None:
+    linker = Linker(database)
+
+    async def since() -> str | None:
+        await linker.go_round()
+        return (await committed(database, lambda cx: store.peek_mark(cx.db))).since
+
+    before = await since()
+    assert await since() == before
+    basic = {"resourceType": "Basic", "id": "x", "code": {"text": "nobody's"}}
+    await committed(database, lambda cx: fhir.put(cx, [basic]))
+    assert await since() != before

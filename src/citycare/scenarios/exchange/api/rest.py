@@ -50,7 +50,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 WITH_BODY = ("POST", "PUT", "PATCH")
 BODY_MAX = 32_000_000
 """Bytes of a body; a Bundle of 20,000 resources. Larger loads come by `citycare import fhir`."""
-GATHERED = (Kind.CREATE, Kind.READ)
+GATHERED = (Kind.CREATE, Kind.BATCH, Kind.READ)
 BODILESS = (204, 304)  # of which no length is told: RFC 9110 §8.6
 PAGE_LIFE = timedelta(hours=1)
 SINCE = "2026-11-29"
@@ -255,7 +255,9 @@ async def _answer(request: Request, told: Mapping[str, str], case: Exchange, pat
         caller = await _known(here, database, case, token)
         case.actor, case.channel = caller.actor, caller.channel
         if creating.gathers(call):
-            return await here.creating.answer(caller, case, call)
+            answer = await here.creating.answer(caller, case, call)
+            if answer is not None:
+                return answer
         if gathering.gathers(caller, call):
             return await here.gathering.answer(caller, case, call)
     async with database.autocommit() if only_reads(asked) else database.transaction() as db:

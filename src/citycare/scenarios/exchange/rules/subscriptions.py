@@ -206,6 +206,17 @@ def _extensions(element: Json | None, name: str) -> list[Json]:
     return [each for each in (element or {}).get("extension", ()) if each.get("url") == url]
 
 
+def is_topic(resource: Mapping[str, Any]) -> bool:
+    """Tell whether a resource is a Basic that holds a SubscriptionTopic.
+
+    Source: see the module.
+    """
+    code = resource.get("code") if resource["resourceType"] == "Basic" else None
+    codings = code.get("coding") if isinstance(code, dict) else None
+    some = [each for each in codings if isinstance(each, dict)] if isinstance(codings, list) else []
+    return FHIR_TYPES in [(each.get("system"), each.get("code")) for each in some]
+
+
 def read_topic(resource: Json) -> Topic | None:
     """Read the SubscriptionTopic that a Basic holds; None where it is something else, or retired.
 
@@ -214,8 +225,7 @@ def read_topic(resource: Json) -> Topic | None:
 
     Source: see the module; HL7 FHIR R5 5.0.0, SubscriptionTopic (resourceTrigger, queryCriteria).
     """
-    codings = resource.get("code", {}).get("coding", ())
-    if FHIR_TYPES not in [(each.get("system"), each.get("code")) for each in codings]:
+    if not is_topic(resource):
         return None
     told = [*resource.get("extension", ()), *resource.get("modifierExtension", ())]
     if _of_topic(told, "status") and _of_topic(told, "status")[0].get("valueCode") == "retired":

@@ -23,13 +23,15 @@ from citycare.kernel.fhir import RESOURCES
 from citycare.kernel.fhir.finding import Visible
 from citycare.kernel.fhir.integrity import persons_of
 from citycare.kernel.fhir.searching import meeting, reading
-from citycare.kernel.fhir.searching.model import Criterion
+from citycare.kernel.fhir.searching.model import Criterion, ParamType
 from citycare.kernel.identity import accounts
 from citycare.kit.db import Connection
 from citycare.kit.errors import AppError
 from citycare.scenarios.exchange.model.errors import NotPermitted
+from citycare.scenarios.exchange.rules.subscriptions import is_topic
 
 READ, WRITE, EXCHANGE = "record.read", "record.write", "record.exchange"
+OF_SETS = frozenset(("in", "not-in", "above", "below"))  # of codes: terminology decides them
 OPEN_TYPES = frozenset(
     (
         "ActivityDefinition", "CapabilityStatement", "ChargeItemDefinition", "CodeSystem",
@@ -45,6 +47,8 @@ OPEN_TYPES = frozenset(
     )
 )  # fmt: skip
 """Types about nobody. A test holds them against R4: none but Schedule can refer to a Patient."""
+RULES = frozenset(("CodeSystem", "ConceptMap", "StructureDefinition", "ValueSet"))
+"""What all resources are held to, whoever wrote it: as topics of subscriptions the city's alone."""
 
 
 class Limit(Protocol):
@@ -158,14 +162,33 @@ class Access:
         Raises:
             NotPermitted: it is about somebody else, or about nobody, or beyond the scopes.
         """
+        kind = resource["resourceType"]
         if not self.scoped.get(interaction, WHOLE).holds(resource):
-            raise NotPermitted(type=resource["resourceType"], interaction=interaction)
+            raise NotPermitted(type=kind, interaction=interaction)
         may = self.writable
-        if may.everything or self.owner is not None:
+        if may.everything:
+            return
+        if kind in RULES or is_topic(resource):
+            raise NotPermitted(type=kind, interaction="write")
+        if self.owner is not None:
             return
         persons = persons_of(resource)
-        if not persons or not persons <= may.patients:
-            raise NotPermitted(type=resource["resourceType"], interaction="write")
+        if kind == "Patient" or not persons or not persons <= may.patients:
+            raise NotPermitted(type=kind, interaction="write")
+
+    def require_writer(self, resource_type: str) -> None:
+        """Check, before anything is done for it, that this caller may write anything at all.
+
+        Raises:
+            NotPermitted: there is nothing.
+        """
+        may = self.writable
+        if not (may.everything or self.owner is not None or may.patients):
+            raise NotPermitted(type=resource_type, interaction="write")
+
+    def shows(self, resource: Mapping[str, Any]) -> bool:
+        """Tell whether the scopes let what was written be told."""
+        return self.scoped.get("r", WHOLE).holds(resource)
 
 
 async def access_of(cx: Context, granted: Granted | None = None) -> Access:
@@ -211,10 +234,15 @@ def _criteria(
         asked = reading.read((kind,), filters, now=now).criteria
     except AppError:
         return ()  # a scope of an app for another kind of data: it opens nothing here
-    plain = tuple(one for one in asked if isinstance(one, Criterion) and one.chain is None)
-    if len(plain) < len(filters) or any(meeting.coarse(kind, one) for one in plain):
-        return ()
-    return plain
+    plain = tuple(one for one in asked if isinstance(one, Criterion) and _is_plain(kind, one))
+    return plain if len(plain) == len(filters) else ()
+
+
+def _is_plain(kind: str, one: Criterion) -> bool:
+    """Tell whether keys and a resource itself decide it, and both alike."""
+    if one.chain is not None or (one.type is ParamType.TOKEN and one.modifier in OF_SETS):
+        return False
+    return not meeting.coarse(kind, one)
 
 
 async def seen_by(cx: Context, account_id: UUID) -> Visible:

@@ -23,12 +23,8 @@ from citycare.scenarios.exchange.model.calls import Answer, Call
 from citycare.scenarios.exchange.model.values import Conditions, Preference, Return
 from citycare.scenarios.exchange.rules import headers, refusing, routing
 from citycare.scenarios.exchange.service.capabilities import SERVED
-from citycare.scenarios.exchange.service.writing import (
-    NO_CONTENT,
-    Done,
-    Intent,
-    Writing,
-)
+from citycare.scenarios.exchange.service.intents import NO_CONTENT, Done, Intent
+from citycare.scenarios.exchange.service.writing import Writing
 
 Json = dict[str, Any]
 Serve = Callable[[Call], Awaitable[Answer]]
@@ -89,6 +85,8 @@ class Transaction:
         self.preference = preference
         self.done: dict[int, Done] = {}
         self.given: dict[int, str] = {}  # `Type/id` by place: assigned, or found by a condition
+        self.references = bundles.references(plan)
+        self.referring = self.references.places
 
     async def run(self) -> Json:
         """Do all of it.
@@ -97,7 +95,9 @@ class Transaction:
             AppError: the first that cannot be done; then nothing may be.
         """
         writes = [step for step in self.plan.steps if step.writes]
-        referred = [text.partition("?") for text in bundles.references(self.plan).conditional]
+        if writes:
+            self.writing.access.require_writer(writes[0].type)
+        referred = [text.partition("?") for text in self.references.conditional]
         conditions = [(step.type, asked) for step in writes if (asked := _criteria(step))]
         await self.writing.lock([*conditions, *((kind, asked) for kind, _, asked in referred)])
         for step in writes:
@@ -120,7 +120,7 @@ class Transaction:
             else:
                 intents[step.place] = await self._intent(step, key, addresses, found)
         await self._settle(intents)
-        results = {place: self._result(one) for place, one in self.done.items()}
+        results = {place: result_of(one, self.preference) for place, one in self.done.items()}
         room = Room()
         for step in self.plan.steps:
             if not step.writes:
@@ -152,7 +152,7 @@ class Transaction:
     async def _conditional(self) -> dict[str, str]:
         """Find what conditional references mean: exactly one resource each."""
         found = {}
-        for text in bundles.references(self.plan).conditional:
+        for text in self.references.conditional:
             kind, _, criteria = text.partition("?")
             there = await self.writing.matching(kind, criteria)
             if there is not None:
@@ -174,9 +174,9 @@ class Transaction:
             made = await self.writing.patch(step.type, key, list(step.patch), asked)
             resource = bundles.resolved(made.resource, addresses, found, root=step.root, at=step.at)
             return Intent(resource, made.before)
-        resource = bundles.resolved(
-            step.resource or {}, addresses, found, root=step.root, at=step.at
-        )
+        resource = step.resource or {}
+        if step.place in self.referring:
+            resource = bundles.resolved(resource, addresses, found, root=step.root, at=step.at)
         if step.method is Method.POST:
             return self.writing.fresh(step.type, key, resource)
         return await self.writing.update(step.type, key, {**resource, "id": key}, asked)
@@ -186,18 +186,25 @@ class Transaction:
         try:
             settled = await self.writing.settle(list(intents.values()))
         except fhir.Invalid as error:
-            places = {one.name: place for place, one in intents.items()}
-            raise fhir.Invalid([_placed(one, places) for one in error.violations]) from error
+            raise placed(error, intents) from error
         self.done |= dict(zip(intents, settled, strict=True))
 
-    def _result(self, done: Done) -> Result:
-        wanted = self.preference.returned is Return.REPRESENTATION and done.body
-        return Result(
-            done.status,
-            done.key,
-            datetime.fromisoformat(done.updated_at) if done.updated_at else None,
-            fhir.loads(done.body) if wanted else None,
-        )
+
+def result_of(done: Done, preference: Preference) -> Result:
+    """Return a write as what came of its entry."""
+    wanted = preference.returned is Return.REPRESENTATION and done.body
+    return Result(
+        done.status,
+        done.key,
+        datetime.fromisoformat(done.updated_at) if done.updated_at else None,
+        fhir.loads(done.body) if wanted else None,
+    )
+
+
+def placed(error: fhir.Invalid, intents: Mapping[int, Intent]) -> fhir.Invalid:
+    """Return the faults of a transaction, each with the entry it is in."""
+    places = {one.name: place for place, one in intents.items()}
+    return fhir.Invalid([_placed(one, places) for one in error.violations])
 
 
 def _placed(fault: fhir.Violation, places: Mapping[tuple[str, str], int]) -> fhir.Violation:

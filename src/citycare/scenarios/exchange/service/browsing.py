@@ -19,14 +19,20 @@ from citycare.kernel.audit import Seen
 from citycare.kernel.context import Context
 from citycare.kernel.fhir import Stored, finding, looking, versions
 from citycare.kernel.fhir.finding import Explained, Found
-from citycare.kernel.fhir.integrity import persons_of
+from citycare.kernel.fhir.integrity import persons_named, persons_of
 from citycare.kernel.fhir.looking import Amount, Referring
 from citycare.kernel.fhir.searching import reading
 from citycare.kernel.fhir.searching.model import Query
 from citycare.kit.errors import Forbidden
 from citycare.kit.pages import Page
 from citycare.scenarios.exchange.service.access import OPEN_TYPES
-from citycare.scenarios.exchange.service.searches import Tokens, opened, purpose_of, sealed
+from citycare.scenarios.exchange.service.searches import (
+    Tokens,
+    opened,
+    persons_asked,
+    purpose_of,
+    sealed,
+)
 from citycare.scenarios.exchange.service.trail import NO_DETAIL, entries
 
 ACTION = "operator.record"
@@ -90,9 +96,9 @@ async def search(
     place = opened(tokens, purpose, page)
     async with cx.db.transaction():  # a search that takes too long is taken back alone
         found = await finding.find(cx, query, after=place, base=base)
-    persons: set[str] = set()
+    persons = persons_asked(query)
     for hit in (*found.matches, *found.included):
-        persons |= persons_of(hit.resource())
+        persons |= persons_named(hit.resource())
     await audit.append(cx, entries(ACTION, f"{kind or '*'}?", sorted(persons)))
     return Looked(query, found, sealed(tokens, purpose, found.next))
 
@@ -107,7 +113,8 @@ async def explain(cx: Context, kind: str, pairs: Pairs, *, base: str) -> Explain
     query = await finding.resolve_sets(cx, read(kind, pairs, now=cx.now, base=base), base)
     found = await finding.explain(cx, query, base=base)
     async with cx.db.transaction():
-        await audit.append(cx, [audit.Entry(ACTION, None, f"{kind or '*'}/$explain")])
+        record = f"{kind or '*'}/$explain"
+        await audit.append(cx, entries(ACTION, record, sorted(persons_asked(query))))
     return found
 
 

@@ -32,7 +32,6 @@ from citycare.kit.db import Connection, Database
 from citycare.kit.errors import Busy, Unavailable
 from citycare.scenarios.exchange.rules import claims
 from citycare.scenarios.exchange.store import linking as store
-from citycare.scenarios.exchange.store.linking import Mark
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +50,12 @@ class Linker:
         """Take the database of the record, the primary server."""
         self._database = database
         self._look_s = look_s
+        self._seen = -1  # the record's newest number when the mark was last moved to its end
 
     async def go_round(self) -> float:
         """Look at a page of what has changed; return the seconds until the next look.
 
-        When nothing has changed, nothing is written.
+        When nothing was written to the record, nothing is here.
         """
         try:
             return await self._go_round()
@@ -65,33 +65,32 @@ class Linker:
 
     async def _go_round(self) -> float:
         async with self._database.autocommit() as db:
+            cx = _context(db)
             mark = await store.peek_mark(db)
-            target, page = await _next(_context(db), mark)
-        if not page and target == mark.since:
+            seen = await record.newest_number(cx)
+            target = mark.target or await record.snapshot(cx)
+            page = await record.newest_between(
+                cx, mark.since, target, [PATIENT], after_rid=mark.rid, count=PAGE
+            )
+        if not page and mark.target is None and seen == self._seen:
             return self._look_s
+        ended = record.is_last(page, PAGE)
         async with self._database.transaction() as db:
             if await store.lock_mark(db) != mark:
                 return self._look_s  # another worker was first
             await take(_context(db), page)
-            if not page:
+            if ended:
                 await store.move_mark(db, target)
-                return self._look_s
-            await store.move_mark(db, mark.since, target, page[-1].rid)
-        return 0.0
+            else:
+                await store.move_mark(db, mark.since, target, page[-1].rid)
+        if not ended:
+            return 0.0
+        self._seen = seen
+        return self._look_s
 
 
 def _context(db: Connection) -> Context:
     return Context(db, SYSTEM, clock.now(), "exchange-linking", purpose="record.linked")
-
-
-async def _next(cx: Context, mark: Mark) -> tuple[str, list[Change]]:
-    target = mark.target or await record.snapshot(cx)
-    if target == mark.since:
-        return target, []
-    page = await record.newest_between(
-        cx, mark.since, target, [PATIENT], after_rid=mark.rid, count=PAGE
-    )
-    return target, page
 
 
 async def take(cx: Context, page: Sequence[Change]) -> None:

@@ -5,23 +5,27 @@ Source: HL7 FHIR R4 4.0.1 §3.1.0.2 read, §3.1.0.3 vread, §3.1.0.11 history.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from citycare.kernel import fhir
 from citycare.kernel.context import Context
-from citycare.kernel.fhir import Stored, finding, versions
+from citycare.kernel.fhir import Key, Stored, finding, versions
+from citycare.kernel.fhir.changes import Change, find_versions
 from citycare.kernel.fhir.finding import Visible
-from citycare.kernel.fhir.integrity import persons_among
+from citycare.kernel.fhir.integrity import persons_among, persons_of
 from citycare.kernel.fhir.r4 import RESOURCES
+from citycare.kernel.fhir.searching import keys as of
 from citycare.kernel.fhir.searching.model import Criterion, ParamType, Query, Token
 from citycare.kit import pages
 from citycare.scenarios.exchange.model.calls import Answer, Call
 from citycare.scenarios.exchange.model.errors import HeaderWrong, NotPermitted
 from citycare.scenarios.exchange.model.values import Past
 from citycare.scenarios.exchange.rules import headers, responses
-from citycare.scenarios.exchange.service.access import Access
+from citycare.scenarios.exchange.service.access import Access, Scoped
 from citycare.scenarios.exchange.service.shortening import shortened
+from citycare.scenarios.exchange.service.subscriptions import watching
 from citycare.scenarios.exchange.service.trail import Trail
 
 HISTORY_MAX = 1_000
@@ -33,7 +37,7 @@ HISTORY_KNOWN = frozenset(("_since", "_at", "_count", "_page", "_format", "_pret
 async def visible_version(
     cx: Context, visible: Visible, resource_type: str, resource_id: str, version: int | None = None
 ) -> Stored:
-    """Return a version of a resource that may be seen; who sees the newest sees them all.
+    """Return a version of a resource that may be seen: the newest, and by itself each older one.
 
     Raises:
         ResourceNotFound: there is none, or it may not be known of.
@@ -50,7 +54,8 @@ async def visible_version(
     if version in (None, newest.version):
         return newest
     found = await fhir.find_stored(cx, resource_type, resource_id, version)
-    return _there(found, resource_type, resource_id)
+    older = await _seen_of(cx, visible, [found] if found else [])
+    return _there(older[0] if older else None, resource_type, resource_id)
 
 
 def sees_all(visible: Visible, resource_type: str) -> bool:
@@ -66,6 +71,50 @@ def _there(found: Stored | None, resource_type: str, resource_id: str) -> Stored
     if found.body is None:
         raise fhir.ResourceDeleted(type=resource_type, id=resource_id)
     return found
+
+
+async def _seen_of(cx: Context, visible: Visible, some: Sequence[Stored]) -> list[Stored]:
+    """Return those versions of one resource that may be seen, each judged by itself.
+
+    An older one may be about somebody else, or what another wrote who has deleted it since. Of a
+    deletion is told who may see the version before it.
+    """
+    given = {one.version: one for one in some}
+    content: dict[int, Stored] = {}
+    for one in some:
+        found: Stored | None = one
+        if one.body is None:
+            before = one.version - 1
+            found = given.get(before) or await fhir.find_stored(cx, one.type, one.id, before)
+        if found is not None and found.body is not None:
+            content[one.version] = found
+    names = {number: Key(one.type, one.id, one.version) for number, one in content.items()}
+    marks = await find_versions(cx, names.values(), bodies=False)
+    return [
+        one
+        for one in some
+        if one.version in content
+        and _is_seen(visible, marks[names[one.version]], content[one.version].body or "")
+    ]
+
+
+def _is_seen(visible: Visible, mark: Change, body: str) -> bool:
+    """Tell whether a version with this body may be seen.
+
+    A while after it was replaced, of what it had in the index only its writer is left
+    (`kernel.fhir.upkeep`): whom it is about then stands in its body.
+    """
+    wide = replace(visible, limits={})
+    if not watching.sees(wide, mark):
+        belongs = [
+            of.compartment_key("Patient", of.resource_hash("Patient", one))
+            for one in persons_of(fhir.loads(body))
+        ]
+        if not watching.sees(wide, replace(mark, keys=belongs)):
+            return False
+    if mark.type not in visible.limits:
+        return True
+    return Scoped(visible.types, visible.limits).holds(fhir.loads(body))
 
 
 async def read(cx: Context, access: Access, trail: Trail, call: Call) -> Answer:
@@ -145,8 +194,9 @@ async def _of_one(
 ) -> tuple[list[Stored], str | None]:
     asked, told = call.asked, dict(call.pairs)
     access.require(asked.type, "r")
+    visible = access.seen("r")
     try:
-        await visible_version(cx, access.seen("r"), asked.type, asked.id)
+        await visible_version(cx, visible, asked.type, asked.id)
     except fhir.ResourceDeleted:
         if not access.visible.everything:
             raise
@@ -155,7 +205,10 @@ async def _of_one(
     page = await versions.history(
         cx, asked.type, asked.id, since=since, at=at, after=told.get("_page"), count=count
     )
-    return list(page.items), page.next
+    entries = list(page.items)
+    if not sees_all(visible, asked.type):
+        entries = await _seen_of(cx, visible, entries)
+    return entries, page.next
 
 
 async def _of_many(cx: Context, call: Call, count: int) -> tuple[list[Stored], str | None]:

@@ -17,17 +17,19 @@ from citycare.kernel.fhir import finding
 from citycare.kernel.fhir.finding import Found, Hit, Place
 from citycare.kernel.fhir.integrity import persons_among
 from citycare.kernel.fhir.searching import reading
-from citycare.kernel.fhir.searching.model import Query
+from citycare.kernel.fhir.searching.model import Having, Link, ParamType, Query, Token
 from citycare.kit.pages import TokenBroken
 from citycare.scenarios.exchange.model.calls import Answer, Call
 from citycare.scenarios.exchange.model.values import Issue, Spliced
 from citycare.scenarios.exchange.rules import refusing, responses
 from citycare.scenarios.exchange.service.access import Access
-from citycare.scenarios.exchange.service.linked import widened
+from citycare.scenarios.exchange.service.linked import PATIENT, widened
 from citycare.scenarios.exchange.service.shortening import short
 from citycare.scenarios.exchange.service.trail import Trail
 
 PAGE = "_page"
+LEADING = (ParamType.REFERENCE, ParamType.SPECIAL)
+"""Types of criteria that name resources: references, and compartments."""
 
 
 class Tokens(Protocol):
@@ -87,7 +89,7 @@ class Searching:
             visible=self.access.seen("s"),
             base=self.base,
         )
-        await self._note(path, found)
+        await self._note(path, query, found)
         following = sealed(self.tokens, purpose, found.next)
         honoured = [one for one in pairs if one[0] not in found.unknown]
         as_sent = len(honoured) == len(call.pairs) and not asked.posted
@@ -116,10 +118,33 @@ class Searching:
             issue = Issue("not-supported", words, message, "warning")
             yield Spliced("", orjson.dumps(refusing.outcome([issue])).decode(), "outcome")
 
-    async def _note(self, path: str, found: Found) -> None:
+    async def _note(self, path: str, query: Query, found: Found) -> None:
         hits: tuple[Hit, ...] = (*found.matches, *found.included)
         persons = persons_among((hit.type, hit.id, hit.body) for hit in hits)
+        persons |= persons_asked(query)
         await self.trail.read(self.cx, self.access.action, f"{path or '*'}?", persons)
+
+
+def persons_asked(query: Query) -> set[str]:
+    """Return the ids of the Patients a search names itself, also inside a chain or `_has`.
+
+    They are on record whatever is found: a count, and an empty page, tells of them too.
+    """
+    found: set[str] = set()
+    level = [(query.types, one) for one in query.criteria]
+    while level:
+        types, one = level.pop()
+        if isinstance(one, Having):
+            level.append(((one.type,), one.criterion))
+        elif one.chain is not None:
+            level += [((kind,), inner) for kind, inner in one.chain.criteria]
+        elif one.param == "_id":
+            if not types or PATIENT in types:
+                found |= {each.code for each in one.values if isinstance(each, Token) and each.code}
+        elif one.type in LEADING:
+            links = [each for each in one.values if isinstance(each, Link) and each.id]
+            found |= {each.id for each in links if not each.types or PATIENT in each.types}
+    return found
 
 
 def _path(call: Call) -> str:

@@ -20,10 +20,11 @@ from citycare.scenarios.exchange.model.values import Interaction, Kind, Preferen
 from citycare.scenarios.exchange.rules import headers, refusing
 from citycare.scenarios.exchange.service import batches, operations, reading
 from citycare.scenarios.exchange.service.access import Access
+from citycare.scenarios.exchange.service.intents import Done, Intent
 from citycare.scenarios.exchange.service.searches import Searching, Tokens
 from citycare.scenarios.exchange.service.shortening import shortened
 from citycare.scenarios.exchange.service.trail import Trail
-from citycare.scenarios.exchange.service.writing import Done, Intent, Writing
+from citycare.scenarios.exchange.service.writing import Writing
 
 READS = frozenset(
     (
@@ -95,6 +96,7 @@ class Serving:
         write = WRITES.get(kind)
         if write is None:
             raise InteractionUnknown(interaction=kind, operation=call.asked.operation)
+        self.access.require_writer(call.asked.type)
         writing = Writing(self.cx, self.access, self.server.base)
         made = await write(writing, call)
         if isinstance(made, Intent):
@@ -133,7 +135,7 @@ class Serving:
 
 def answered(done: Done, wish: Preference, base: str) -> Answer:
     """Write the answer to a write as the client prefers it: the resource, nothing, an outcome."""
-    if done.key is None or not done.body:
+    if done.key is None or not done.updated_at:
         return Answer(done.status)
     key = done.key
     at = datetime.fromisoformat(done.updated_at)

@@ -29,61 +29,31 @@ from citycare.scenarios.exchange.model.errors import (
     MultipleMatches,
     NotPermitted,
     ResourceDiffers,
-    TypeUnknown,
 )
 from citycare.scenarios.exchange.model.values import Conditions
 from citycare.scenarios.exchange.rules import headers, patching, responses, routing
 from citycare.scenarios.exchange.service.access import Access
-from citycare.scenarios.exchange.service.capabilities import SERVED
+from citycare.scenarios.exchange.service.intents import (
+    CREATED,
+    NO_CONTENT,
+    OK,
+    Done,
+    Intent,
+    Json,
+    Name,
+    named,
+)
+from citycare.scenarios.exchange.service.owning import owners_of
 from citycare.scenarios.exchange.service.subscriptions import keeping
 from citycare.scenarios.exchange.service.trail import entries
 
-Json = dict[str, Any]
-Name = tuple[str, str]
-
-OK, CREATED, NO_CONTENT = 200, 201, 204
 SUBSCRIPTION = "Subscription"
 LOOKS_MAX = 5
 STORED_MAX = 10_000
 """Resources that are stored at once; `kernel.fhir` takes no more."""
+CONDITIONS_MAX = 2_000
+"""Conditions of one transaction: each is a lock, of which PostgreSQL has some thousands in all."""
 NOTHING = Conditions()
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What came of a write.
-
-    Attributes:
-        status: of HTTP.
-        key: the version that is there now; None: nothing is.
-        updated_at: of it, as `meta.lastUpdated`.
-        body: of it; `""` of a deletion.
-    """
-
-    status: int
-    key: Key | None = None
-    updated_at: str = ""
-    body: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A resource that is to be stored, all conditions having been met.
-
-    Attributes:
-        resource: with its id.
-        before: what is there now; None: nothing, or nothing any more.
-        fresh: its id is one of ours, which nobody can have taken.
-    """
-
-    resource: Json
-    before: Stored | None = None
-    fresh: bool = False
-
-    @property
-    def name(self) -> Name:
-        """Type and id."""
-        return self.resource["resourceType"], self.resource["id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +113,7 @@ class Writing:
         if resource.get("id") not in (None, key):
             raise ResourceDiffers(id=key, sent=str(resource.get("id"))[:64])
         self.access.require(kind, "u")
-        before = await self._locked(kind, key)
+        before = await self._locked(kind, key, asked)
         headers.require_version(asked, before.version if before else None)
         return Intent(named(resource, kind, key), before)
 
@@ -173,8 +143,10 @@ class Writing:
         before = await self._locked(kind, key)
         if before is None:
             raise await self._absent(kind, key)
+        there = fhir.loads(before.body or "")
+        self.access.require_writable(there)  # before a test of the patch tells what stands there
         headers.require_version(asked, before.version)
-        return Intent(patching.patched(fhir.loads(before.body or ""), read), before)
+        return Intent(patching.patched(there, read), before)
 
     async def patch_matching(
         self, kind: str, criteria: str, operations: Any, asked: Conditions = NOTHING
@@ -196,13 +168,16 @@ class Writing:
             ResourceReferenced: others refer to it.
         """
         self.access.require(kind, "d")
-        before = await self._locked(kind, key)
+        try:
+            before = await self._locked(kind, key)
+        except fhir.ResourceNotFound:
+            before = None  # it is there, which is not for this caller to know
         headers.require_version(asked, before.version if before else None)
         if before is None:
             return Done(NO_CONTENT)
         resource = fhir.loads(before.body or "")
         self.access.require_writable(resource, "d")
-        await integrity.require_unreferenced(self.cx, kind, key)
+        await integrity.require_unreferenced(self.cx, kind, key, self.access.seen("r"))
         if kind in terminology.TYPES:
             await terminology.drop(self.cx, kind, key)
         gone = await fhir.delete(self.cx, kind, key)
@@ -221,6 +196,8 @@ class Writing:
         its own, would wait for each other.
         """
         numbers = {_number(kind, routing.pairs(criteria)) for kind, criteria in conditions}
+        if len(numbers) > CONDITIONS_MAX:
+            raise fhir.TooMany(conditions=len(numbers), most=CONDITIONS_MAX)
         if numbers:
             await store.lock_numbers(self.cx, numbers)
         if names:
@@ -285,9 +262,13 @@ class Writing:
         for at in range(0, len(fresh), STORED_MAX):
             some = fresh[at : at + STORED_MAX]
             kept += await fhir.create(self.cx, some, base=self.base, owner=owner)
-        for at in range(0, len(known), STORED_MAX):
-            some = known[at : at + STORED_MAX]
-            kept += await fhir.put(self.cx, some, base=self.base, owner=owner)
+        there = [one.before for one in intents if one.before is not None]
+        owners = {} if owner else await owners_of(self.cx, there)
+        for one_owner in {owners.get(_name(one), owner) for one in known}:
+            theirs = [one for one in known if owners.get(_name(one), owner) == one_owner]
+            for at in range(0, len(theirs), STORED_MAX):
+                some = theirs[at : at + STORED_MAX]
+                kept += await fhir.put(self.cx, some, base=self.base, owner=one_owner)
         for one in intents:
             if one.name[0] == SUBSCRIPTION:
                 await self._subscribe(one.resource)
@@ -297,7 +278,12 @@ class Writing:
             [(done.key, one.resource, "update" if one.before else "create") for one, done in told]
         )
         return [
-            Done(OK if one.before else CREATED, done.key, done.updated_at, done.body)
+            Done(
+                OK if one.before else CREATED,
+                done.key,
+                done.updated_at,
+                done.body if self.access.shows(one.resource) else "",
+            )
             for one, done in told
         ]
 
@@ -325,11 +311,12 @@ class Writing:
 
     # Parts
 
-    async def _locked(self, kind: str, key: str) -> Stored | None:
+    async def _locked(self, kind: str, key: str, asked: Conditions = NOTHING) -> Stored | None:
         """Lock a resource and return it; None: there is none, or not any more.
 
         Raises:
             ResourceNotFound: there is, but this caller may not know of it.
+            VersionConflict: the same, and as there were nothing, it has not the version asked for.
             NotPermitted: this caller may know of it, but not change it.
         """
         await store.hold(self.cx, [(kind, key)])
@@ -337,6 +324,7 @@ class Writing:
         if found is None or found.body is None:
             return None
         if not await self._among(kind, key, self.access.visible):
+            headers.require_version(asked, None)
             raise fhir.ResourceNotFound(type=kind, id=key)
         await self.require_own(kind, key)
         return found
@@ -370,16 +358,19 @@ class Writing:
     async def _subscribe(self, resource: Json) -> None:
         """Keep for whom a Subscription is stored; of an app its scopes must cover what it tells.
 
+        Its topic may become another: what is told is held to these types then too.
+
         Raises:
             NotPermitted: it would tell of types that this app may not read wholly.
             SubscriptionRefused: it can never be served.
         """
-        owner = self.access.owner
-        watched = await keeping.take(self.cx, resource, base=self.base, organisation_id=owner)
-        for kind in watched:
-            self.access.require(kind, "r")
-            if kind in self.access.seen("r").limits:
-                raise NotPermitted(type=kind, interaction="r")
+        seen = self.access.seen("r")
+        types = None if seen.types is None else seen.types - seen.limits.keys()
+        watched = await keeping.take(
+            self.cx, resource, base=self.base, organisation_id=self.access.owner, types=types
+        )
+        if types is not None and not watched <= types:
+            raise NotPermitted(type=min(watched - types), interaction="r")
 
     async def _note(self, changes: Sequence[tuple[Key, Json, str]]) -> None:
         """Put changes on record in their own transaction."""
@@ -388,25 +379,15 @@ class Writing:
     def noted(self, key: Key, resource: Json, what: str) -> list[audit.Entry]:
         """Return what goes on record of a change."""
         record = f"{key.type}/{key.id}/_history/{key.version}"
-        persons = integrity.persons_of(resource)
+        persons = integrity.persons_named(resource)
         return entries(self.access.writing, record, persons, {"change": what})
+
+
+def _name(resource: Json) -> Name:
+    return resource["resourceType"], resource["id"]
 
 
 def _number(kind: str, pairs: Sequence[tuple[str, str]]) -> int:
     """Return the number a condition is locked by, whatever the order of its criteria."""
     digest = hashlib.sha256(orjson.dumps([kind, sorted(pairs)])).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
-
-
-def named(resource: Json, kind: str, key: str) -> Json:
-    """Return a resource with the id it is kept under.
-
-    Raises:
-        ResourceDiffers: it is of another type.
-        TypeUnknown: it is of a type that is not kept, alone or in a Bundle.
-    """
-    if kind not in SERVED:
-        raise TypeUnknown(type=kind)
-    if resource.get("resourceType") != kind:
-        raise ResourceDiffers(type=kind, sent=str(resource.get("resourceType"))[:64])
-    return {**resource, "id": key}

@@ -16,6 +16,7 @@ from citycare.kernel.fhir.searching import reading
 from citycare.scenarios.exchange.model.calls import Answer
 from citycare.scenarios.exchange.model.errors import NotPermitted
 from citycare.scenarios.exchange.service.operations.model import Operating, Out, answer
+from citycare.scenarios.exchange.service.searches import persons_asked
 
 Json = dict[str, Any]
 
@@ -55,7 +56,7 @@ async def explain(asked: Operating) -> Answer:
     )  # fmt: skip
     query = await finding.resolve_sets(asked.cx, query, asked.base)
     found = await finding.explain(asked.cx, query, visible=asked.access.seen("s"), base=asked.base)
-    await asked.note()
+    await asked.note(persons_asked(query))
     return answer({"resourceType": "Parameters", "parameter": _told(found)})
 
 

@@ -91,7 +91,7 @@ async def _kept(asked: Operating, mode: str) -> Json | None:
         return None
     stored = await visible_version(asked.cx, asked.access.seen("r"), asked.type, asked.id)
     resource: Json = fhir.loads(stored.body or "")
-    await asked.note(integrity.persons_of(resource))
+    await asked.note(integrity.persons_named(resource))
     return resource
 
 
@@ -137,7 +137,8 @@ async def _would_be_taken(
         writing = Writing(asked.cx, asked.access, asked.base)
         await writing.require_own(asked.type, asked.id)
     if mode == DELETE:
-        await integrity.require_unreferenced(asked.cx, asked.type, asked.id)
+        seen = asked.access.seen("r")
+        await integrity.require_unreferenced(asked.cx, asked.type, asked.id, seen)
         return
     if resource is None or resource.get("resourceType") != asked.type:
         return

@@ -43,6 +43,7 @@ PAGE = 500
 AWAY_S = 1.0  # before looking again for a lost database
 LOOK_BACK = 20  # versions that are held in memory beside those that came after them
 TOPIC = '"SubscriptionTopic"'  # stands in every Basic that holds one
+PLANNED = frozenset(("Subscription", "Basic"))  # what changes who is to be told of what
 
 
 class Feeder:
@@ -63,12 +64,12 @@ class Feeder:
         self._pace = pace or Pace()
         self._plan: Plan | None = None
         self._number = -1  # of the plan above
+        self._seen = -1  # the record's newest number when the feed was last moved to its end
 
     async def go_round(self) -> float:
         """Look at the changes since the last round; return the seconds until the next look.
 
-        When nothing has changed, nothing is written. At most one page at a time; behind the last is
-        an empty one, with which the feed moves on to the next snapshot.
+        When nothing was written to the record, nothing is here. At most one page at a time.
         """
         try:
             return await self._go_round()
@@ -79,52 +80,76 @@ class Feeder:
     async def _go_round(self) -> float:
         async with self._database.autocommit() as db:
             feed = await store.peek_feed(db)
-            target, page = await self._next(_context(db), feed)
-        if not page and feed.target is None:
+        plan = await self._known(feed)
+        if plan is None:
+            return self._pace.look_s
+        types = plan.types | PLANNED  # of all others nobody is told
+        async with self._database.autocommit() as db:
+            cx = _context(db)
+            seen = await record.newest_number(cx)
+            target = feed.target or await record.snapshot(cx)
+            page = await record.between(
+                cx, feed.since, target, types, after_rid=feed.rid, count=PAGE
+            )
+        if not page and feed.target is None and seen == self._seen:
             return self._pace.look_s
         async with self._database.transaction() as db:
             if await store.lock_feed(db) != feed:
                 return self._pace.look_s  # another worker was first
-            await self._take(_context(db), feed, page)
-            if not page:
+            taken = await self._take(_context(db), plan, page, types)
+            ended = taken == len(page) and record.is_last(page, PAGE)
+            if ended:
                 await store.move_feed(db, target)
-                return self._pace.look_s
-            await store.move_feed(db, feed.since, target, page[-1].rid)
-        return 0.0
+            else:
+                await store.move_feed(db, feed.since, target, page[taken - 1].rid)
+        if not ended:
+            return 0.0
+        self._seen = seen
+        return self._pace.look_s
 
-    async def _next(self, cx: Context, feed: Feed) -> tuple[str, list[Change]]:
-        target = feed.target or await record.snapshot(cx)
-        if target == feed.since:
-            return target, []
-        page = await record.between(cx, feed.since, target, after_rid=feed.rid, count=PAGE)
-        return target, page
-
-    async def _take(self, cx: Context, feed: Feed, page: Sequence[Change]) -> None:
-        """Take in a page: what changes the plan holds for what comes after it."""
+    async def _known(self, feed: Feed) -> Plan | None:
+        """Return who is to be told of what, read anew where it has changed; None: not now."""
         if self._plan is None or feed.plan != self._number:
-            self._plan = await self._make_plan(cx)
-            self._number = feed.plan
+            async with self._database.transaction() as db:
+                if await store.lock_feed(db) != feed:
+                    return None
+                plan = await self._make_plan(_context(db))
+            self._plan, self._number = plan, feed.plan
+        return self._plan
+
+    async def _take(
+        self, cx: Context, plan: Plan, page: Sequence[Change], types: frozenset[str]
+    ) -> int:
+        """Take in a page, or its beginning: up to where other types begin to count.
+
+        What changes the plan holds for what comes after it, and of those types nothing is in this
+        page. Returns how many changes were taken in.
+        """
+        before: list[Change] = []
         try:
-            before: list[Change] = []
-            for change in page:
+            for number, change in enumerate(page, 1):
                 before.append(change)  # who is made by it is not told of it
-                if change.type in ("Subscription", "Basic"):
-                    await self._emit(cx, self._plan, before)
+                if change.type in PLANNED:
+                    await self._emit(cx, plan, before)
                     before = []
-                    await self._change_plan(cx, self._plan, change)
-            await self._emit(cx, self._plan, before)
+                    plan = await self._change_plan(cx, plan, change)
+                    if not plan.types <= types:
+                        return number
+            await self._emit(cx, plan, before)
         except BaseException:
             self._plan = None  # what it was made from is rolled back
             raise
+        return len(page)
 
-    async def _change_plan(self, cx: Context, plan: Plan, change: Change) -> None:
+    async def _change_plan(self, cx: Context, plan: Plan, change: Change) -> Plan:
         """Take in a Subscription or a topic; other workers are told by the plan's number."""
         if change.type == "Subscription":
             changed = await self._take_subscription(cx, plan, change)
         elif changed := await self._take_topic(cx, change):
-            self._plan = await self._make_plan(cx)
+            plan = self._plan = await self._make_plan(cx)
         if changed:
             self._number = await store.replan(cx.db)
+        return plan
 
     async def _take_topic(self, cx: Context, change: Change) -> bool:
         resource = change.resource()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -35,28 +36,38 @@ ERROR_MAX = 200
 LOADED_AT_ONCE = 1_000
 
 Sees = Callable[[Context, Owner], Awaitable[Visible]]
-"""What the owner of a Subscription may see now; nothing at all: `Visible()`."""
+"""What the owner of a Subscription may see now; nothing at all: `Visible()`.
+
+Of one that an app stored: nothing, once that app is not in use any more.
+"""
 
 Probe = Callable[[Standing, Subscription, datetime], Awaitable[None]]
 """Sends a handshake; raises ReceiverFailed."""
 
 
 async def take(
-    cx: Context, resource: Resource, *, base: str, organisation_id: UUID | None = None
+    cx: Context,
+    resource: Resource,
+    *,
+    base: str,
+    organisation_id: UUID | None = None,
+    types: frozenset[str] | None = None,
 ) -> set[str]:
     """Keep for whom a Subscription is stored; refuse one that could never be served.
 
     For who stores one for a client, in the same transaction. From then on its receiver is told of
-    what this account may see; of one that nobody has taken nothing is told.
+    what this account may see, and of no other types than these, whatever its topic becomes; of one
+    that nobody has taken nothing is told.
 
     Args:
         cx: the action, of the account.
         resource: it has passed the checks of R4, and has its id.
         base: the server's own address.
         organisation_id: for which the account acts.
+        types: that the app which acts may read wholly; None: it is no app, or it may read all.
 
     Returns:
-        The types it is told of.
+        The types it asks for.
 
     Raises:
         SubscriptionRefused: the facts say element and problem.
@@ -73,18 +84,30 @@ async def take(
             raise SubscriptionRefused(
                 element="Subscription", problem=f"more than {OWNED_MAX} of one client"
             )
-        await store.own(cx.db, found.id, Owner(cx.actor.account_id, organisation_id))
+        app_id = cx.actor.app.id if cx.actor.app is not None else None
+        owner = Owner(cx.actor.account_id, organisation_id, app_id, types)
+        await store.own(cx.db, found.id, owner)
     return {one.trigger.type for one in watched}
 
 
 async def visible_to(cx: Context, ids: Collection[str], sees: Sees) -> dict[str, Visible]:
-    """Return what the owner of each Subscription may see; nothing where it has none.
+    """Return what the owner of each Subscription may see by it; nothing where it has none.
 
     One statement, and each owner is asked about once.
     """
     owners = await store.find_owners(cx.db, ids)
-    seen = {owner: await sees(cx, owner) for owner in dict.fromkeys(owners.values())}
+    seen = {
+        owner: _narrowed(await sees(cx, owner), owner.types)
+        for owner in dict.fromkeys(owners.values())
+    }
     return {id_: seen[owners[id_]] if id_ in owners else Visible() for id_ in ids}
+
+
+def _narrowed(visible: Visible, types: frozenset[str] | None) -> Visible:
+    """Leave these types of what may be seen; None: all."""
+    if types is None:
+        return visible
+    return replace(visible, types=types if visible.types is None else visible.types & types)
 
 
 async def load(cx: Context, standings: Iterable[Standing]) -> dict[str, Subscription]:

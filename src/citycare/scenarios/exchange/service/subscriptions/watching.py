@@ -11,6 +11,7 @@ SubscriptionTopic.resourceTrigger; Subscriptions R5 Backport IG 1.1.0, backport-
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,7 +21,7 @@ from uuid import UUID
 
 from citycare.kernel.fhir import ParameterUnknown, Resource, TypeUnknown, ValueBroken
 from citycare.kernel.fhir.changes import Change, Interaction
-from citycare.kernel.fhir.finding import Visible
+from citycare.kernel.fhir.finding import SHARED, Visible
 from citycare.kernel.fhir.searching import keys as of
 from citycare.kernel.fhir.searching import reading
 from citycare.kernel.fhir.searching.meeting import meets
@@ -112,6 +113,12 @@ class Plan:
         self._deleting: dict[str, dict[Watch, None]] = {}
         self._places: dict[str, list[tuple[dict[Watch, None], Watch]]] = {}
         self._same: dict[Criterion, Criterion] = {}
+        self._types: Counter[str] = Counter()  # places of watches of each
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The types of which somebody is to be told."""
+        return frozenset(self._types)
 
     def put(self, subscription_id: str, some: Iterable[Watch]) -> None:
         """Put the watches of a subscription, instead of those before, where changes find them."""
@@ -134,6 +141,7 @@ class Plan:
     def _place(self, where: dict[Watch, None], watch: Watch) -> None:
         where[watch] = None
         self._places.setdefault(watch.subscription_id, []).append((where, watch))
+        self._types[watch.trigger.type] += 1
 
     def _shared(self, criteria: Criteria | None) -> Criteria | None:
         """Make what many ask for one object, so that it is looked at once a change."""
@@ -145,6 +153,8 @@ class Plan:
         """Forget the watches of a subscription."""
         for where, watch in self._places.pop(subscription_id, ()):
             del where[watch]
+            self._types[watch.trigger.type] -= 1
+        self._types = +self._types  # without those of which there are none any more
 
     def candidates(self, change: Change) -> list[Watch]:
         """Return the watches that may have to do with a change; each decides for itself."""
@@ -250,16 +260,22 @@ def _simple(criterion: Criterion | Having, element: str) -> Criterion:
     return criterion
 
 
+NOBODY: frozenset[str] = frozenset()
+
+
 def sees(visible: Visible, version: Change) -> bool:
     """Tell whether a version may be seen, as `finding` decides it in SQL: by its keys.
 
-    Of a deletion, ask of the version before.
+    Of a deletion, ask of the version before. Of types with limits nothing is told.
     """
     if visible.types is not None and version.type not in visible.types:
         return False
+    if version.type in visible.limits:
+        return False
     if visible.everything or version.type in visible.open_types:
         return True
-    return not _openers(visible.patients, visible.organisations).isdisjoint(version.keys)
+    patients = visible.patients if version.type not in SHARED else NOBODY
+    return not _openers(patients, visible.organisations).isdisjoint(version.keys)
 
 
 @lru_cache(maxsize=1_024)
