@@ -96,6 +96,7 @@ def main() -> None:
         figures, url = at_size(embedded, served, patients)
         figures["bytes_per_json_byte"] = stage.bytes_per_json_byte(url)
         if not names or "import_resources" in names:
+            _rested()
             figures["import_resources"] = imports.measure(url)
         for name in [one for one in figures if one in peer.WORK]:
             _rested()
