@@ -108,6 +108,10 @@ ANYTHING = st.recursive(
 )
 
 
+def test_a_use_that_is_no_text_is_of_a_name_all_the_same() -> None:
+    assert claims.name_of({"name": [{"use": [], "text": "林静"}]}) == "林静"
+
+
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(
     ("name", "telecom", "identifier", "address", "birthDate"), ANYTHING)))  # fmt: skip
 def test_whatever_is_kept_is_read(told: dict[str, Any]) -> None:

@@ -58,7 +58,7 @@ def name_of(patient: Json) -> str:
     names = [
         one
         for one in _objects(patient.get("name"))
-        if one.get("use") not in OVER and not _is_sound(one)
+        if str(one.get("use")) not in OVER and not _is_sound(one)
     ]
     names.sort(key=lambda one: _rank(one.get("use", "")))
     return next(filter(None, map(_written, names)), "")[:CHARS_MAX]
