@@ -8,9 +8,13 @@ from typing import Any
 
 from citycare.kernel import fhir
 from citycare.kernel.context import Context
-from citycare.kernel.fhir import finding, upkeep
+from citycare.kernel.fhir import Key, changes, finding, upkeep
 from citycare.kernel.fhir.finding import Place
 from citycare.kernel.fhir.searching import reading
+from citycare.kernel.fhir.searching.keys import owner_key
+from citycare.kernel.identity import organisations
+from citycare.kernel.identity.organisations import Organisation, OrganisationKind
+from citycare.kit import ids
 
 Json = dict[str, Any]
 OLD = """
@@ -72,3 +76,26 @@ async def test_what_no_page_can_ask_for_any_more_is_taken_out(cx: Context) -> No
     assert after[1] == 0
     assert after[0] == before[0] - 1
     assert await found(cx, "totalnet=4") == ["a/2"]
+
+
+async def test_who_wrote_an_old_version_stays_known(cx: Context) -> None:
+    house = Organisation(ids.new(), "甲院", "甲院", OrganisationKind.HOSPITAL, "310106")
+    await organisations.register_organisation(cx, house)
+    await fhir.create(cx, [invoice("a", 3)], owner=house.id)
+    await fhir.put(cx, [invoice("a", 4)])
+    await fhir.put(cx, [invoice("a", 5)])
+    assert await upkeep.purge(replace(cx, now=cx.now + timedelta(days=400))) == 2
+    old = await changes.find_versions(cx, [Key("Invoice", "a", number) for number in (1, 2)])
+    assert {one.version: one.keys for one in old.values()} == {1: [owner_key(str(house.id))], 2: []}
+
+
+async def test_who_wrote_it_stays_known_in_a_new_index(cx: Context) -> None:
+    house = Organisation(ids.new(), "甲院", "甲院", OrganisationKind.HOSPITAL, "310106")
+    await organisations.register_organisation(cx, house)
+    await fhir.create(cx, [invoice("a", 3)], owner=house.id)
+    before = await changes.find_versions(cx, [Key("Invoice", "a", 1)])
+    await cx.db.execute("UPDATE fhir.resource SET indexed = 0")
+    assert await upkeep.reindex(cx) == 1
+    after = await changes.find_versions(cx, [Key("Invoice", "a", 1)])
+    assert [set(one.keys) for one in after.values()] == [set(one.keys) for one in before.values()]
+    assert owner_key(str(house.id)) in [key for one in after.values() for key in one.keys]

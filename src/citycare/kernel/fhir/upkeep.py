@@ -1,7 +1,8 @@
 """What the index needs from time to time: old rows put into it anew, what is past taken out.
 
 `reindex` follows a change of `indexing.VERSION`, batch by batch, while all goes on; `purge` takes
-out what old versions had in the index, when no page of an older snapshot can ask for it any more.
+out what old versions had in the index, when no page of an older snapshot can ask for it any more;
+but who wrote them, which nothing else says, and by which they are still shown.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from citycare.kernel.fhir import rows as making
 from citycare.kernel.fhir.model import Key
 from citycare.kernel.fhir.rows import Kept, Row, loads
 from citycare.kernel.fhir.searching.indexing import VERSION, indexed
+from citycare.kernel.fhir.searching.keys import owner_key
 from citycare.kernel.fhir.store import RECORDS
+from citycare.kernel.identity import organisations
 
 BATCH = 500
 PURGED_MAX = 20_000
@@ -31,7 +34,9 @@ ANEW = f"""{RECORDS},
         DELETE FROM fhir.measure WHERE rid = ANY(%(old)s::bigint[]))
     UPDATE fhir.resource o
        SET rid = r.rid, hash = r.hash, since = coalesce(r.since, '-Infinity'), until = r.until,
-           keys = coalesce(r.keys, '{{}}'), present = coalesce(r.present, ''), indexed = {VERSION}
+           keys = coalesce(r.keys, '{{}}') || ARRAY(
+               SELECT key FROM unnest(o.keys) AS key WHERE key = ANY(%(owners)s::bigint[])),
+           present = coalesce(r.present, ''), indexed = {VERSION}
       FROM r
      WHERE o.type = r.type AND o.id = r.id
 """
@@ -63,6 +68,7 @@ async def reindex(cx: Context) -> int:
     values = {
         "records": making.records(made, kept),
         "old": [row["rid"] for row in taken if row["rid"] is not None],
+        "owners": await _owners(cx),
         **making.wordings(made),
     }
     await cx.db.execute(ANEW, values)
@@ -71,19 +77,33 @@ async def reindex(cx: Context) -> int:
 
 PURGE = f"""
     WITH old AS (
-        SELECT rid FROM fhir.version
+        SELECT rid, keys FROM fhir.version
          WHERE searchable AND replaced_at < %(before)s
          ORDER BY replaced_at LIMIT {PURGED_MAX} FOR UPDATE SKIP LOCKED),
+    owned AS (
+        SELECT old.rid, array_agg(owner) AS keys
+          FROM old CROSS JOIN unnest(old.keys) AS key
+          JOIN unnest(%(owners)s::bigint[]) AS owner ON owner = key
+         GROUP BY old.rid),
     unmeasured AS (
         DELETE FROM fhir.measure m USING old WHERE m.rid = old.rid)
-    UPDATE fhir.version v SET searchable = false, keys = '{{}}', present = ''
-      FROM old WHERE v.rid = old.rid
+    UPDATE fhir.version v
+       SET searchable = false, keys = coalesce(owned.keys, '{{}}'), present = ''
+      FROM old LEFT JOIN owned USING (rid)
+     WHERE v.rid = old.rid
 """
 
 
 async def purge(cx: Context) -> int:
     """Take out of the index what no page can ask for any more; return of how many versions."""
-    return (await cx.db.execute(PURGE, {"before": cx.now - PAGES_LIVE})).rowcount
+    values = {"before": cx.now - PAGES_LIVE, "owners": await _owners(cx)}
+    return (await cx.db.execute(PURGE, values)).rowcount
+
+
+async def _owners(cx: Context) -> list[int]:
+    """Return the keys of all who may have written something."""
+    every = await organisations.list_organisations(cx)
+    return [owner_key(str(one.id)) for one in every]
 
 
 async def _purge(cx: Context) -> None:

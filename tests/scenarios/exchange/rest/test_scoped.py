@@ -19,6 +19,7 @@ from citycare.kit.db import Connection, Database
 from citycare.scenarios.exchange.api import rest
 from citycare.web.login.tokens import issue_token
 from tests.scenarios.exchange.rest.conftest import BASE
+from tests.scenarios.exchange.rest.test_bulk import ASYNC, exported
 from tests.scenarios.exchange.rest.test_interactions import PATIENT, made, observed
 from tests.scenarios.exchange.subscriptions.conftest import subscription
 
@@ -94,6 +95,20 @@ async def test_what_is_beyond_a_limit_is_found_in_no_way(
         assert (await narrow.get(path)).status_code == 403, path
 
 
+async def test_older_versions_beyond_a_limit_are_not_shown(
+    city: httpx.AsyncClient, narrow: httpx.AsyncClient
+) -> None:
+    patient = await made(city, PATIENT)
+    vital = of_category(patient, "vital-signs") | {"note": [{"text": "秘密"}]}
+    key = await made(city, vital)
+    await city.put(f"Observation/{key}", json=of_category(patient, "laboratory") | {"id": key})
+    assert (await narrow.get(f"Observation/{key}/_history/1")).status_code == 404
+    history = await narrow.get(f"Observation/{key}/_history")
+    assert [one["response"]["etag"] for one in history.json()["entry"]] == ['W/"2"']
+    assert "秘密" not in history.text
+    assert len((await city.get(f"Observation/{key}/_history")).json()["entry"]) == 2
+
+
 @pytest.mark.parametrize(
     ("criteria", "status"), [("Patient?", 201), ("Observation?", 403), ("Encounter?", 403)]
 )
@@ -103,3 +118,16 @@ async def test_a_subscription_is_about_what_the_app_may_read_wholly(
     asked = subscription("https://receiver.example/hook", criteria)
     del asked["id"]
     assert (await narrow.post("Subscription", json=asked)).status_code == status
+
+
+async def test_a_type_seen_within_a_limit_is_not_exported(
+    city: httpx.AsyncClient, narrow: httpx.AsyncClient, database: Database
+) -> None:
+    patient = await made(city, PATIENT)
+    for code in ("laboratory", "vital-signs"):
+        await made(city, of_category(patient, code))
+    for path in ("$export?_type=Patient,Observation", "Group/any/$export"):
+        refused = await narrow.get(path, headers=ASYNC)
+        assert refused.status_code == 403, path
+    _, manifest = await exported(narrow, "$export", database)
+    assert [(one["type"], one["count"]) for one in manifest["output"]] == [("Patient", 1)]
