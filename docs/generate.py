@@ -27,6 +27,7 @@ from citycare import cli, settings, worker
 from citycare.kernel import fhir, identity
 from citycare.kernel.consent import POLICY
 from citycare.kernel.fhir import publish, versions
+from citycare.kernel.fhir.exporting import model as exporting
 from citycare.kernel.fhir.finding import including, running
 from citycare.kernel.fhir.r4 import checking, primitives
 from citycare.kernel.fhir.searching import criteria, reading
@@ -443,6 +444,10 @@ FHIR_LIMITS = [
         f"{reading.COUNT_MAX:,}",
     ),
     ("characters of a header", f"{headers.HEADER_MAX:,}"),
+    (
+        "bulk exports under way at a time; of one account",
+        f"{exporting.RUNNING_MAX}; {exporting.ACCOUNT_MAX}",
+    ),
     ("minutes a link to a page lives", f"{rest.PAGE_LIFE.total_seconds() / 60:.0f}"),
 ]
 PAGES: dict[str, Callable[[], str]] = {

@@ -14,6 +14,7 @@ from citycare.kernel.context import SYSTEM, Context
 from citycare.kernel.fhir import exporting
 from citycare.kernel.fhir.exporting import Asked, Level, Status, running, store
 from citycare.kernel.fhir.finding import EVERYTHING, Visible
+from citycare.kernel.fhir.searching.model import Criterion, ParamType, Token
 from citycare.kit.db import Database
 
 Json = dict[str, Any]
@@ -226,6 +227,15 @@ async def test_only_what_may_be_seen_is_exported(at: At, export: Export) -> None
     less = Visible(open_types=frozenset({"Location"}))
     _, found = await export(Asked(Level.SYSTEM), visible=less)
     assert {kind for kind, lines in found.items() if lines} == {"Location"}
+
+
+async def test_a_type_seen_within_limits_alone_is_not_exported(at: At, export: Export) -> None:
+    await town(at)
+    limit = (Criterion("_id", ParamType.TOKEN, values=(Token(None, "ap0"),)),)
+    for types in (None, frozenset({"Patient", "Observation"})):
+        may = Visible(everything=True, types=types, limits={"Observation": (limit,)})
+        _, found = await export(Asked(Level.SYSTEM, visible=may))
+        assert set(found) == {"Patient"} | ({"Location"} if types is None else set())
 
 
 async def test_an_export_is_cancelled_expires_and_is_not_served_before_its_end(

@@ -8,10 +8,10 @@ Card
                 serve it, a crash loses none, an expired one is gone at once
     as of       one snapshot for all files; what was replaced since is read from `fhir.version`.
                 What the record keeps no version of cannot be told: versions are never deleted
-    seen        `Visible` of the start, and what `read` is handed; of a patient: what is in the
-                compartment of one that is there
-    limits      20 under way, 100,000 patients named, 10,000 resources a file (about 50 patients
-                where patients are named), kept one day
+    seen        `Visible` of the start, and what `read` is handed; of a type that is seen within
+                limits nothing; of a patient: what is in the compartment of one that is there
+    limits      20 under way, 5 of them of one account; 100,000 patients named, 10,000 resources a
+                file (about 50 patients where patients are named), kept one day
     not here    HTTP; `_typeFilter`, `_elements`, `includeAssociatedData`, deletions since `_since`
     audit       fhir.export, fhir.export_fetched, fhir.export_deleted
 
@@ -34,6 +34,7 @@ from citycare.kernel.fhir.exporting.running import (
     JOBS,
     PERIODICS,
     cancel,
+    members_of,
     open_file,
     purge,
     read,
@@ -55,6 +56,7 @@ __all__ = [
     "TooManyExports",
     "TypeOutside",
     "cancel",
+    "members_of",
     "open_file",
     "purge",
     "read",

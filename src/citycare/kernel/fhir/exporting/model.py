@@ -13,6 +13,8 @@ from citycare.kit.errors import Busy, Incorrect, NotFound
 
 KEPT = timedelta(days=1)
 RUNNING_MAX = 20
+ACCOUNT_MAX = 5
+"""Under way at a time: of all, and of one account, so that it leaves room for others."""
 MEMBERS_MAX = 100_000
 STEP_ROWS = 10_000
 """Rows a step looks at, and resources a file has, at most; of a group: files have those of 50."""
@@ -40,7 +42,8 @@ class Asked:
         types: exactly these, in this order; empty: all that the level has.
         since: only what was changed after it.
         request: the address that was asked, for the manifest.
-        visible: what whoever asks may see.
+        visible: what whoever asks may see; a type seen within `limits` is left out, whole: an
+            export keeps no criteria.
     """
 
     level: Level
@@ -92,10 +95,18 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some lines of a file, and where the next begin; `after` None: that was the end."""
+    """Some lines of a file: type, id and JSON text of each; `after`: where the next begin.
 
-    text: bytes
+    None: that was the end.
+    """
+
+    resources: Sequence[tuple[str, str, str]]
     after: int | None
+
+    @property
+    def text(self) -> bytes:
+        """Return the lines as they are sent."""
+        return "".join(f"{body}\n" for _, _, body in self.resources).encode()
 
 
 class ExportNotFound(NotFound):
@@ -127,7 +138,7 @@ class GroupTooLarge(Incorrect):
 
 
 class TooManyExports(Busy):
-    """As many exports are under way as are made at a time."""
+    """As many exports are under way as are made at a time, of all or of one account."""
 
     code = "fhir.export_busy"
     words = "正在进行的导出太多，请稍后再试。"

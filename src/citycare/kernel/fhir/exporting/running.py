@@ -16,6 +16,7 @@ from citycare.kernel.fhir import versions
 from citycare.kernel.fhir.definitions import RESOURCES
 from citycare.kernel.fhir.exporting import store
 from citycare.kernel.fhir.exporting.model import (
+    ACCOUNT_MAX,
     KEPT,
     MEMBERS_MAX,
     RUNNING_MAX,
@@ -55,7 +56,7 @@ async def start(cx: Context, asked: Asked) -> UUID:
         TypeUnknown, TypeOutside: a type is none of R4, or has nothing of patients.
         ResourceNotFound, ResourceDeleted: there is no such group.
         GroupTooLarge: more than MEMBERS_MAX patients.
-        TooManyExports: RUNNING_MAX are under way.
+        TooManyExports: RUNNING_MAX are under way, or ACCOUNT_MAX of this account.
     """
     types = _types(asked)
     patients = asked.patients
@@ -64,14 +65,14 @@ async def start(cx: Context, asked: Asked) -> UUID:
     if len(patients) > MEMBERS_MAX:
         raise GroupTooLarge(count=len(patients), most=MEMBERS_MAX)
     members = [compartment_key("Patient", resource_hash("Patient", one)) for one in patients]
-    snapshot, horizon, running = await store.horizon(cx)
-    if running >= RUNNING_MAX:
+    begun = await store.begin(cx)
+    if begun.theirs >= ACCOUNT_MAX:
+        raise TooManyExports(most=ACCOUNT_MAX, of="account")
+    if begun.every >= RUNNING_MAX:
         raise TooManyExports(most=RUNNING_MAX)
     id_ = ids.new()
     nobody = asked.level is Level.GROUP and not members
-    await store.add(
-        cx, id_, asked, [] if nobody else types, members, (snapshot, horizon), cx.now + 30 * KEPT
-    )
+    await store.add(cx, id_, asked, [] if nobody else types, members, begun, cx.now + 30 * KEPT)
     await events.defer(cx, STEP.name, {"export": str(id_)})
     detail = {"level": asked.level.value, "types": len(types), "patients": len(members)}
     await audit.append(cx, [audit.Entry("fhir.export", None, f"fhir.export/{id_}", "ok", detail)])
@@ -208,8 +209,8 @@ async def read(
     export = await store.get(cx, id_)
     stretch = await store.stretch_of(cx, id_, number)
     lines = await store.read(cx, export, stretch, after, visible, PIECE)
-    text = "".join(f"{body}\n" for _, body in lines).encode()
-    return Piece(text, lines[-1][0] if len(lines) == PIECE else None)
+    resources = tuple((stretch.type, key, body) for _, key, body in lines)
+    return Piece(resources, lines[-1][0] if len(lines) == PIECE else None)
 
 
 async def purge(cx: Context) -> int:

@@ -18,6 +18,7 @@ import orjson
 from psycopg.rows import class_row
 
 from citycare.kernel.context import Context
+from citycare.kernel.fhir.definitions import RESOURCES
 from citycare.kernel.fhir.exporting.model import (
     STEP_ROWS,
     Asked,
@@ -91,8 +92,12 @@ HORIZON = """
                    WHERE datname = current_database() AND pid <> pg_backend_pid()
                      AND backend_type = 'client backend'))
                - interval '10 s' AS horizon,
-           (SELECT count(*) FROM fhir.export WHERE ended_at IS NULL) AS running
+           running.every, running.theirs
+      FROM (SELECT count(*) AS every, count(*) FILTER (WHERE account = %(account)s) AS theirs
+              FROM fhir.export WHERE ended_at IS NULL) AS running
 """
+STARTING = "SELECT pg_advisory_xact_lock(%(lock)s)"
+LOCK = 0x0F41_1237
 ADD = """
     INSERT INTO fhir.export (id, account, request, types, since, within_patients, members, visible,
                              snapshot, transaction_time, asked_at, expires_at,
@@ -103,16 +108,36 @@ ADD = """
 """
 
 
-async def horizon(cx: Context) -> tuple[str, datetime, int]:
-    """Return the snapshot, the instant before which nothing is missing in it, exports under way."""
-    row = await (await cx.db.execute(HORIZON, {"now": cx.now})).fetchone()
-    assert row is not None
-    return row["snapshot"], row["horizon"], row["running"]
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The snapshot of a new export, and the instant before which nothing is missing in it.
+
+    Attributes:
+        every, theirs: exports under way, in all and of the actor's account.
+    """
+
+    snapshot: str
+    horizon: datetime
+    every: int
+    theirs: int
+
+
+async def begin(cx: Context) -> Start:
+    """Return what a new export begins with; until this transaction ends no other one begins.
+
+    So of many that are asked for at once each is counted.
+    """
+    await cx.db.execute(STARTING, {"lock": LOCK})
+    async with cx.db.cursor(row_factory=class_row(Start)) as cursor:
+        values = {"now": cx.now, "account": cx.actor.account_id}
+        found = await (await cursor.execute(HORIZON, values)).fetchone()
+    assert found is not None
+    return found
 
 
 async def add(
     cx: Context, id_: UUID, asked: Asked, types: Sequence[str], members: Sequence[int],
-    seen: tuple[str, datetime], expires_at: datetime,
+    start: Start, expires_at: datetime,
 ) -> None:  # fmt: skip
     """Write a new export down."""
     after_at, after_rid = begin_of(asked.since)
@@ -125,8 +150,8 @@ async def add(
         "within_patients": asked.level != "system",
         "members": "{" + ",".join(map(str, members)) + "}",
         "visible": _visible_text(asked.visible),
-        "snapshot": seen[0],
-        "horizon": seen[1],
+        "snapshot": start.snapshot,
+        "horizon": start.horizon,
         "now": cx.now,
         "expires": expires_at,
         "after_at": after_at,
@@ -149,7 +174,11 @@ def _visible_text(visible: Visible) -> str:
 
 
 def _visible(told: dict[str, Any]) -> Visible:
+    """Read what may be seen; of limits only their types are kept, and nothing of those is seen."""
     types = told["types"]
+    limited = frozenset(told.get("limits", ()))
+    if limited:
+        types = (RESOURCES if types is None else frozenset(types)) - limited
     return Visible(
         told["everything"],
         frozenset(told.get("patients", told.get("persons", ()))),  # so called before 0025
@@ -182,7 +211,7 @@ async def get(cx: Context, id_: UUID, *, lock: bool = False) -> Export:
 
 
 SAW = "coalesce(pg_visible_in_snapshot({column}, {snapshot}::pg_snapshot), TRUE)"
-COLUMNS = "rid, xid, type, updated_at, keys, deleted, body"
+COLUMNS = "rid, xid, type, id, updated_at, keys, deleted, body"
 OWN = "NULL::xid8 AS replaced"
 
 
@@ -254,17 +283,18 @@ async def look(cx: Context, export: Export, stretch: Stretch) -> Seen:
 
 async def read(
     cx: Context, export: Export, stretch: Stretch, after_rid: int, visible: Visible, count: int
-) -> list[tuple[int, str]]:
-    """Return numbers and texts of a file, behind a number, in the order of numbers."""
+) -> list[tuple[int, str, str]]:
+    """Return numbers, ids and texts of a file, behind a number, in the order of numbers."""
     values = Values()
     rows = _rows(export, stretch, values)
     seen = _seen(export, stretch, values, (visible,))
     text = (
-        f"SELECT r.rid, r.body FROM {rows} AS r WHERE r.rid > {values.put(after_rid)} AND {seen}"
+        f"SELECT r.rid, r.id, r.body FROM {rows} AS r"
+        f" WHERE r.rid > {values.put(after_rid)} AND {seen}"
         f" ORDER BY r.rid LIMIT {values.put(count)}"
     )
     found = await (await cx.db.execute(cast("Any", text), values.named)).fetchall()
-    return [(row["rid"], row["body"]) for row in found]
+    return [(row["rid"], row["id"], row["body"]) for row in found]
 
 
 LAST = """

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -18,6 +18,7 @@ from starlette.responses import Response, StreamingResponse
 
 from citycare.kernel.context import Context
 from citycare.kernel.fhir import exporting
+from citycare.kernel.fhir.integrity import persons_among
 from citycare.scenarios.exchange.api import rest
 from citycare.scenarios.exchange.rules import responses
 from citycare.scenarios.exchange.service.access import EXCHANGE, Access
@@ -71,18 +72,28 @@ async def end(request: Request, export_id: UUID) -> Response:
 
 @router.get(FILE, dependencies=[gate(EXCHANGE)])
 async def file(request: Request, export_id: UUID, number: int) -> Response:
-    """Send a file, piece by piece: a slow client holds no connection of the database."""
+    """Send a file, piece by piece: a slow client holds no connection of the database.
+
+    Whoever is named in a piece is on record before it is sent, once a file.
+    """
     async with _entered(request, export_id, writes=True) as (cx, access, _):
         await exporting.open_file(cx, export_id, number)
-    database = edge_of(request).database
+    edge = edge_of(request)
+    trail = cast("rest.Door", request.app.state.exchange).server.trail
+    record = f"fhir.export/{export_id}/{number}"
 
     async def pieces() -> AsyncIterator[bytes]:
         after: int | None = 0
+        named: set[str] = set()
         while after is not None:
-            async with database.autocommit() as db:
+            async with edge.database.autocommit() as db:
                 piece = await exporting.read(
                     replace(cx, db=db), export_id, number, after, visible=access.seen("r")
                 )
+            persons = persons_among(piece.resources) - named
+            if persons:
+                await trail.read(replace(cx, now=edge.now()), access.action, record, persons)
+                named |= persons
             yield piece.text
             after = piece.after
 

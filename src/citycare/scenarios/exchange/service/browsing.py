@@ -19,7 +19,7 @@ from citycare.kernel.audit import Seen
 from citycare.kernel.context import Context
 from citycare.kernel.fhir import Stored, finding, looking, versions
 from citycare.kernel.fhir.finding import Explained, Found
-from citycare.kernel.fhir.integrity import persons_named, persons_of
+from citycare.kernel.fhir.integrity import persons_named
 from citycare.kernel.fhir.looking import Amount, Referring
 from citycare.kernel.fhir.searching import reading
 from citycare.kernel.fhir.searching.model import Query
@@ -121,7 +121,7 @@ async def explain(cx: Context, kind: str, pairs: Pairs, *, base: str) -> Explain
 def names_of(resource: Json) -> frozenset[str]:
     """Return for what a reason must be given: the persons, or the resource; nothing: it is open."""
     kind = resource["resourceType"]
-    persons = frozenset(persons_of(resource))
+    persons = frozenset(persons_named(resource))
     if 1 <= len(persons) <= PERSONS_MAX:
         return persons
     return frozenset() if kind in OPEN_TYPES else frozenset((f"{kind}/{resource.get('id')}",))
