@@ -17,7 +17,7 @@ import uvloop
 
 from citycare import settings as knobs
 from citycare.kernel import audit, identity
-from citycare.kernel.context import SYSTEM, Context
+from citycare.kernel.context import SYSTEM, Context, Role
 from citycare.kernel.events import Handler, Job, Limits, Periodic, Worker
 from citycare.kernel.fhir import exporting, importing, upkeep
 from citycare.kernel.fhir import handlers as fhir
@@ -34,6 +34,7 @@ from citycare.scenarios.exchange.service.subscriptions.sending import Sender
 from citycare.scenarios.exchange.tasks import linking
 from citycare.scenarios.exchange.tasks import subscriptions as exchange
 from citycare.scenarios.smart import tasks as smart
+from citycare.scenarios.smart.service import clients
 from citycare.scenarios.triage import tasks as triage
 from citycare.settings import Settings
 
@@ -161,7 +162,7 @@ async def run(
         kept_up = rounds_of(database, home, knowledge) | (demo_rounds_of(database) if demo else {})
         jobs = JOBS
         if door is not None:
-            told = database, sender, _sees, door.base
+            told = database, sender, sees, door.base
             kept_up |= exchange.rounds(*told)
             jobs += exchange.jobs(*told)
         for name, go_round in kept_up.items():
@@ -175,8 +176,16 @@ async def run(
         await database.close()
 
 
-async def _sees(cx: Context, owner: Owner) -> Visible:
-    return await seen_by(cx, owner.account_id)
+async def sees(cx: Context, owner: Owner) -> Visible:
+    """Return what the owner of a Subscription may see now.
+
+    Only an app that acts as a system can have stored one. Switched off, or gone, it sees nothing.
+    """
+    if owner.app_id is None:
+        return await seen_by(cx, owner.account_id)
+    if not await clients.is_in_use(cx, owner.app_id):
+        return Visible()
+    return await seen_by(cx, owner.account_id, only=Role.EXCHANGE)
 
 
 def main(settings: Settings) -> None:

@@ -92,6 +92,12 @@ class Town(House):
         made: tuple[Client, str | None] = await self.within(run)
         return made
 
+    def on_record(self, token: str) -> httpx.AsyncClient:
+        """A client of the record with an access token."""
+        transport = httpx.ASGITransport(self.app)
+        head = {"Authorization": f"Bearer {token}"}
+        return httpx.AsyncClient(transport=transport, base_url=f"{FHIR}/", headers=head)
+
     async def app_of_residents(self, **changes: Any) -> App:
         new = replace(PUBLIC, **changes)
         made, secret = await self.client(new)
@@ -219,6 +225,16 @@ async def backend(town: Town, scopes: str = "system/*.rs", **changes: Any) -> Ap
                     organisation_id=HOSPITAL.id, jwks=public(key))  # fmt: skip
     made, _ = await town.client(replace(new, **changes))
     return App(town, made, key=key)
+
+
+async def exchanging(town: Town, scopes: str) -> tuple[App, httpx.AsyncClient]:
+    """A backend that acts for the whole city, and its client of the record."""
+    app = await backend(town, scopes)
+    account = app.client.account_id
+    assert account is not None
+    await town.within(lambda cx: identity.add_grant(cx, account, Grant(Role.EXCHANGE)))
+    given = (await app.ask(grant_type="client_credentials", scope=scopes)).json()
+    return app, town.on_record(given["access_token"])
 
 
 def facts_of(answer: httpx.Response) -> dict[str, str]:

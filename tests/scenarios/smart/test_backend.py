@@ -21,6 +21,7 @@ from tests.scenarios.smart.apps import (
     PUBLIC,
     Town,
     backend,
+    exchanging,
     new_key,
     public,
     refused,
@@ -67,6 +68,46 @@ async def test_it_exchanges_when_an_operator_lets_its_account(town: Town) -> Non
     granted = await found(town, (await app.ask(**ASK)).json()["access_token"])
     assert granted is not None
     assert granted.actor.grants == grants[:1]
+
+
+@pytest.mark.parametrize("what", ["account", "role"])
+async def test_its_token_is_over_with_its_account_or_its_role(town: Town, what: str) -> None:
+    app, client = await exchanging(town, "system/*.rs")
+    account = app.client.account_id
+    assert account is not None
+    assert (await client.get("Patient")).status_code == 200
+
+    async def end(cx: Context) -> None:
+        if what == "account":
+            await identity.close_account(cx, account)
+        else:
+            await identity.end_grant(cx, account, Grant(Role.EXCHANGE))
+
+    await town.within(end)
+    town.later(seconds=1)
+    assert (await client.get("Patient")).status_code == 401
+
+
+async def test_a_role_everywhere_is_one_there_and_not_the_other_way_round(town: Town) -> None:
+    app = await backend(town)
+    account = app.client.account_id
+    assert account is not None
+    here, everywhere = Grant(Role.EXCHANGE, HOSPITAL.id), Grant(Role.EXCHANGE)
+
+    async def change(cx: Context, ended: Grant, given: Grant) -> None:
+        await identity.end_grant(cx, account, ended)
+        await identity.add_grant(cx, account, given)
+
+    await town.within(lambda cx: identity.add_grant(cx, account, here))
+    of_one = (await app.ask(**ASK)).json()["access_token"]
+    await town.within(lambda cx: change(cx, here, everywhere))
+    of_all = (await app.ask(**ASK)).json()["access_token"]
+    granted = await found(town, of_one)
+    assert granted is not None
+    assert granted.actor.grants == (here,)
+    await town.within(lambda cx: change(cx, everywhere, here))
+    assert await found(town, of_one) is not None
+    assert await found(town, of_all) is None
 
 
 async def test_it_gets_what_is_registered_and_no_more(town: Town) -> None:

@@ -214,6 +214,41 @@ async def test_a_consent_withdrawn_elsewhere_ends_the_apps(town: Town) -> None:
     assert await found(town, given["access_token"]) is None
 
 
+async def test_a_consent_withdrawn_counts_at_once_and_agreeing_anew_brings_nothing_back(
+    town: Town,
+) -> None:
+    person, browser = await town.resident()
+    app, other = await town.app_of_residents(), await town.app_of_residents()
+    old = (await app.exchange(await app.code(browser, person))).json()
+    granted = await found(town, old["access_token"])
+    assert granted is not None
+    acting = granted.actor
+
+    async def withdraw(cx: Context) -> None:
+        await consent.withdraw(replace(cx, actor=acting), person, approving.PURPOSE)
+
+    await town.within(withdraw)  # and no worker is there to hear of it
+    assert await found(town, old["access_token"]) is None
+    town.later(minutes=1)
+    new = (await other.exchange(await other.code(browser, person))).json()
+    assert await found(town, new["access_token"]) is not None
+    assert await found(town, old["access_token"]) is None
+    refusal = refused(await app.refresh(old["refresh_token"]))
+    assert refusal == (400, "invalid_grant", "consent_withdrawn")
+
+
+async def test_a_residents_token_is_over_with_the_account(town: Town) -> None:
+    person, browser = await town.resident()
+    app = await town.app_of_residents()
+    given = (await app.exchange(await app.code(browser, person))).json()
+    granted = await found(town, given["access_token"])
+    assert granted is not None
+    account = granted.actor.account_id
+    assert account is not None
+    await town.within(lambda cx: identity.close_account(cx, account))
+    assert await found(town, given["access_token"]) is None
+
+
 async def test_the_handler_spares_what_was_allowed_later(town: Town) -> None:
     person, browser = await town.resident()
     app = await town.app_of_residents()

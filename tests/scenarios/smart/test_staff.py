@@ -15,6 +15,7 @@ from citycare.kernel.context import Context, Grant, Role
 from citycare.kit import ids
 from citycare.scenarios.smart.model import Audience, Auth
 from citycare.scenarios.smart.service import tokens
+from citycare.scenarios.smart.service.tokens import Granted
 from tests.conftest import NOW
 from tests.scenarios.booking.resident import Browser, must_sign_in
 from tests.scenarios.smart.apps import FHIR, HOSPITAL, App, Town, facts_of, new_key, public
@@ -81,6 +82,25 @@ async def test_without_a_patient_at_hand_there_are_no_scopes_of_one(town: Town) 
     given = (await app.exchange(code)).json()
     assert given["scope"] == "openid fhirUser user/Patient.rs"
     assert "patient" not in given
+
+
+async def test_its_token_is_over_when_its_user_is_no_longer_staff_there(town: Town) -> None:
+    app = await staff_app(town)
+    doctor = await town.staff(Role.CLINICIAN, HOSPITAL.id)
+    code = await app.code(doctor, None, scope=SCOPES)
+    given = (await app.exchange(code)).json()
+
+    async def found() -> Granted | None:
+        async with town.database.autocommit() as db:
+            return await tokens.find(db, given["access_token"], NOW)
+
+    granted = await found()
+    assert granted is not None
+    account = granted.actor.account_id
+    assert account is not None
+    (grant,) = granted.actor.grants
+    await town.within(lambda cx: identity.end_grant(cx, account, grant))
+    assert await found() is None
 
 
 async def test_a_launch_serves_its_account_app_and_five_minutes_only(town: Town) -> None:

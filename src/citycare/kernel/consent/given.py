@@ -39,7 +39,7 @@ WITHDRAW = """
 HAS = """
     SELECT 1 FROM consent.given
      WHERE person_id = %(person)s AND purpose = %(purpose)s AND version = %(version)s
-       AND withdrawn_at IS NULL
+       AND withdrawn_at IS NULL AND (%(since)s::timestamptz IS NULL OR given_at <= %(since)s)
 """
 GIVEN = """
     SELECT id, person_id, purpose, version, given_at, given_by, withdrawn_at FROM consent.given
@@ -152,12 +152,16 @@ async def _tell(cx: Context, what: str, person_id: UUID, purpose: str, version: 
     await events.emit(cx, [events.Event(f"consent.{what}", facts)])
 
 
-async def has(cx: Context, person_id: UUID, purpose: str) -> bool:
-    """Tell whether the person agrees now, to the words in force now."""
+async def has(cx: Context, person_id: UUID, purpose: str, since: datetime | None = None) -> bool:
+    """Tell whether the person agrees now, to the words in force now.
+
+    With `since`, without a break from that instant on: who took it back and agreed anew since then
+    has not.
+    """
     current = await _current(cx, purpose)
     parameters = {
         "person": await identity.resolve(cx, person_id), "purpose": purpose,
-        "version": current.version,
+        "version": current.version, "since": since,
     }  # fmt: skip
     return await (await cx.db.execute(HAS, parameters)).fetchone() is not None
 

@@ -50,6 +50,11 @@ GRANTS = """
     SELECT role, organisation_id FROM identity.account_grant
      WHERE account_id = %(account)s ORDER BY role, organisation_id
 """
+HELD = """
+    SELECT g.role, g.organisation_id
+      FROM identity.account a LEFT JOIN identity.account_grant g ON g.account_id = a.id
+     WHERE a.id = %(account)s AND a.disabled_at IS NULL
+"""
 ADD_GRANT = """
     INSERT INTO identity.account_grant (account_id, role, organisation_id)
     VALUES (%(account)s, %(role)s, %(organisation)s) ON CONFLICT DO NOTHING
@@ -142,6 +147,16 @@ async def list_grants(cx: Context, account_id: UUID) -> tuple[Grant, ...]:
     """Return what an account may act as, with a second factor."""
     rows = await (await cx.db.execute(GRANTS, {"account": account_id})).fetchall()
     return tuple(Grant(Role(row["role"]), row["organisation_id"]) for row in rows)
+
+
+async def find_held(cx: Context, account_id: UUID) -> frozenset[Grant] | None:
+    """Return what an account holds now, in one statement; None: it is closed, or there is none."""
+    rows = await (await cx.db.execute(HELD, {"account": account_id})).fetchall()
+    if not rows:
+        return None
+    return frozenset(
+        Grant(Role(row["role"]), row["organisation_id"]) for row in rows if row["role"]
+    )
 
 
 async def add_grant(cx: Context, account_id: UUID, grant: Grant) -> None:

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from citycare import worker
-from citycare.kernel.context import Context
+from citycare.kernel import identity
+from citycare.kernel.context import Context, Grant, Role
 from citycare.kernel.fhir.finding import Visible
 from citycare.kit import ids
 from citycare.kit.db import Database
@@ -27,8 +28,9 @@ from tests.scenarios.exchange.subscriptions.conftest import (
 )
 from tests.scenarios.exchange.subscriptions.receiver import Receiver
 from tests.scenarios.exchange.subscriptions.test_topics import TOPIC, part, topic
-from tests.scenarios.smart.apps import FHIR, OPERATOR, App, Town, exchanging
+from tests.scenarios.smart.apps import FHIR, HOSPITAL, OPERATOR, App, Town, exchanging
 from tests.scenarios.smart.conftest import town
+from tests.scenarios.smart.test_staff import treated
 
 __all__ = ["town"]
 
@@ -112,3 +114,21 @@ async def test_an_app_that_is_gone_sees_nothing(town: Town) -> None:
     there, gone = await town.within(seen)
     assert there.everything
     assert gone == Visible()
+
+
+async def test_an_app_that_is_no_system_any_more_sees_nobody(town: Town) -> None:
+    app, _ = await exchanging(town, "system/*.rs")
+    account = app.client.account_id
+    assert account is not None
+    await treated(town)
+
+    async def seen(cx: Context) -> list[Visible]:
+        await identity.add_grant(cx, account, Grant(Role.CLINICIAN, HOSPITAL.id))
+        await identity.end_grant(cx, account, Grant(Role.EXCHANGE))
+        return [
+            await worker.sees(cx, Owner(account, None, app_id)) for app_id in (app.client.id, None)
+        ]
+
+    as_app, as_clinician = await town.within(seen)
+    assert (as_app.patients, as_app.organisations) == (frozenset(), frozenset())
+    assert as_clinician.patients

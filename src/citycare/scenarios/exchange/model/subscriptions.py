@@ -167,10 +167,19 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """For whom a Subscription was stored: an account, and the organisation it acted for."""
+    """For whom a Subscription was stored.
+
+    Attributes:
+        account_id: whose sight it has.
+        organisation_id: for which that account acted.
+        app_id: the app that stored it; None: no app.
+        types: of which alone it is told: those the app may read wholly; None: no app, or all.
+    """
 
     account_id: UUID
     organisation_id: UUID | None
+    app_id: UUID | None = None
+    types: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,8 +245,10 @@ def _is_plain(kind: str, one: Criterion) -> bool:
     return not meeting.coarse(kind, one)
 
 
-async def seen_by(cx: Context, account_id: UUID) -> Visible:
+async def seen_by(cx: Context, account_id: UUID, only: Role | None = None) -> Visible:
     """Return what an account may see now, whoever asks: for what is sent to it later.
+
+    With `only`, in that role alone, whatever else it holds.
 
     Raises:
         AccountUnknown: there is none.
@@ -257,6 +259,8 @@ async def seen_by(cx: Context, account_id: UUID) -> Visible:
     grants = await accounts.list_grants(cx, account_id)
     if account.person_id is not None:
         grants += (Grant(Role.RESIDENT),)
+    if only is not None:
+        grants = tuple(one for one in grants if one.role is only)
     actor = Actor(account.id, account.person_id, grants, None, account.name)
     return (await access_of(replace(cx, actor=actor))).visible
 

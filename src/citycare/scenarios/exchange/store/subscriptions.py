@@ -120,29 +120,39 @@ REFUSE = """
 """
 DROP = "DELETE FROM exchange.subscription WHERE id = %(id)s"
 OWN = """
-    INSERT INTO exchange.owner (subscription_id, account_id, organisation_id)
-    VALUES (%(id)s, %(account)s, %(organisation)s)
+    INSERT INTO exchange.owner (subscription_id, account_id, organisation_id, app_id, types)
+    VALUES (%(id)s, %(account)s, %(organisation)s, %(app)s, %(types)s)
         ON CONFLICT (subscription_id) DO UPDATE
-       SET account_id = excluded.account_id, organisation_id = excluded.organisation_id
+       SET account_id = excluded.account_id, organisation_id = excluded.organisation_id,
+           app_id = excluded.app_id, types = excluded.types
 """
 OWNERS = """
-    SELECT subscription_id, account_id, organisation_id FROM exchange.owner
+    SELECT subscription_id, account_id, organisation_id, app_id, types FROM exchange.owner
      WHERE subscription_id = ANY(%(ids)s::text[])
 """
 
 
 async def own(db: Connection, id_: str, owner: Owner) -> None:
     """Keep for whom a Subscription is stored; who stores it last, owns it."""
-    parameters = {"id": id_, "account": owner.account_id, "organisation": owner.organisation_id}
+    parameters = {
+        "id": id_,
+        "account": owner.account_id,
+        "organisation": owner.organisation_id,
+        "app": owner.app_id,
+        "types": None if owner.types is None else sorted(owner.types),
+    }
     await db.execute(OWN, parameters)
 
 
 async def find_owners(db: Connection, ids: Collection[str]) -> dict[str, Owner]:
     """Return for whom Subscriptions were stored, by id; those of nobody are left out."""
     rows = await (await db.execute(OWNERS, {"ids": list(ids)})).fetchall()
-    return {
-        row["subscription_id"]: Owner(row["account_id"], row["organisation_id"]) for row in rows
-    }
+    return {row.pop("subscription_id"): _owner(**row) for row in rows}
+
+
+def _owner(**row: Any) -> Owner:
+    types = row["types"]
+    return Owner(**row | {"types": None if types is None else frozenset(types)})
 
 
 OWNED = """

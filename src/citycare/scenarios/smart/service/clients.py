@@ -130,6 +130,12 @@ async def find_in_use(cx: Context, client_id: UUID | None) -> Client:
     return client
 
 
+async def is_in_use(cx: Context, client_id: UUID) -> bool:
+    """Tell whether there is a client that may be used, whoever asks."""
+    client = await store.find(cx.db, client_id)
+    return client is not None and client.disabled_at is None
+
+
 async def get(cx: Context, client_id: UUID) -> Client:
     """Return a client for the operator, switched off ones too.
 

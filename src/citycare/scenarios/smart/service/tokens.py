@@ -10,7 +10,7 @@ Source: RFC 6749 §4.1.3, §4.4, §6; RFC 7636 §4.6; RFC 9700 §2.2.2, §4.14 (
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from uuid import UUID
 from authlib.oauth2.rfc7636 import create_s256_code_challenge  # type: ignore[import-untyped]
 
 from citycare.kernel import audit, consent, identity
-from citycare.kernel.context import Actor, App, Context, Grant, Role, policy
+from citycare.kernel.context import SYSTEM, Actor, App, Context, Grant, Role, policy
 from citycare.kernel.identity import Account
 from citycare.kernel.identity.model import AccountUnknown
 from citycare.kit import ids
@@ -31,7 +31,7 @@ from citycare.scenarios.smart.service import approving, clients, secrets
 from citycare.scenarios.smart.service.identity_tokens import Signer
 from citycare.scenarios.smart.store import approvals as approval_store
 from citycare.scenarios.smart.store import tokens as store
-from citycare.scenarios.smart.store.tokens import Access
+from citycare.scenarios.smart.store.tokens import Access, Found
 
 PURGED_MAX = 50_000
 KEPT = timedelta(days=30)
@@ -65,9 +65,10 @@ class Granted:
 
 
 async def find(db: Connection, token: str, now: datetime) -> Granted | None:
-    """Return what a token stands for, or None when it does not count (hot path: one statement).
+    """Return what a token stands for, or None when it does not count (hot path: few statements).
 
-    It counts while it is in time, its client is in use and what it was issued on is in force.
+    It counts while it is in time, its client is in use and what it was issued on is in force: the
+    approval, the consent of the person, the account that acts, and each role it acts in.
     """
     if not secrets.is_like(secrets.ACCESS, token):
         return None
@@ -75,6 +76,9 @@ async def find(db: Connection, token: str, now: datetime) -> Granted | None:
     if found is None:
         return None
     grants = tuple(_grant(text) for text in found.grants)
+    cx = Context(db, SYSTEM, now, f"smart.access/{found.id}", purpose="smart.find")
+    if not await _is_backed(cx, found, grants):
+        return None
     return Granted(
         client_id=found.client_id,
         client_name=found.client_name,
@@ -92,6 +96,22 @@ async def find(db: Connection, token: str, now: datetime) -> Granted | None:
         issued_at=found.issued_at,
         expires_at=found.expires_at,
     )
+
+
+async def _is_backed(cx: Context, found: Found, grants: Sequence[Grant]) -> bool:
+    """Tell whether account, roles and consent behind a token still are as when it was issued."""
+    held = await identity.find_held(cx, found.account_id)
+    if held is None or not all(_holds(held, one) for one in grants):
+        return False
+    if found.audience != Audience.RESIDENT or found.patient_id is None:
+        return True
+    return await consent.has(cx, found.patient_id, approving.PURPOSE, found.given_at)
+
+
+def _holds(held: Collection[Grant], one: Grant) -> bool:
+    """Tell whether an account holds a role, there or everywhere; that of a resident all have."""
+    everywhere = Grant(one.role)
+    return one.role is Role.RESIDENT or one in held or everywhere in held
 
 
 def _grant(text: str) -> Grant:
@@ -173,7 +193,7 @@ async def _by_refresh(cx: Context, client: Client, form: Mapping[str, str]) -> d
     approval = await _approval(cx, client, approval_id)
     account = await _account(cx, approval)
     if approval.patient_id is not None and not await consent.has(
-        cx, approval.patient_id, approving.PURPOSE
+        cx, approval.patient_id, approving.PURPOSE, approval.given_at
     ):
         await approving.end_many(cx, [approval.id], approval.patient_id, "withdrawn")
         raise _bad("consent_withdrawn")

@@ -25,7 +25,7 @@ ADD = f"""
 FIND = """
     SELECT t.id, t.client_id, t.approval_id, t.account_id, t.person_id, t.actor_name, t.grants,
            t.patient_id, t.scopes, t.issued_at, t.expires_at, c.name AS client_name,
-           c.audience, c.organisation_id
+           c.audience, c.organisation_id, a.given_at
       FROM smart.access t
       JOIN smart.client c ON c.id = t.client_id
       LEFT JOIN smart.approval a ON a.id = t.approval_id
@@ -81,6 +81,7 @@ class Found(Access):
     client_name: str
     audience: str
     organisation_id: UUID | None
+    given_at: datetime | None  # the approval
 
 
 async def add(db: Connection, token_hash: bytes, token: Access) -> None:
