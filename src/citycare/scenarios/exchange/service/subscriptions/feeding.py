@@ -224,6 +224,8 @@ class Feeder:
                 shown = older if change.deleted else change
                 if shown is not None:
                     told += [(id_, change, shown) for id_ in _told(change, older, found)]
+        if not told:
+            return
         visible = await keeping.visible_to(cx, {id_ for id_, _, _ in told}, self._sees)
         events = [(id_, _event(change)) for id_, change, shown in told if sees(visible[id_], shown)]
         await store.add_events(cx.db, events)
