@@ -28,6 +28,19 @@ LINES = """
 """
 
 
+@pytest.fixture
+def gathered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return how many were stored together, each time."""
+    sizes: list[int] = []
+
+    async def noted(wanted: list[Any]) -> Any:
+        sizes.append(len(wanted))
+        return await create_together(wanted)
+
+    monkeypatch.setattr(creating, "create_together", noted)
+    return sizes
+
+
 async def test_what_comes_at_once_shares_transactions(
     city: httpx.AsyncClient, database: Database
 ) -> None:
@@ -152,15 +165,8 @@ async def test_a_transaction_that_fails_fails_alone_and_whole(
 
 
 async def test_a_transaction_that_asks_what_is_there_goes_alone(
-    city: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    city: httpx.AsyncClient, gathered: list[int]
 ) -> None:
-    gathered = []
-
-    async def noted(wanted: list[Any]) -> Any:
-        gathered.append(len(wanted))
-        return await create_together(wanted)
-
-    monkeypatch.setattr(creating, "create_together", noted)
     card = {"system": "urn:x:card", "value": "only-one"}
     await made(city, PATIENT | {"identifier": [card]})
     gathered.clear()
@@ -200,16 +206,7 @@ async def test_each_transaction_is_its_own_organisations_and_on_its_own_record(
     assert set(requests) == {one.headers["x-request-id"] for one in answers}
 
 
-async def test_what_is_large_is_stored_alone(
-    city: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gathered = []
-
-    async def noted(wanted: list[Any]) -> Any:
-        gathered.append(len(wanted))
-        return await create_together(wanted)
-
-    monkeypatch.setattr(creating, "create_together", noted)
+async def test_what_is_large_is_stored_alone(city: httpx.AsyncClient, gathered: list[int]) -> None:
     large = PATIENT | {"extension": [{"url": "urn:x", "valueString": "合" * creating.BYTES_MAX}]}
     await made(city, large)
     assert gathered == []
