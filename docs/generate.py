@@ -29,11 +29,12 @@ from citycare.kernel.consent import POLICY
 from citycare.kernel.fhir import publish, versions
 from citycare.kernel.fhir.exporting import model as exporting
 from citycare.kernel.fhir.finding import including, running
+from citycare.kernel.fhir.profiles import checking as profiling
 from citycare.kernel.fhir.r4 import checking, primitives
 from citycare.kernel.fhir.searching import criteria, reading
 from citycare.kit.db import Database
 from citycare.kit.errors import AppError
-from citycare.scenarios.exchange.api import rest
+from citycare.scenarios.exchange.api import holding, rest
 from citycare.scenarios.exchange.rules import bodies, headers, patching, refusing
 from citycare.scenarios.exchange.service import batches
 from citycare.web.assets import Assets
@@ -367,6 +368,9 @@ def fhir_page() -> str:
         "included": f"{including.INCLUDED_MAX:,}",
         "characters": f"{versions.BODIES_MAX:,}",
         "answers": f"{batches.ANSWERS_MAX:,}",
+        "reads": f"{batches.READS_S_MAX:.0f}",
+        "small": f"{holding.SMALL:,}",
+        "steps": f"{profiling.CALL_STEPS_MAX:,}",
         "modifiers": "; ".join(
             f"{kind} " + " ".join(f"`:{one}`" for one in sorted(some))
             for kind, some in sorted(criteria.MODIFIERS.items())
@@ -423,6 +427,7 @@ def _by_kind(resource: Any) -> str:
 
 FHIR_LIMITS = [
     ("bytes of a body", f"{rest.BODY_MAX:,}"),
+    ("bytes of all bodies that one process holds", f"{rest.BODIES_MAX:,}"),
     ("objects, arrays and commas of a body", f"{bodies.PARTS_MAX:,}"),
     ("levels of a resource", f"{checking.DEPTH_MAX}"),
     ("characters of a string", f"{primitives.TEXT_MAX:,}"),

@@ -1,8 +1,9 @@
 """What resources refer to is there and is not deleted; whom a resource is about.
 
 Writers check what they refer to and deleters what refers to them under one lock, shared by writers,
-so neither misses the other. What the record's own modules publish is not checked: they write whole
-sets, in the order that suits them.
+so neither misses the other. Who deletes takes it last (`hold_writers`), all else being done: every
+writer waits for it. Nobody who shares it may take it whole: two would wait for each other. What the
+record's own modules publish is not checked: they write whole sets, in the order that suits them.
 
 Source: HL7 FHIR R4 4.0.1 §2.3 References; CapabilityStatement `referencePolicy` enforced; §3.1.0.7
 delete ("Servers … may refuse … where referential integrity").
@@ -33,11 +34,18 @@ ABSENT = """
      WHERE NOT EXISTS (SELECT FROM fhir.resource r
                         WHERE r.type = n.type AND r.id = n.id AND NOT r.deleted)
 """
+# Key by key: of one array of 471 keys the planner believes that reading all of the table is cheaper
+# (60,000 resources: 390 ms, this 1 ms), and what is deleted may be many.
 REFERRING = """
-    SELECT type, id FROM fhir.resource
-     WHERE NOT deleted AND keys && %(keys)s::bigint[] AND NOT (type = %(type)s AND id = %(id)s)
+    SELECT o.place, r.type, r.id
+      FROM unnest(%(hashes)s::bigint[]) WITH ORDINALITY AS o (hash, place)
+     CROSS JOIN unnest(%(lanes)s::bigint[]) AS l (lane)
+     CROSS JOIN LATERAL (SELECT type, id FROM fhir.resource
+                          WHERE NOT deleted AND keys @> ARRAY[o.hash # l.lane] OFFSET 0) r
+     WHERE (r.type, r.id) NOT IN (SELECT * FROM unnest(%(types)s::text[], %(ids)s::text[]))
      LIMIT 3
 """
+TOGETHER = 100  # names that are looked for in one statement
 
 
 def targets_of(resource: Any, base: str = "") -> set[Name]:
@@ -136,26 +144,39 @@ def unresolved(resource: Resource, place: str, name: Name) -> Violation:
     )  # fmt: skip
 
 
-async def require_unreferenced(
-    cx: Context, resource_type: str, resource_id: str, visible: Visible
-) -> None:
-    """Check that nothing refers to a resource that is to be deleted, by its search parameters.
+async def hold_writers(cx: Context) -> None:
+    """Let whoever writes a reference, and whoever deletes, wait until this transaction ends.
+
+    After what waits for others, and before what is deleted or referred to is checked.
+    """
+    await cx.db.execute(DELETERS_LOCK, {"lock": LOCK})
+
+
+async def require_unreferenced(cx: Context, gone: Sequence[Name], visible: Visible) -> None:
+    """Check that nothing refers to what is deleted, by its search parameters, but what goes too.
 
     Raises:
         ResourceReferenced: something does; what of it may be seen is named, of all else is said
             that there is some.
     """
-    await cx.db.execute(DELETERS_LOCK, {"lock": LOCK})
-    own = of.resource_hash(resource_type, resource_id)
-    text = "{" + ",".join(str(own ^ lane) for lane in reference_lanes()) + "}"
-    values = {"keys": text, "type": resource_type, "id": resource_id}
-    rows = await (await cx.db.execute(REFERRING, values)).fetchall()
-    if rows:
-        names = [(row["type"], row["id"]) for row in rows]
-        seen = {(one.type, one.id) for one in await named(cx, names, visible)}
-        told = [f"{kind}/{id_}" for kind, id_ in names if (kind, id_) in seen]
-        by = " ".join([*told, *(["others"] if len(told) < len(names) else [])])
-        raise ResourceReferenced(type=resource_type, id=resource_id, by=by)
+    for start in range(0, len(gone), TOGETHER):
+        some = gone[start : start + TOGETHER]
+        rows = await (await cx.db.execute(REFERRING, _values(some))).fetchall()
+        if rows:
+            place = rows[0]["place"]
+            kind, id_ = some[place - 1]
+            names = [(row["type"], row["id"]) for row in rows if row["place"] == place]
+            seen = {(one.type, one.id) for one in await named(cx, names, visible)}
+            told = ["/".join(name) for name in names if name in seen]
+            by = " ".join([*told, *(["others"] if len(told) < len(names) else [])])
+            raise ResourceReferenced(type=kind, id=id_, by=by)
+
+
+def _values(gone: Sequence[Name]) -> dict[str, Any]:
+    kinds, ids = zip(*gone, strict=True)
+    lanes = "{" + ",".join(map(str, reference_lanes())) + "}"
+    hashes = [of.resource_hash(*name) for name in gone]
+    return {"hashes": hashes, "lanes": lanes, "types": list(kinds), "ids": list(ids)}
 
 
 def persons_of(resource: Any) -> set[str]:

@@ -97,6 +97,19 @@ def test_what_has_no_end_is_stopped(evaluate: Evaluate, expression: str) -> None
         evaluate(expression, many=list(range(2_000)))
 
 
+def test_work_on_regular_expressions_counts_as_steps(evaluate: Evaluate) -> None:
+    """Each of these alone is within its limit; together they would take a minute."""
+    texts = ["x" * 10_000 + str(number) for number in range(300)]
+    for expression in (
+        "%x.all(matches('^x*x*x*[0-9]+$'))",
+        "%x.all(matchesFull('x*x*x*[0-9]+'))",
+        "%x.select(replaceMatches('x*x*x*[0-9]', '')).count()",
+    ):
+        assert evaluate(expression, x=texts[:1]) != []
+        with pytest.raises(PathError, match="too many steps"):
+            evaluate(expression, x=texts)
+
+
 def test_a_result_has_its_limit(evaluate: Evaluate) -> None:
     assert len(evaluate("%x", x=list(range(RESULT_MAX)))) == RESULT_MAX
     with pytest.raises(PathError, match="result too big"):

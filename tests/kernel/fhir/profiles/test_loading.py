@@ -28,7 +28,7 @@ def claiming(*names: str, **more: Any) -> Json:
 
 
 async def told(cx: Context, *resources: Json) -> list[tuple[str, str, str]]:
-    every = await loading.claimed_violations(cx, resources)
+    every = await loading.claimed_violations(cx, resources, loading.Checks())
     return [(one.id, one.element, one.code) for one in every]
 
 
@@ -42,6 +42,21 @@ async def test_only_profiles_that_are_here_and_are_claimed_ask_anything(cx: Cont
         ("o", "Observation.method", "profile-min"),
         ("o-2", "Observation.method", "profile-min"),
     ]
+
+
+async def test_all_checks_of_a_call_share_their_steps(cx: Context) -> None:
+    await fhir.create(cx, [kept("strict", element("method", min=1))])
+    missing, costly = "profile-min", "profile-costly"
+    resources = [claiming("strict", id=f"o-{number}") for number in range(3)]
+    enough = loading.Checks()
+    found = await loading.claimed_violations(cx, resources, enough)
+    assert [one.code for one in found] == [missing] * 3
+    took = (loading.Checks().left - enough.left) // 3
+    short = loading.Checks(left=2 * took)
+    found = await loading.claimed_violations(cx, resources, short)
+    assert [one.code for one in found] == [missing, missing, costly]
+    found = await loading.claimed_violations(cx, resources[:1], short)
+    assert [one.code for one in found] == [costly]
 
 
 async def test_a_profile_counts_as_it_is_now(cx: Context) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tracemalloc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -49,7 +50,9 @@ class Attacker:
         query: bytes | str = b"",
         kind: str = FHIR,
         headers: Iterable[tuple[bytes, bytes]] = (),
+        pause: asyncio.Event | None = None,
     ) -> Got:
+        """Send a body, piece by piece; with `pause`, its end only when that is set."""
         chunks = iter([body] if isinstance(body, bytes) else body)
         told = [
             (b"host", b"city.example"),
@@ -70,6 +73,8 @@ class Attacker:
 
         async def receive() -> dict[str, Any]:
             piece = next(chunks, None)
+            if piece is None and pause is not None:
+                await pause.wait()
             return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
 
         async def send(message: Any) -> None:

@@ -67,9 +67,13 @@ async def test_a_version_about_somebody_else_is_not_shown_to_whom_the_newest_is_
     assert SECRET in (await wrote.get(f"Observation/{key}/_history/1")).text
     assert len(await told(wrote, f"Observation/{key}")) == 3
     async with database.autocommit() as db:
-        looks = "SELECT action FROM audit.entry WHERE person_id = %s AND action = 'record.read'"
+        looks = (
+            "SELECT line::json ->> 'outcome' AS outcome FROM audit.entry"
+            " WHERE person_id = %s AND action = 'record.read'"
+        )
         await app.state.exchange.server.trail.flush()
-        assert await (await db.execute(looks, [other])).fetchall() == []
+        rows = await (await db.execute(looks, [other])).fetchall()
+    assert [row["outcome"] for row in rows] == ["refused"]
 
 
 async def test_pages_of_a_history_go_on_past_what_is_left_out(

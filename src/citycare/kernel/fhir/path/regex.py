@@ -243,18 +243,19 @@ def compiled(pattern: str) -> Program:
     return Program(pattern)
 
 
-def matches(pattern: str, text: str) -> bool:
-    """Tell whether a part of the text matches."""
-    return compiled(pattern).search(text, Work()) is not None
+def matches(pattern: str, text: str, work: Work | None = None) -> bool:
+    """Tell whether a part of the text matches; `work` counts what it took."""
+    return compiled(pattern).search(text, work or Work()) is not None
 
 
-def matches_full(pattern: str, text: str) -> bool:
+def matches_full(pattern: str, text: str, work: Work | None = None) -> bool:
     """Tell whether the whole text matches."""
     compiled(pattern)  # what is wrong by itself is not put right by brackets round it
-    return compiled(f"^(?:{pattern})$").search(text, Work(), anchored=True) is not None
+    program = compiled(f"^(?:{pattern})$")
+    return program.search(text, work or Work(), anchored=True) is not None
 
 
-def replaced(pattern: str, text: str, substitution: str) -> str:
+def replaced(pattern: str, text: str, substitution: str, work: Work | None = None) -> str:
     r"""Replace every match; `$1` is a group, `$0` the match, `\$` a dollar sign."""
     if not pattern:
         return text
@@ -262,7 +263,7 @@ def replaced(pattern: str, text: str, substitution: str) -> str:
     pieces = _pieces(substitution, program.groups)
     out: list[str] = []
     place = length = 0
-    work = Work()
+    work = work or Work()
     while place <= len(text):
         found = program.search(text, work, place)
         if found is None:

@@ -13,7 +13,7 @@ Card
                 `Profile.passed_over`; and, told nowhere: what contained resources and entries of a
                 Bundle claim, and targets of canonicals
     limits      2,000 elements with those of at most 10 bases, 200 slices an element, 60 deep; 50
-                profiles a resource; 100 faults and 200,000 steps a check
+                profiles a resource; 100 faults and 200,000 steps a check, 5,000,000 steps a call
 
 A profile that is not here asks nothing: R4 lets a resource claim what a server does not know.
 

@@ -25,6 +25,7 @@ Member = Callable[[Any, str], bool | None]
 None where the set, or a system of it, is not here."""
 
 STEPS_MAX = 200_000  # of one check: items looked at, tests of slices
+CALL_STEPS_MAX = 5_000_000  # of all checks of one call: some seconds
 EXPRESSION = 40  # steps that one is worth
 URL_MAX = 300
 FAILED = 20_000  # and one that cannot be tried, perhaps for taking too long
@@ -57,6 +58,13 @@ class _Item(NamedTuple):
 
 
 @dataclass(slots=True)
+class Budget:
+    """What all checks of one call may still take together, in steps."""
+
+    left: int = CALL_STEPS_MAX
+
+
+@dataclass(slots=True)
 class _Walk:
     resource: Json
     profile: Profile
@@ -64,6 +72,7 @@ class _Walk:
     now: datetime | None
     own: Json
     root: Json
+    budget: Budget
     found: list[Violation] = field(default_factory=list)
     told: set[tuple[str, str, str]] = field(default_factory=set)
     steps: int = 0
@@ -92,7 +101,8 @@ class _Walk:
 
     def spend(self, steps: int) -> None:
         self.steps += steps
-        if self.steps > STEPS_MAX:
+        self.budget.left -= steps
+        if self.steps > STEPS_MAX or self.budget.left < 0:
             self.fault("profile-costly", self.profile.type)
             raise _Spent
 
@@ -102,6 +112,7 @@ def violations(
     profile: Profile,
     member: Member = lambda _value, _canonical: None,
     now: datetime | None = None,
+    budget: Budget | None = None,
 ) -> list[Violation]:
     """Return every fault of a resource against a profile, at most 100, in order of the resource.
 
@@ -110,8 +121,9 @@ def violations(
         profile: see `compiling.compiled`.
         member: for required bindings and `memberOf()`.
         now: the instant of `now()` in expressions.
+        budget: of the call, where this is not its only check.
     """
-    walk = _Walk(resource, profile, member, now, resource, resource)
+    walk = _Walk(resource, profile, member, now, resource, resource, budget or Budget())
     kind = profile.type
     try:
         if resource.get("resourceType") != kind:

@@ -9,14 +9,14 @@ Source: HL7 FHIR R4 4.0.1 §2.12 Meta.profile ("an assertion"); §5.1 Profiling 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from citycare.kernel.context import Context
 from citycare.kernel.fhir import terminology
 from citycare.kernel.fhir.model import Violation
 from citycare.kernel.fhir.profiles import library
-from citycare.kernel.fhir.profiles.checking import violations
+from citycare.kernel.fhir.profiles.checking import Budget, violations
 from citycare.kernel.fhir.profiles.compiling import is_own
 from citycare.kernel.fhir.profiles.model import Json, Profile
 from citycare.kernel.fhir.rows import VIOLATIONS_MAX
@@ -27,7 +27,19 @@ CLAIMED_MAX = 50
 ASKED_MAX = 500  # codes that are asked for in one check
 Question = tuple[str, tuple[terminology.Coding, ...]]
 """A value set, and codes of which one should be in it."""
+QUESTION = 1_000  # steps that asking the database for a code is worth
 ROUNDS = 3  # an expression may ask for a second code once it knows of the first
+
+
+@dataclass(slots=True)
+class Checks(Budget):
+    """What all checks of one call share: how many steps are left, and what is known of codes.
+
+    Attributes:
+        answers: whether a code is in a value set; a text says why that cannot be told.
+    """
+
+    answers: dict[Question, bool | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +65,9 @@ def claims(resource: Json) -> list[str]:
     return [one for one in dict.fromkeys(texts) if not is_own(one)]
 
 
-async def claimed_violations(cx: Context, resources: Sequence[Json]) -> list[Violation]:
+async def claimed_violations(
+    cx: Context, resources: Sequence[Json], checks: Checks
+) -> list[Violation]:
     """Return what breaks the profiles that resources claim and that are here, at most 100."""
     claimed = [(one, claims(one)) for one in resources]
     wanted = {each for _, some in claimed for each in some[:CLAIMED_MAX]}
@@ -62,7 +76,7 @@ async def claimed_violations(cx: Context, resources: Sequence[Json]) -> list[Vio
     known = await library.gathered(cx, wanted)
     found: list[Violation] = []
     for resource, some in claimed:
-        found += (await _judged(cx, resource, some, known)).violations if some else ()
+        found += (await _judged(cx, resource, some, known, checks)).violations if some else ()
         if len(found) >= VIOLATIONS_MAX:
             break
     return found[:VIOLATIONS_MAX]
@@ -71,13 +85,12 @@ async def claimed_violations(cx: Context, resources: Sequence[Json]) -> list[Vio
 async def judged(cx: Context, resource: Json, canonicals: Sequence[str] = ()) -> Judged:
     """Hold one resource to what it claims, and to these beside."""
     every = list(dict.fromkeys((*canonicals, *claims(resource))))
-    return await _judged(
-        cx, resource, every, await library.gathered(cx, every[:CLAIMED_MAX]) if every else {}
-    )
+    known = await library.gathered(cx, every[:CLAIMED_MAX]) if every else {}
+    return await _judged(cx, resource, every, known, Checks())
 
 
 async def _judged(
-    cx: Context, resource: Json, canonicals: Sequence[str], known: library.Heads
+    cx: Context, resource: Json, canonicals: Sequence[str], known: library.Heads, checks: Checks
 ) -> Judged:
     found: list[Violation] = []
     unknown, notes = [], []
@@ -88,7 +101,7 @@ async def _judged(
         if isinstance(profile, str):
             unknown.append((canonical, profile))
             continue
-        some, more = await _held(cx, resource, profile)
+        some, more = await _held(cx, resource, profile, checks)
         found += some
         notes += [f"{canonical}: {one}" for one in (*profile.passed_over, *more)]
     return Judged(tuple(found), tuple(unknown), tuple(notes))
@@ -106,31 +119,42 @@ def _too_many(resource: Json) -> Violation:
     )
 
 
-async def _held(cx: Context, resource: Json, profile: Profile) -> tuple[list[Violation], list[str]]:
+async def _held(
+    cx: Context, resource: Json, profile: Profile, checks: Checks
+) -> tuple[list[Violation], list[str]]:
     """Check against one profile, and say of which value sets nothing could be told."""
-    answers: dict[Question, bool | None] = {}
-    asked: list[Question] = []
+    answers = checks.answers
+    asked: dict[Question, None] = {}
 
     def member(value: Any, canonical: str) -> bool | None:
         question = (canonical, _codings(value))
-        if question not in answers and len(answers) + len(asked) < ASKED_MAX:
-            asked.append(question)
-        return answers.get(question)
+        if len(asked) < ASKED_MAX:
+            asked[question] = None
+        answer = answers.get(question)
+        return answer if isinstance(answer, bool) else None
 
-    found = violations(resource, profile, member, cx.now)
-    notes: dict[str, None] = {}
+    found = violations(resource, profile, member, cx.now, checks)
     for _ in range(ROUNDS):
-        if not asked:
+        new = [one for one in asked if one not in answers]
+        if not new:
             break
-        for question in dict.fromkeys(asked):
-            try:
-                answers[question] = await _is_member(cx, *question)
-            except AppError as error:
-                answers[question] = None
-                notes[f"codes of {question[0]}: {error}"] = None
-        asked.clear()
-        found = violations(resource, profile, member, cx.now)
-    return found, list(notes)
+        checks.left -= QUESTION * len(new)
+        if checks.left >= 0:  # else the check that follows has no steps left, and says so
+            await _ask(cx, new, answers)
+        found = violations(resource, profile, member, cx.now, checks)
+    told = {one: answers.get(one) for one in asked}
+    notes = [f"codes of {one[0]}: {why}" for one, why in told.items() if isinstance(why, str)]
+    return found, list(dict.fromkeys(notes))
+
+
+async def _ask(
+    cx: Context, questions: Sequence[Question], answers: dict[Question, bool | str]
+) -> None:
+    for question in questions:
+        try:
+            answers[question] = await _is_member(cx, *question)
+        except AppError as error:
+            answers[question] = str(error)
 
 
 def _codings(value: Any) -> tuple[terminology.Coding, ...]:

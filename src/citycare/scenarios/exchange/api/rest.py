@@ -19,7 +19,7 @@ from typing import Any, cast
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from citycare import VERSION
 from citycare.kernel import fhir
@@ -27,8 +27,9 @@ from citycare.kernel.context import ANONYMOUS, Channel, Context
 from citycare.kit.db import Connection, Database
 from citycare.kit.errors import AppError
 from citycare.scenarios.exchange.api import creating, gathering
+from citycare.scenarios.exchange.api.holding import Bounded, Held
 from citycare.scenarios.exchange.model.calls import Answer, Call
-from citycare.scenarios.exchange.model.errors import QueryBroken, TooLarge
+from citycare.scenarios.exchange.model.errors import QueryBroken
 from citycare.scenarios.exchange.model.values import Body, Format, Interaction, Kind
 from citycare.scenarios.exchange.rules import bodies, headers, refusing, routing
 from citycare.scenarios.exchange.service import capabilities, operations
@@ -50,6 +51,8 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 WITH_BODY = ("POST", "PUT", "PATCH")
 BODY_MAX = 32_000_000
 """Bytes of a body; a Bundle of 20,000 resources. Larger loads come by `citycare import fhir`."""
+BODIES_MAX = 4 * BODY_MAX
+"""Bytes of all bodies that a process holds at a time."""
 GATHERED = (Kind.CREATE, Kind.BATCH, Kind.READ)
 BODILESS = (204, 304)  # of which no length is told: RFC 9110 §8.6
 PAGE_LIFE = timedelta(hours=1)
@@ -167,6 +170,7 @@ class FrontDoor:
         fixed = {**safety_headers(edge.site), "Cache-Control": "no-store"}
         self._headers = {name.lower(): value for name, value in fixed.items()}
         self._written = _raw(self._headers)
+        self._held = Held(BODIES_MAX)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -179,15 +183,22 @@ class FrontDoor:
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
         case = new_exchange(given.decode("latin-1") if given else None, self._edge.now())
         scope[KEY] = case
-        request = Request(scope, Bounded(receive, BODY_MAX))
+        body = Bounded(receive, BODY_MAX, self._held)
         try:
-            answer, kind = await respond(request, path[len(ROOT) + 1 :])
-        except Exception as error:  # noqa: BLE001 - the last resort, as in the middleware
-            log_fault(error, case, scope)
-            answer, kind = replace(await _refused(request, Fault()), status=500), Format.FHIR_JSON
+            answer, kind = await self._answer(Request(scope, body), case, path)
+        finally:
+            body.release()
         await self._send(answer, kind, case, send)
         took = time.perf_counter() - started
         self._edge.metrics.note(scope["method"], ROOT, answer.status, took)
+
+    async def _answer(self, request: Request, case: Exchange, path: str) -> tuple[Answer, Format]:
+        """Answer, whatever happens; with the request its body is let go."""
+        try:
+            return await respond(request, path[len(ROOT) + 1 :])
+        except Exception as error:  # noqa: BLE001 - the last resort, as in the middleware
+            log_fault(error, case, request.scope)
+            return replace(await _refused(request, Fault()), status=500), Format.FHIR_JSON
 
     async def _send(self, answer: Answer, kind: Format, case: Exchange, send: Send) -> None:
         """Write the answer: the headers of this door, where the answer has none of that name."""
@@ -209,30 +220,6 @@ class FrontDoor:
 
 def _raw(some: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in some.items()]
-
-
-class Bounded:
-    """Hands a body on, and stops it at the limit."""
-
-    __slots__ = ("_most", "_receive", "_seen")
-
-    def __init__(self, receive: Receive, most: int) -> None:
-        """Let `most` bytes through."""
-        self._receive = receive
-        self._most = most
-        self._seen = 0
-
-    async def __call__(self) -> Message:
-        """Return the next piece.
-
-        Raises:
-            TooLarge: it is one too many.
-        """
-        message = await self._receive()
-        self._seen += len(message.get("body", b""))
-        if self._seen > self._most:
-            raise TooLarge(most=self._most)
-        return message
 
 
 async def _answer(request: Request, told: Mapping[str, str], case: Exchange, path: str) -> Answer:

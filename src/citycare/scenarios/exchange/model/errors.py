@@ -5,7 +5,7 @@ Source: HL7 FHIR R4 4.0.1 §3.1.0 RESTful API.
 
 from __future__ import annotations
 
-from citycare.kit.errors import Conflict, Forbidden, Incorrect, NotFound
+from citycare.kit.errors import Busy, Conflict, Forbidden, Incorrect, NotFound
 
 
 class InteractionUnknown(NotFound):
@@ -85,6 +85,13 @@ class TooLarge(Incorrect):
     words = "提交的内容太大，请分批提交。"
 
 
+class BodiesMany(Busy):
+    """Too much is being sent at once; come back in a moment."""
+
+    code = "exchange.bodies_many"
+    words = "现在同时提交的数据太多，这一次没有接收。请过几秒再提交，大批数据请分开提交。"
+
+
 class ConditionMissing(Incorrect):
     """A conditional interaction needs criteria that select."""
 
@@ -132,6 +139,13 @@ class EntryBroken(Incorrect):
 
     code = "exchange.entry_broken"
     words = "其中一个条目无法执行，整批内容都没有保存。请按提示改正后重新提交。"
+
+
+class OutOfTime(Busy):
+    """The reads of this Bundle have taken all the time they may; ask for the rest in another."""
+
+    code = "exchange.out_of_time"
+    words = "这一批里的查询用时太长，后面的查询没有做。请把没有做的另分一批再试。"
 
 
 class NotPermitted(Forbidden):

@@ -61,6 +61,7 @@ ISSUE: Mapping[str, str] = {
     "exchange.body_broken": "structure",
     "exchange.too_large": "too-long",
     "exchange.condition_missing": "required",
+    "exchange.out_of_time": "timeout",
     "exchange.multiple_matches": "multiple-matches",
     "exchange.version_required": "required",
     "exchange.patch_broken": "structure",

@@ -9,7 +9,9 @@ Source: HL7 FHIR R4 4.0.1 §3.1.0.11 batch/transaction.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -20,6 +22,7 @@ from citycare.kernel.fhir.bundles import Method, Plan, Result, Step
 from citycare.kit import ids
 from citycare.kit.errors import AppError
 from citycare.scenarios.exchange.model.calls import Answer, Call
+from citycare.scenarios.exchange.model.errors import OutOfTime
 from citycare.scenarios.exchange.model.values import Conditions, Preference, Return
 from citycare.scenarios.exchange.rules import headers, refusing, routing
 from citycare.scenarios.exchange.service.capabilities import SERVED
@@ -31,6 +34,8 @@ Serve = Callable[[Call], Awaitable[Answer]]
 """Answers one interaction."""
 ANSWERS_MAX = 16_000_000
 """Characters of all answers to the entries of one Bundle."""
+READS_S_MAX = 30.0
+"""Seconds that all reads of one Bundle may take; one that has begun is done (`kit.db` ends it)."""
 
 
 def call_of(step: Step, resource: Json | None, preference: Preference) -> Call:
@@ -119,14 +124,17 @@ class Transaction:
                 self.done[step.place] = await self._delete(step, key)
             else:
                 intents[step.place] = await self._intent(step, key, addresses, found)
-        await self._settle(intents)
+        with placing(intents):
+            settled = await self.writing.settle(list(intents.values()))
+        self.done |= dict(zip(intents, settled, strict=True))
         results = {place: result_of(one, self.preference) for place, one in self.done.items()}
         room = Room()
         for step in self.plan.steps:
             if not step.writes:
-                room.require()
                 call = call_of(step, step.resource, self.preference)
-                results[step.place] = room.result_of(await self.serve(call), step)
+                results[step.place] = await room.read(self.serve, call)
+        with placing(intents):
+            await self.writing.finish()
         return bundles.response(self.plan, results)
 
     async def _name(self, step: Step) -> None:
@@ -138,7 +146,7 @@ class Transaction:
         if step.method is Method.POST:
             self.given[step.place] = f"{step.type}/{there.id if there else ids.new()}"
             if there is not None:
-                self.done[step.place] = await self.writing.already(there)
+                self.done[step.place] = self.writing.already(there)
         elif there is not None:
             self.given[step.place] = f"{step.type}/{there.id}"
         elif not step.id and step.method is Method.PUT:
@@ -181,14 +189,6 @@ class Transaction:
             return self.writing.fresh(step.type, key, resource)
         return await self.writing.update(step.type, key, {**resource, "id": key}, asked)
 
-    async def _settle(self, intents: Mapping[int, Intent]) -> None:
-        """Store what is to be stored; faults are told with the entry they are in."""
-        try:
-            settled = await self.writing.settle(list(intents.values()))
-        except fhir.Invalid as error:
-            raise placed(error, intents) from error
-        self.done |= dict(zip(intents, settled, strict=True))
-
 
 def result_of(done: Done, preference: Preference) -> Result:
     """Return a write as what came of its entry."""
@@ -199,6 +199,15 @@ def result_of(done: Done, preference: Preference) -> Result:
         datetime.fromisoformat(done.updated_at) if done.updated_at else None,
         fhir.loads(done.body) if wanted else None,
     )
+
+
+@contextmanager
+def placing(intents: Mapping[int, Intent]) -> Iterator[None]:
+    """Tell faults of what is done within with the entry they are in."""
+    try:
+        yield
+    except fhir.Invalid as error:
+        raise placed(error, intents) from error
 
 
 def placed(error: fhir.Invalid, intents: Mapping[int, Intent]) -> fhir.Invalid:
@@ -218,31 +227,41 @@ def _placed(fault: fhir.Violation, places: Mapping[tuple[str, str], int]) -> fhi
 
 @dataclass(slots=True)
 class Room:
-    """What the answers to the entries of one Bundle may still take, in characters.
+    """What the entries of one Bundle may still take: characters of answers, seconds of reads.
 
-    A hundred bytes can ask for a megabyte: without a bound a Bundle could ask for all there is.
+    A hundred bytes can ask for a megabyte, and for a second of searching: without a bound a Bundle
+    could ask for all there is.
     """
 
     left: int = ANSWERS_MAX
+    left_s: float = READS_S_MAX
 
-    def require(self) -> None:
-        """Check that something may be read still.
+    async def read(self, serve: Serve, call: Call) -> Result:
+        """Have an entry that reads answered.
 
         Raises:
-            TooCostly: not any more.
+            TooCostly: its answer finds no room.
+            OutOfTime: those before have taken all the time there is.
         """
+        self._require()
+        if self.left_s <= 0:
+            raise OutOfTime(seconds=READS_S_MAX)
+        started = time.perf_counter()
+        try:
+            answer = await serve(call)
+        finally:
+            self.left_s -= time.perf_counter() - started
+        found = self.result_of(answer)
+        self._require()
+        return found
+
+    def _require(self) -> None:
         if self.left < 0:
             raise finding.TooCostly(problem="answers", most=ANSWERS_MAX)
 
-    def result_of(self, answer: Answer, step: Step) -> Result:
-        """Return an answer as what came of an entry; of what was written, without what finds none.
-
-        Raises:
-            TooCostly: what was read finds no room.
-        """
+    def result_of(self, answer: Answer) -> Result:
+        """Return an answer as what came of an entry, without its resource if it finds no room."""
         self.left -= len(answer.body)
-        if not step.writes:
-            self.require()
         body = answer.body if self.left >= 0 else ""
         return Result(
             answer.status,
@@ -259,13 +278,14 @@ async def batch(plan: Plan, once: Serve, preference: Preference) -> Json:
     room = Room()
     for step in plan.steps:
         try:
-            if not step.writes:
-                room.require()
             resource = step.resource
             if resource is not None:
                 resource = bundles.resolved(resource, addresses, {}, root=step.root, at=step.at)
-            answer = await once(call_of(step, resource, preference))
-            results[step.place] = room.result_of(answer, step)
+            call = call_of(step, resource, preference)
+            if step.writes:
+                results[step.place] = room.result_of(await once(call))
+            else:
+                results[step.place] = await room.read(once, call)
         except AppError as error:
             outcome = refusing.outcome_of(error)
             results[step.place] = Result(refusing.status_of(error), outcome=outcome)

@@ -5,7 +5,7 @@ Source: HL7 FHIR R4 4.0.1 §3.1.0.2 read, §3.1.0.3 vread, §3.1.0.11 history.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from citycare.kernel.context import Context
 from citycare.kernel.fhir import Key, Stored, finding, versions
 from citycare.kernel.fhir.changes import Change, find_versions
 from citycare.kernel.fhir.finding import Visible
-from citycare.kernel.fhir.integrity import persons_among, persons_of
+from citycare.kernel.fhir.integrity import persons_of
 from citycare.kernel.fhir.r4 import RESOURCES
 from citycare.kernel.fhir.searching import keys as of
 from citycare.kernel.fhir.searching.model import Criterion, ParamType, Query, Token
@@ -26,7 +26,7 @@ from citycare.scenarios.exchange.rules import headers, responses
 from citycare.scenarios.exchange.service.access import Access, Scoped
 from citycare.scenarios.exchange.service.shortening import shortened
 from citycare.scenarios.exchange.service.subscriptions import watching
-from citycare.scenarios.exchange.service.trail import Trail
+from citycare.scenarios.exchange.service.trail import Trail, persons_in
 
 HISTORY_MAX = 1_000
 HISTORY_COUNT = 50
@@ -35,27 +35,45 @@ HISTORY_KNOWN = frozenset(("_since", "_at", "_count", "_page", "_format", "_pret
 
 
 async def visible_version(
-    cx: Context, visible: Visible, resource_type: str, resource_id: str, version: int | None = None
+    cx: Context,
+    access: Access,
+    trail: Trail,
+    resource_type: str,
+    resource_id: str,
+    version: int | None = None,
 ) -> Stored:
     """Return a version of a resource that may be seen: the newest, and by itself each older one.
+
+    That it is there and may not be seen is on record (`trail`), and not told.
 
     Raises:
         ResourceNotFound: there is none, or it may not be known of.
         ResourceDeleted: this version is the deletion.
     """
+    visible = access.seen("r")
     if sees_all(visible, resource_type):
         found = await fhir.find_stored(cx, resource_type, resource_id, version)
         return _there(found, resource_type, resource_id)
     name = Criterion("_id", ParamType.TOKEN, values=(Token(None, resource_id),))
     seen = await finding.find(cx, Query((resource_type,), (name,), count=1), visible=visible)
     if not seen.matches:
+        hidden = await fhir.find_stored(cx, resource_type, resource_id)
+        if hidden is not None:
+            await _refused(cx, access, trail, hidden)
         raise fhir.ResourceNotFound(type=resource_type, id=resource_id)
     newest = seen.matches[0].stored()
     if version in (None, newest.version):
         return newest
     found = await fhir.find_stored(cx, resource_type, resource_id, version)
     older = await _seen_of(cx, visible, [found] if found else [])
+    if found is not None and not older:
+        await _refused(cx, access, trail, found)
     return _there(older[0] if older else None, resource_type, resource_id)
+
+
+async def _refused(cx: Context, access: Access, trail: Trail, hidden: Stored) -> None:
+    record = f"{hidden.type}/{hidden.id}"
+    await trail.refused(cx, access.action, record, persons_in([hidden]))
 
 
 def sees_all(visible: Visible, resource_type: str) -> bool:
@@ -122,7 +140,7 @@ async def read(cx: Context, access: Access, trail: Trail, call: Call) -> Answer:
     asked = call.asked
     access.require(asked.type, "r")
     number = _number(asked.version) if asked.version else None
-    found = await visible_version(cx, access.seen("r"), asked.type, asked.id, number)
+    found = await visible_version(cx, access, trail, asked.type, asked.id, number)
     return await _told(cx, access, trail, call, found)
 
 
@@ -136,8 +154,7 @@ async def told(
 
 async def _told(cx: Context, access: Access, trail: Trail, call: Call, found: Stored) -> Answer:
     assert found.body is not None
-    persons = persons_among([(found.type, found.id, found.body)])
-    await trail.read(cx, access.action, f"{found.type}/{found.id}", persons)
+    await trail.read(cx, access.action, f"{found.type}/{found.id}", persons_in([found]))
     beside = tags(found.version, found.updated_at)
     if headers.is_unmodified(call.conditions, found.version, found.updated_at):
         return Answer(NOT_MODIFIED, "", beside)
@@ -172,7 +189,7 @@ async def history(cx: Context, access: Access, trail: Trail, base: str, call: Ca
         raise HeaderWrong(parameter=unknown[0][:100])
     count = min(HISTORY_MAX, _count(told.get("_count", str(HISTORY_COUNT))))
     if asked.id:
-        entries, following = await _of_one(cx, access, call, count)
+        entries, following = await _of_one(cx, access, trail, call, count)
     else:
         access.require(asked.type or "*", "r")
         if not sees_all(access.seen("r"), asked.type):
@@ -180,7 +197,7 @@ async def history(cx: Context, access: Access, trail: Trail, base: str, call: Ca
         entries, following = await _of_many(cx, call, count)
     path = "/".join(filter(None, (asked.type, asked.id, "_history")))
     record = path.removesuffix("/_history") or "*"
-    await trail.read(cx, access.action, f"{record}/_history", _persons(entries))
+    await trail.read(cx, access.action, f"{record}/_history", persons_in(entries))
     pairs = [one for one in call.pairs if one[0] in HISTORY_KNOWN - {"_page"}]
     links = responses.links(
         base, path, pairs, token=told.get("_page", ""), following=following or ""
@@ -190,13 +207,13 @@ async def history(cx: Context, access: Access, trail: Trail, base: str, call: Ca
 
 
 async def _of_one(
-    cx: Context, access: Access, call: Call, count: int
+    cx: Context, access: Access, trail: Trail, call: Call, count: int
 ) -> tuple[list[Stored], str | None]:
     asked, told = call.asked, dict(call.pairs)
     access.require(asked.type, "r")
     visible = access.seen("r")
     try:
-        await visible_version(cx, visible, asked.type, asked.id)
+        await visible_version(cx, access, trail, asked.type, asked.id)
     except fhir.ResourceDeleted:
         if not access.visible.everything:
             raise
@@ -240,7 +257,3 @@ def _instant(told: dict[str, str], name: str) -> datetime | None:
     if found is None:
         raise HeaderWrong(parameter=name, value=told[name][:50])
     return found
-
-
-def _persons(entries: Iterable[Stored]) -> set[str]:
-    return persons_among((one.type, one.id, one.body) for one in entries if one.body)

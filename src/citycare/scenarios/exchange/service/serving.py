@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from citycare.kernel import fhir
 from citycare.kernel.context import Context
 from citycare.kernel.fhir import bundles
+from citycare.kernel.fhir.profiles.loading import Checks
 from citycare.scenarios.exchange.model.calls import Answer, Call
 from citycare.scenarios.exchange.model.errors import BodyBroken, InteractionUnknown
 from citycare.scenarios.exchange.model.values import Interaction, Kind, Preference, Return
@@ -21,6 +22,7 @@ from citycare.scenarios.exchange.rules import headers, refusing
 from citycare.scenarios.exchange.service import batches, operations, reading
 from citycare.scenarios.exchange.service.access import Access
 from citycare.scenarios.exchange.service.intents import Done, Intent
+from citycare.scenarios.exchange.service.looks import noted
 from citycare.scenarios.exchange.service.searches import Searching, Tokens
 from citycare.scenarios.exchange.service.shortening import shortened
 from citycare.scenarios.exchange.service.trail import Trail
@@ -61,12 +63,17 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Serves one caller."""
+    """Serves one caller.
+
+    Attributes:
+        checks: what those against profiles share, of one call and the entries of its batch.
+    """
 
     server: Server
     cx: Context
     access: Access
     open: Open
+    checks: Checks = field(default_factory=Checks)
 
     async def answer(self, call: Call) -> Answer:
         """Do what is asked.
@@ -97,10 +104,12 @@ class Serving:
         if write is None:
             raise InteractionUnknown(interaction=kind, operation=call.asked.operation)
         self.access.require_writer(call.asked.type)
-        writing = Writing(self.cx, self.access, self.server.base)
-        made = await write(writing, call)
-        if isinstance(made, Intent):
-            (made,) = await writing.settle([made])
+        async with noted(self.cx, self.access.action, self.server.trail) as looks:
+            writing = Writing(self.cx, self.access, self.server.base, looks, self.checks)
+            made = await write(writing, call)
+            if isinstance(made, Intent):
+                (made,) = await writing.settle([made])
+            await writing.finish()
         return answered(made, call.preference, self.server.base)
 
     async def told(self, call: Call, found: fhir.Stored | None) -> Answer:
@@ -124,13 +133,15 @@ class Serving:
         if plan.kind is bundles.Kind.BATCH:
             made = await batches.batch(plan, self._once, call.preference)
         else:
-            writing = Writing(self.cx, self.access, self.server.base)
-            made = await batches.Transaction(writing, plan, self.answer, call.preference).run()
+            async with noted(self.cx, self.access.action, self.server.trail) as looks:
+                writing = Writing(self.cx, self.access, self.server.base, looks, self.checks)
+                made = await batches.Transaction(writing, plan, self.answer, call.preference).run()
         return Answer(200, fhir.dumps(made))
 
     async def _once(self, call: Call) -> Answer:
         async with self.open() as cx:
-            return await Serving(self.server, cx, self.access, self.open).answer(call)
+            entry = Serving(self.server, cx, self.access, self.open, self.checks)
+            return await entry.answer(call)
 
 
 def answered(done: Done, wish: Preference, base: str) -> Answer:

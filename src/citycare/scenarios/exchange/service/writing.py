@@ -2,7 +2,8 @@
 
 A resource is locked before its version is looked at (by its name, where it is not there yet), and
 a condition before it is searched for, so of two writers at once one comes after the other: no lost
-write, no second resource of one condition. Locks are taken in a fixed order: conditions, resources.
+write, no second resource of one condition. Locks are taken in a fixed order: conditions, resources,
+what is kept beside them; last those for which all others wait, of deletions and of the trail.
 
 Source: HL7 FHIR R4 4.0.1 §3.1.0.4 update, §3.1.0.6 patch, §3.1.0.7 delete, §3.1.0.8 create.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -43,9 +44,11 @@ from citycare.scenarios.exchange.service.intents import (
     Name,
     named,
 )
+from citycare.scenarios.exchange.service.looks import Looks
 from citycare.scenarios.exchange.service.owning import owners_of
+from citycare.scenarios.exchange.service.searches import persons_asked
 from citycare.scenarios.exchange.service.subscriptions import keeping
-from citycare.scenarios.exchange.service.trail import entries
+from citycare.scenarios.exchange.service.trail import entries, persons_in
 
 SUBSCRIPTION = "Subscription"
 LOOKS_MAX = 5
@@ -60,15 +63,26 @@ NOTHING = Conditions()
 class Writing:
     """Writes for one caller, in one transaction.
 
-    `create`, `update` and `patch` say what, `settle` stores it all; `delete` deletes at once.
+    `create`, `update` and `patch` say what, `settle` stores it all; `delete` deletes at once. It is
+    done when `finish` has checked what is deleted, and put all on record.
 
     Attributes:
         base: the server's own address.
+        looks: what was looked for before it is written, or refused.
+        checks: what those against profiles share with all others of the call.
+        gone: what has been deleted, and is not yet known to be referred to by nothing.
+        beside: what has been stored beside it, and may refer to what is not there.
+        lines: what goes on record.
     """
 
     cx: Context
     access: Access
     base: str
+    looks: Looks = field(default_factory=Looks)
+    checks: profiles.Checks = field(default_factory=profiles.Checks)
+    gone: list[Name] = field(default_factory=list)
+    beside: list[Json] = field(default_factory=list)
+    lines: list[audit.Entry] = field(default_factory=list)
 
     async def create(self, kind: str, resource: Json, unless: str | None = None) -> Intent | Done:
         """Make a new resource, under an id of ours; or nothing, where a condition finds one.
@@ -80,17 +94,15 @@ class Writing:
         if unless is not None:
             found = await self.matching(kind, unless)
             if found is not None:
-                return await self.already(found)
+                return self.already(found)
         return self.fresh(kind, str(ids.new()), resource)
 
-    async def already(self, found: Stored) -> Done:
+    def already(self, found: Stored) -> Done:
         """Return what is answered where a condition finds what was to be created: it is read."""
-        body = found.body or ""
-        persons = integrity.persons_among([(found.type, found.id, body)])
         record = f"{found.type}/{found.id}"
-        await audit.append(self.cx, entries(self.access.action, record, persons))
+        self.lines.extend(entries(self.access.action, record, persons_in([found])))
         key = Key(found.type, found.id, found.version)
-        return Done(OK, key, responses.instant(found.updated_at), body)
+        return Done(OK, key, responses.instant(found.updated_at), found.body or "")
 
     def fresh(self, kind: str, key: str, resource: Json) -> Intent:
         """Make a new resource under an id that is one of ours.
@@ -165,7 +177,8 @@ class Writing:
         """Delete a resource; what is not there, or not any more, is as was wished.
 
         Raises:
-            ResourceReferenced: others refer to it.
+            VersionConflict: what is there is not what the caller believes.
+            NotPermitted: this caller may know of it, but not delete it.
         """
         self.access.require(kind, "d")
         try:
@@ -177,11 +190,12 @@ class Writing:
             return Done(NO_CONTENT)
         resource = fhir.loads(before.body or "")
         self.access.require_writable(resource, "d")
-        await integrity.require_unreferenced(self.cx, kind, key, self.access.seen("r"))
         if kind in terminology.TYPES:
+            self.checks.answers.clear()
             await terminology.drop(self.cx, kind, key)
         gone = await fhir.delete(self.cx, kind, key)
-        await self._note([(gone, resource, "delete")])
+        self.gone.append((kind, key))
+        self.lines.extend(self.noted(gone, resource, "delete"))
         return Done(NO_CONTENT, gone)
 
     async def delete_matching(self, kind: str, criteria: str) -> Done:
@@ -234,14 +248,18 @@ class Writing:
         pairs = routing.pairs(criteria)
         await store.lock_numbers(self.cx, [_number(kind, pairs)])
         asked = reading.read((kind,), (*pairs, ("_count", "2")), now=self.cx.now, base=self.base)
+        self.looks.named[f"{kind}?"] |= persons_asked(asked)
         asked = await finding.resolve_sets(self.cx, asked, self.base)
         found = await finding.find(self.cx, asked, visible=self.access.seen("s"), base=self.base)
-        if len(found.matches) > 1:
+        stored = [hit.stored() for hit in found.matches]
+        for one in stored:
+            self.looks.find(f"{kind}?", one)
+        if len(stored) > 1:
             raise MultipleMatches(type=kind, criteria=criteria[:200])
-        return next((hit.stored() for hit in found.matches), None)
+        return stored[0] if stored else None
 
     async def settle(self, intents: Sequence[Intent]) -> list[Done]:
-        """Store resources, in a constant number of statements, and put each change on record.
+        """Store resources, in a constant number of statements.
 
         Raises:
             Invalid: one breaks the rules, or refers to what is not there.
@@ -251,12 +269,14 @@ class Writing:
             if one.before is not None:
                 self.access.require_writable(fhir.loads(one.before.body or ""))
             self.access.require_writable(one.resource, "u" if one.before else "c")
-        new = {one.name for one in intents}
         resources = [one.resource for one in intents]
         await self._require_profiles([one for one in resources if profiles.claims(one)])
-        await integrity.require_targets(self.cx, resources, self.base, new)
         fresh = [await self._indexed(one.resource) for one in intents if one.fresh]
         known = [await self._indexed(one.resource) for one in intents if not one.fresh]
+        if self.gone:
+            self.beside.extend(resources)
+        else:
+            await self._require_targets(resources)
         owner = self.access.owner
         kept = []
         for at in range(0, len(fresh), STORED_MAX):
@@ -274,9 +294,9 @@ class Writing:
                 await self._subscribe(one.resource)
         stored = {(one.key.type, one.key.id): one for one in kept}
         told = [(one, stored[one.name]) for one in intents]
-        await self._note(
-            [(done.key, one.resource, "update" if one.before else "create") for one, done in told]
-        )
+        for one, done in told:
+            what = "update" if one.before else "create"
+            self.lines.extend(self.noted(done.key, one.resource, what))
         return [
             Done(
                 OK if one.before else CREATED,
@@ -287,6 +307,25 @@ class Writing:
             for one, done in told
         ]
 
+    async def finish(self) -> None:
+        """Check what deletions ask for, and put all on record; others wait from here on.
+
+        Raises:
+            Invalid: something that was stored beside them refers to what is not there.
+            ResourceReferenced: others refer to what was deleted.
+        """
+        if self.gone:
+            await integrity.hold_writers(self.cx)
+            await self._require_targets(self.beside)
+            await integrity.require_unreferenced(self.cx, self.gone, self.access.seen("r"))
+        self.looks.keep(self.lines)
+        for at in range(0, len(self.lines), STORED_MAX):
+            await audit.append(self.cx, self.lines[at : at + STORED_MAX])
+
+    async def _require_targets(self, resources: Sequence[Json]) -> None:
+        new = {_name(one) for one in resources}
+        await integrity.require_targets(self.cx, resources, self.base, new)
+
     async def _require_profiles(self, resources: Sequence[Json]) -> None:
         """Check what claims to follow profiles: by R4's own rules and by those, all at once.
 
@@ -296,7 +335,7 @@ class Writing:
         if not resources:
             return
         faults = [one for resource in resources for one in fhir.violations(resource)]
-        faults += await profiles.claimed_violations(self.cx, resources)
+        faults += await profiles.claimed_violations(self.cx, resources, self.checks)
         if faults:
             raise fhir.Invalid(faults[:VIOLATIONS_MAX])
 
@@ -307,6 +346,7 @@ class Writing:
         """
         if resource["resourceType"] not in terminology.TYPES:
             return resource
+        self.checks.answers.clear()
         return await terminology.index(self.cx, resource)
 
     # Parts
@@ -324,8 +364,10 @@ class Writing:
         if found is None or found.body is None:
             return None
         if not await self._among(kind, key, self.access.visible):
+            self.looks.hide(found)
             headers.require_version(asked, None)
             raise fhir.ResourceNotFound(type=kind, id=key)
+        self.looks.find(f"{kind}/{key}", found)
         await self.require_own(kind, key)
         return found
 
@@ -371,10 +413,6 @@ class Writing:
         )
         if types is not None and not watched <= types:
             raise NotPermitted(type=min(watched - types), interaction="r")
-
-    async def _note(self, changes: Sequence[tuple[Key, Json, str]]) -> None:
-        """Put changes on record in their own transaction."""
-        await audit.append(self.cx, [line for one in changes for line in self.noted(*one)])
 
     def noted(self, key: Key, resource: Json, what: str) -> list[audit.Entry]:
         """Return what goes on record of a change."""

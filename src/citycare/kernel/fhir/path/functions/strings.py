@@ -15,7 +15,14 @@ from typing import Any, Final
 
 from citycare.kernel.fhir.path import regex, values
 from citycare.kernel.fhir.path.functions.registry import Function, of_lists
-from citycare.kernel.fhir.path.model import TEXT_MAX, Items, PathError, text_within
+from citycare.kernel.fhir.path.model import (
+    TEXT_MAX,
+    Frame,
+    Items,
+    PathError,
+    Step,
+    text_within,
+)
 
 
 def _of_text(name: str, rule: Callable[..., Any], texts: int = 0) -> Function:
@@ -29,6 +36,34 @@ def _of_text(name: str, rule: Callable[..., Any], texts: int = 0) -> Function:
         return result if isinstance(result, list) else [result]
 
     return of_lists(whole, texts)
+
+
+def _of_pattern(name: str, rule: Callable[..., Any], texts: int) -> Function:
+    """Return what `_of_text` does, of a rule whose work is counted: its steps are an evaluation's.
+
+    Args:
+        name: of the function.
+        rule: of a pattern, a text, what else is given, and the work.
+        texts: how many it takes, the pattern among them.
+    """
+
+    def build(args: tuple[Step, ...]) -> Step:
+        def step(items: Items, frame: Frame) -> Items:
+            given = (items, *(arg(frame.this, frame) for arg in args))
+            text, pattern, *more = [values.text_of(each, name) for each in given]
+            if None in (text, pattern, *more):
+                return []
+            work = regex.Work()
+            try:
+                found = rule(pattern, text, *more, work)
+            finally:  # it counts also where it was too much
+                frame.run.steps += work.done
+            frame.run.spend(1)
+            return [found]
+
+        return step
+
+    return Function(texts, texts, build)
 
 
 def _substring(items: Items, start: Items, length: Items | None = None) -> Items:
@@ -45,18 +80,6 @@ def _replace(text: str, pattern: str, substitution: str) -> str:
     if len(text) + times * (len(substitution) - len(pattern)) > TEXT_MAX:
         raise PathError(problem="text too long", limit=TEXT_MAX)
     return text.replace(pattern, substitution)
-
-
-def _matches(text: str, pattern: str) -> bool:
-    return regex.matches(pattern, text)
-
-
-def _matches_full(text: str, pattern: str) -> bool:
-    return regex.matches_full(pattern, text)
-
-
-def _replace_matches(text: str, pattern: str, substitution: str) -> str:
-    return regex.replaced(pattern, text, substitution)
 
 
 def _split(text: str, separator: str) -> Items:
@@ -125,9 +148,9 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "upper": _of_text("upper", str.upper),
     "lower": _of_text("lower", str.lower),
     "replace": _of_text("replace", _replace, 2),
-    "matches": _of_text("matches", _matches, 1),
-    "matchesFull": _of_text("matchesFull", _matches_full, 1),
-    "replaceMatches": _of_text("replaceMatches", _replace_matches, 2),
+    "matches": _of_pattern("matches", regex.matches, 1),
+    "matchesFull": _of_pattern("matchesFull", regex.matches_full, 1),
+    "replaceMatches": _of_pattern("replaceMatches", regex.replaced, 2),
     "length": _of_text("length", len),
     "toChars": _of_text("toChars", list),
     "trim": _of_text("trim", str.strip),

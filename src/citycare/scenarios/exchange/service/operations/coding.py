@@ -192,7 +192,7 @@ def _coding(
 
 async def _stored(asked: Operating) -> Json:
     """Return the resource it is called at."""
-    stored = await visible_version(asked.cx, asked.access.seen("r"), asked.type, asked.id)
+    stored = await visible_version(asked.cx, asked.access, asked.trail, asked.type, asked.id)
     resource: Json = fhir.loads(stored.body or "")
     return resource
 

@@ -73,7 +73,7 @@ async def everything(asked: Operating) -> Answer:
     place = searches.opened(asked.tokens, purpose, token)
     found = await finding.find(asked.cx, query, after=place, visible=seen, base=asked.base)
     if key and not token and not any((hit.type, hit.id) == (kind, key) for hit in found.matches):
-        await visible_version(asked.cx, seen, kind, key)
+        await visible_version(asked.cx, asked.access, asked.trail, kind, key)
     hits, more, persons = await _with_referred(asked, found)
     await asked.note(persons)
     following = searches.sealed(asked.tokens, purpose, found.next)

@@ -51,7 +51,7 @@ async def export(asked: Operating) -> Answer:
     named = patients
     if LEVELS[asked.type] is Level.GROUP:
         asked.access.require(asked.type, "r")
-        group = await visible_version(asked.cx, seen, asked.type, asked.id)
+        group = await visible_version(asked.cx, asked.access, asked.trail, asked.type, asked.id)
         named = exporting.members_of(fhir.loads(group.body or ""))
     made = await exporting.start(
         asked.cx,

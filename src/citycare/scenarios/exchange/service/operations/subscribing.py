@@ -29,7 +29,7 @@ async def status(asked: Operating) -> Answer:
         if each not in set(State):
             raise wrong("status", each, "none of " + " ".join(State))
     if asked.id:
-        await visible_version(asked.cx, asked.access.seen("r"), asked.type, asked.id)
+        await visible_version(asked.cx, asked.access, asked.trail, asked.type, asked.id)
         ids = [asked.id]
     else:
         ids = await _visible(asked, asked.given.listed("id"))
@@ -48,7 +48,7 @@ async def _visible(asked: Operating, ids: list[str]) -> list[str]:
 async def events(asked: Operating) -> Answer:
     """Answer what a subscription has had to tell, of which the caller sees what it may see."""
     asked.access.require("Subscription", "r")
-    await visible_version(asked.cx, asked.access.seen("r"), asked.type, asked.id)
+    await visible_version(asked.cx, asked.access, asked.trail, asked.type, asked.id)
     given = asked.given
     text = given.text("content")
     if text and text not in set(Content):

@@ -89,7 +89,7 @@ async def _kept(asked: Operating, mode: str) -> Json | None:
     """Return what is kept at this address, which is there unless it is about to be created."""
     if not asked.id or mode == CREATE:
         return None
-    stored = await visible_version(asked.cx, asked.access.seen("r"), asked.type, asked.id)
+    stored = await visible_version(asked.cx, asked.access, asked.trail, asked.type, asked.id)
     resource: Json = fhir.loads(stored.body or "")
     await asked.note(integrity.persons_named(resource))
     return resource
@@ -138,7 +138,7 @@ async def _would_be_taken(
         await writing.require_own(asked.type, asked.id)
     if mode == DELETE:
         seen = asked.access.seen("r")
-        await integrity.require_unreferenced(asked.cx, asked.type, asked.id, seen)
+        await integrity.require_unreferenced(asked.cx, [(asked.type, asked.id)], seen)
         return
     if resource is None or resource.get("resourceType") != asked.type:
         return
