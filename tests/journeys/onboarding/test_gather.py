@@ -37,7 +37,7 @@ def test_table_of_slots_and_windows() -> None:
     assert shape(gather(given_windows, 60)) == [(0, 30, 5), (30, 60, 5)]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.tuples(st.integers(0, 40), st.sampled_from([5, 10, 15]), st.integers(1, 8)),

@@ -117,7 +117,7 @@ def filled(draw: Any) -> tuple[Paper, dict[str, Any], dict[str, str]]:
     return paper, answers, origins
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(filled())
 def test_never_tells_what_was_not_answered_and_every_sentence_has_its_answers(
     case: tuple[Paper, dict[str, Any], dict[str, str]],
@@ -154,7 +154,7 @@ def _elsewhere(paper: Paper, text: str, link: str) -> bool:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(filled())
 def test_the_text_is_parted_into_its_sections_again(
     case: tuple[Paper, dict[str, Any], dict[str, str]],

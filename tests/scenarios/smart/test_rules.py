@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from citycare.scenarios.smart.model import Refused
@@ -86,7 +86,6 @@ def test_what_may_be_registered(address: str, *, is_good: bool) -> None:
 
 
 @given(st.text(max_size=80))
-@settings(deadline=None)
 def test_no_text_breaks_the_reading(text: str) -> None:
     assert addresses.fits([GOOD], text) is (text == GOOD)
     assert not addresses.is_public(text) or "." in text or ":" in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from citycare.scenarios.smart.rules import scopes
@@ -51,7 +51,6 @@ def cases() -> list[tuple[Level, str, str, frozenset[str]]]:
 
 
 @given(DATA)
-@settings(deadline=None)
 def test_what_is_written_is_read_again(scope: Scope) -> None:
     asked = scopes.parse(scope.text)
     assert asked.data == (scope,)
@@ -59,7 +58,6 @@ def test_what_is_written_is_read_again(scope: Scope) -> None:
 
 
 @given(ASKED, ASKED)
-@settings(deadline=None)
 def test_meeting_allows_what_both_allow_and_no_more(one: Asked, other: Asked) -> None:
     both, either = scopes.meet(one, other), scopes.join(one, other)
     for case in cases():
@@ -71,7 +69,6 @@ def test_meeting_allows_what_both_allow_and_no_more(one: Asked, other: Asked) ->
 
 
 @given(ASKED, ASKED)
-@settings(deadline=None)
 def test_whoever_does_not_exceed_gets_nothing_new(asked: Asked, most: Asked) -> None:
     if not scopes.exceeds(asked, most):
         assert all(gives(most, *case) for case in cases() if gives(asked, *case))
@@ -79,7 +76,6 @@ def test_whoever_does_not_exceed_gets_nothing_new(asked: Asked, most: Asked) -> 
 
 
 @given(ASKED, st.sampled_from((None, SOMEBODY)))
-@settings(deadline=None)
 def test_limits_say_the_same_as_the_scopes(asked: Asked, patient: UUID | None) -> None:
     allowed = Allowed(asked.data, patient)
     for of in TYPES:
@@ -98,7 +94,6 @@ def test_limits_say_the_same_as_the_scopes(asked: Asked, patient: UUID | None) -
 
 
 @given(st.text(max_size=60))
-@settings(deadline=None)
 def test_any_text_is_read_or_ignored(text: str) -> None:
     asked = scopes.parse(text)
     assert scopes.parse(asked.text) == Asked(asked.data, asked.words)

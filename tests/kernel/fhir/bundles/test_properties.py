@@ -62,7 +62,6 @@ def transactions(draw: st.DrawFn) -> Json:
 RANK = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
 
 
-@settings(deadline=None)  # the first to come reads the tables
 @given(transactions())
 def test_order_holds_and_each_entry_is_one_step(asked: Json) -> None:
     plan = bundles.plan(asked, base=BASE)
@@ -76,7 +75,6 @@ def test_order_holds_and_each_entry_is_one_step(asked: Json) -> None:
     ]
 
 
-@settings(deadline=None)  # the first to come reads the tables
 @given(transactions())
 def test_resolution_leaves_nothing_and_can_be_undone(asked: Json) -> None:
     plan = bundles.plan(asked, base=BASE)
@@ -97,7 +95,6 @@ def test_resolution_leaves_nothing_and_can_be_undone(asked: Json) -> None:
     assert not told.missing
 
 
-@settings(deadline=None)  # the first to come reads the tables
 @given(transactions())
 def test_a_plan_is_the_same_from_its_text(asked: Json) -> None:
     assert bundles.plan(fhir.loads(fhir.dumps(asked)), base=BASE) == bundles.plan(asked, base=BASE)
@@ -126,7 +123,7 @@ def _put(value: Any, path: list[int], new: Any) -> Any:
     return made
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     transactions() | st.just(bundle(entry("POST", "Observation", linked(A), fullUrl=A))),
     st.lists(st.integers(0, 7), max_size=8),

@@ -81,7 +81,7 @@ def ranks(oracle: Oracle, keys: Iterable[tuple[str, str]], query: Query) -> list
     ]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@settings(max_examples=25, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(data=st.data())
 def test_the_database_finds_what_the_model_finds(
     server: Embedded, shared_database: str, data: st.DataObject

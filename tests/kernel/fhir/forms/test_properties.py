@@ -133,7 +133,7 @@ def state(filling: forms.Filling) -> Any:
     return filling.shown("zh", filling.problems(complete=True)), filling.faults()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(response)
 def test_any_response_is_read_checked_drawn_and_settled(given_response: Json) -> None:
     filling = forms.resume(FORM, given_response, now=NOW)
@@ -144,7 +144,7 @@ def test_any_response_is_read_checked_drawn_and_settled(given_response: Json) ->
     assert state(filling) == before, "settling again changes nothing"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(response)
 def test_what_is_sent_comes_back_the_same(given_response: Json) -> None:
     sent = forms.resume(FORM, given_response, now=NOW).response("in-progress")
@@ -152,7 +152,7 @@ def test_what_is_sent_comes_back_the_same(given_response: Json) -> None:
     assert again.response("in-progress") == sent
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from(QUESTIONS), tame_answers, max_size=6))
 def test_any_answers_lead_where_they_lead_at_once(given_answers: dict[str, list[Json]]) -> None:
     people = {
@@ -172,7 +172,7 @@ moves_of_people = st.lists(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(moves_of_people)
 def test_repetitions_come_and_go(moves: list[tuple[str, int]]) -> None:
     filling = forms.begin(FORM, now=NOW)
@@ -205,7 +205,7 @@ def test_repetitions_come_and_go(moves: list[tuple[str, int]]) -> None:
     assert again.response("in-progress") == filling.response("in-progress")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(st.sampled_from(["item", "extension", "contained", "url"]), json) | json)
 def test_any_json_is_read_as_a_questionnaire_or_refused(source: Any) -> None:
     given_source = (

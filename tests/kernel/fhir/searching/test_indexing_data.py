@@ -34,7 +34,7 @@ def index(kind: str, **elements: Any) -> Indexed:
 
 
 @given(st.sampled_from(sorted(RESOURCES)), st.randoms(use_true_random=False))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_broken_data_is_indexed_as_far_as_it_goes(kind: str, dice: random.Random) -> None:
     resource = mutated(dice, made_resource(dice, kind))
     if not isinstance(resource, dict) or resource.get("resourceType") != kind:

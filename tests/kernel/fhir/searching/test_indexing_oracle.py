@@ -92,7 +92,7 @@ def asked_of(code: str, kind: ParamType) -> Iterator[Criterion]:
 
 
 @given(made.resources())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_keys_and_measures_agree_with_the_oracle(town: list[Json]) -> None:
     oracle = Oracle(town, base=made.BASE)
     for key, one in looked(town, made.BASE).items():
@@ -112,7 +112,7 @@ COMPOSITES = {
 
 
 @given(made.resources())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_composites_agree_with_the_oracle(town: list[Json]) -> None:
     oracle = Oracle(town, base=made.BASE)
     for key, one in looked(town, made.BASE).items():

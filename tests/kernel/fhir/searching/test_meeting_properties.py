@@ -50,7 +50,7 @@ def test_what_is_asked_is_met_and_is_not() -> None:
     seen: Counter[Any] = Counter()
 
     @given(made.resources(), st.randoms(use_true_random=False))
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     def compare(town: list[Json], dice: random.Random) -> None:
         oracle = Oracle(town, base=made.BASE)
         index = looked(town, made.BASE)
@@ -74,7 +74,7 @@ def test_what_is_asked_is_met_and_is_not() -> None:
 
 
 @given(st.sampled_from(sorted(RESOURCES)), st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None, phases=[Phase.generate])  # dice do not shrink
+@settings(max_examples=200, phases=[Phase.generate])  # dice do not shrink
 def test_broken_data_meets_or_does_not(kind: str, dice: random.Random) -> None:
     """No data makes it raise; and the index never misses what is met in it."""
     resource = mutated(dice, made_resource(dice, kind))
