@@ -109,7 +109,6 @@ TRANSACTIONS = {  # who begins one, beside kit/db.py; a savepoint on cx.db is no
     "cli/terminology.py": "one file, one transaction",
     "scenarios/exchange/api/bulk.py": "one request, one transaction",
     "scenarios/exchange/api/creating.py": "creates gathered, one transaction",
-    "scenarios/exchange/api/gathering.py": "reads gathered, one statement",
     "scenarios/exchange/api/rest.py": "one interaction or entry of a batch, one transaction",
     "scenarios/smart/api.py": "one token, one transaction",
     "scenarios/exchange/service/trail.py": "writes reads down in batches",

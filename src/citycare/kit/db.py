@@ -101,6 +101,10 @@ class Database:
         """Lend a connection where each statement is its own transaction: for single reads."""
         return _Lent(self.pool, whole=False)
 
+    def plain(self) -> AbstractAsyncContextManager[Connection]:
+        """Lend a connection as `autocommit` does; what goes wrong is not yet told (`tell`)."""
+        return _Lent(self.pool, whole=False, tells=False)
+
 
 class _Lent:
     """A connection on loan.
@@ -108,10 +112,13 @@ class _Lent:
     By hand, since the pool's own context manager and generators cost a third of a small read.
     """
 
-    __slots__ = ("_connection", "_pool", "_transaction", "_whole")
+    __slots__ = ("_connection", "_pool", "_tells", "_transaction", "_whole")
 
-    def __init__(self, pool: AsyncConnectionPool[Connection], *, whole: bool) -> None:
+    def __init__(
+        self, pool: AsyncConnectionPool[Connection], *, whole: bool, tells: bool = True
+    ) -> None:
         self._pool = pool
+        self._tells = tells
         self._whole = whole
         self._transaction: AsyncTransaction | None = None
 
@@ -119,7 +126,8 @@ class _Lent:
         try:
             self._connection = await self._pool.getconn()
         except psycopg.Error as error:
-            _tell(error)
+            if self._tells:
+                tell(error)
             raise
         if self._whole:
             await self._begin()
@@ -131,7 +139,7 @@ class _Lent:
             await self._transaction.__aenter__()
         except BaseException as error:
             await self._pool.putconn(self._connection)
-            _tell(error)
+            tell(error)
             raise
 
     async def __aexit__(
@@ -145,16 +153,16 @@ class _Lent:
             if self._transaction is not None:
                 swallowed = bool(await self._transaction.__aexit__(kind, error, trace))
         except psycopg.Error as lost:  # by the commit
-            _tell(lost)
+            tell(lost)
             raise
         finally:
             await self._pool.putconn(self._connection)
-        if error is not None:
-            _tell(error)
+        if error is not None and self._tells:
+            tell(error)
         return swallowed
 
 
-def _tell(error: BaseException) -> None:
+def tell(error: BaseException) -> None:
     """Raise what an edge can answer with; what is a fault of ours goes on as it is."""
     match error:
         case errors.LockNotAvailable() | errors.DeadlockDetected() | errors.SerializationFailure():

@@ -20,8 +20,8 @@ from citycare.kernel.fhir.model import (
 )
 from citycare.kernel.fhir.rows import RESOURCES_MAX, loads
 from citycare.kit import pages
-from citycare.kit.db import Connection
 from citycare.kit.pages import Page
+from citycare.kit.reads import FEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def _resource(body: str) -> Resource:
     return resource
 
 
-STORED = """
+STORED = f"""{FEW}
     SELECT type, id, version, updated_at, body FROM fhir.resource
      WHERE type = %(type)s AND id = %(id)s
 """
@@ -81,35 +81,18 @@ OLDER = """
 """
 
 
-# The names are hidden in a SELECT: seen, they would be planned for each time (80 µs of 120).
-NEWEST = """
-    SELECT r.type, r.id, r.version, r.updated_at, r.body
-      FROM unnest((SELECT %(types)s::text[]), (SELECT %(ids)s::text[])) AS asked (type, id)
-      JOIN fhir.resource r ON r.type = asked.type AND r.id = asked.id
-"""
-
-
-async def newest(db: Connection, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Stored]:
-    """Return the newest versions of what has these types and ids, of those that are there."""
-    cursor = db.cursor(row_factory=tuple_row)
-    if len(names) == 1:  # half of what the other costs
-        await cursor.execute(STORED, dict(zip(("type", "id"), names[0], strict=True)))
-    else:
-        kinds, ids = zip(*names, strict=True)
-        await cursor.execute(NEWEST, {"types": list(kinds), "ids": list(ids)})
-    found = [Stored(*row) for row in await cursor.fetchall()]
-    return {(one.type, one.id): one for one in found}
-
-
 async def find_stored(
     cx: Context, resource_type: str, resource_id: str, version: int | None = None
 ) -> Stored | None:
     """Return the newest or one version as it is kept; None where there is none."""
     keys = {"type": resource_type, "id": resource_id, "version": version}
-    row = await (await cx.db.execute(STORED, keys)).fetchone()
-    if row is not None and version not in (None, row["version"]):
-        row = await (await cx.db.execute(OLDER, keys)).fetchone()
-    return Stored(**row) if row else None
+    cursor = cx.db.cursor(row_factory=tuple_row)
+    row = await (await cursor.execute(STORED, keys)).fetchone()
+    found = Stored(*row) if row else None
+    if found is None or version in (None, found.version):
+        return found
+    row = await (await cursor.execute(OLDER, keys)).fetchone()
+    return Stored(*row) if row else None
 
 
 # What one answer holds

@@ -41,6 +41,7 @@ from citycare.kernel.fhir.searching.model import (
     Total,
 )
 from citycare.kernel.fhir.versions import Stored
+from citycare.kit.reads import FEW
 
 CANDIDATES_MAX = 20_000  # rows that one search may read to recheck or to sort them
 BATCH_MAX = 1_000
@@ -266,6 +267,8 @@ class _Search:
                 f" ORDER BY {ordering.order_by(some)} LIMIT {limit}"
             )
         text = texts[0] if len(texts) == 1 else ordering.joined(texts, keys, limit)
+        if source != f"{conditions.rows} r" or any(map(_names, self.criteria)):
+            text = FEW + text
         found = await self._rows(text, values)
         snapshot = found[0][SNAPSHOT] if found else ""
         return [(Hit(*row[:SNAPSHOT]), row[DOUBT + 1 :], row[DOUBT]) for row in found], snapshot
@@ -353,6 +356,11 @@ class _Search:
 def _hit(values: Values, rows: int) -> str:
     """Return the columns of a hit in a statement of at most so many rows."""
     return HIT.format(body=versions.body_of("r.body", values.put(versions.share(rows))))
+
+
+def _names(one: Asked) -> bool:
+    """Tell whether a criterion names one resource of a type."""
+    return isinstance(one, Criterion) and one.param == "_id" and len(one.values) == 1
 
 
 def _with(hit: Hit, stored: Stored) -> Hit:

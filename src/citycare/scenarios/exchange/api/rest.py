@@ -26,7 +26,8 @@ from citycare.kernel import fhir
 from citycare.kernel.context import ANONYMOUS, Channel, Context
 from citycare.kit.db import Connection, Database
 from citycare.kit.errors import AppError
-from citycare.scenarios.exchange.api import creating, gathering
+from citycare.kit.reads import Reads
+from citycare.scenarios.exchange.api import creating
 from citycare.scenarios.exchange.api.holding import Bounded, Held
 from citycare.scenarios.exchange.model.calls import Answer, Call
 from citycare.scenarios.exchange.model.errors import QueryBroken
@@ -53,7 +54,7 @@ BODY_MAX = 32_000_000
 """Bytes of a body; a Bundle of 20,000 resources. Larger loads come by `citycare import fhir`."""
 BODIES_MAX = 4 * BODY_MAX
 """Bytes of all bodies that a process holds at a time."""
-GATHERED = (Kind.CREATE, Kind.BATCH, Kind.READ)
+GATHERED = (Kind.CREATE, Kind.BATCH)
 BODILESS = (204, 304)  # of which no length is told: RFC 9110 §8.6
 PAGE_LIFE = timedelta(hours=1)
 SINCE = "2026-11-29"
@@ -68,14 +69,15 @@ class Door:
         server: what all calls share.
         capabilities: the CapabilityStatement as text, written when first asked for.
         callers: who stands behind a token.
-        creating, gathering: creates and reads, of many at once.
+        creating: creates, of many at once.
+        reads: what reads are read with.
     """
 
     server: Server
     capabilities: Callable[[], str]
     callers: Callers
     creating: creating.Creating
-    gathering: gathering.Gathering
+    reads: Reads
 
 
 class Sealed:
@@ -107,7 +109,7 @@ def door(edge: Edge, find: Find, security: capabilities.Security | None = None) 
     )
     server = Server(base, Trail(edge.database), Sealed(edge))
     creates = creating.Creating(edge.database, base)
-    reads = gathering.Gathering(edge.database, server)
+    reads = Reads(edge.database)
     return Door(server, partial(capabilities.text, site), Callers(find), creates, reads)
 
 
@@ -245,9 +247,7 @@ async def _answer(request: Request, told: Mapping[str, str], case: Exchange, pat
             answer = await here.creating.answer(caller, case, call)
             if answer is not None:
                 return answer
-        if gathering.gathers(caller, call):
-            return await here.gathering.answer(caller, case, call)
-    async with database.autocommit() if only_reads(asked) else database.transaction() as db:
+    async with here.reads.lend() if only_reads(asked) else database.transaction() as db:
         cx = anonymous(db, case)
         caller = await _caller(here, cx, token)
         case.actor, case.channel = caller.actor, caller.channel

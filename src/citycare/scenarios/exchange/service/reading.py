@@ -141,18 +141,6 @@ async def read(cx: Context, access: Access, trail: Trail, call: Call) -> Answer:
     access.require(asked.type, "r")
     number = _number(asked.version) if asked.version else None
     found = await visible_version(cx, access, trail, asked.type, asked.id, number)
-    return await _told(cx, access, trail, call, found)
-
-
-async def told(
-    cx: Context, access: Access, trail: Trail, call: Call, stored: Stored | None
-) -> Answer:
-    """Answer the read of somebody who sees all of the type with what is kept."""
-    asked = call.asked
-    return await _told(cx, access, trail, call, _there(stored, asked.type, asked.id))
-
-
-async def _told(cx: Context, access: Access, trail: Trail, call: Call, found: Stored) -> Answer:
     assert found.body is not None
     await trail.read(cx, access.action, f"{found.type}/{found.id}", persons_in([found]))
     beside = tags(found.version, found.updated_at)

@@ -83,9 +83,7 @@ class Serving:
         """
         kind = call.asked.kind
         if kind in (Kind.READ, Kind.VREAD):
-            return await self._kept(
-                call, reading.read(self.cx, self.access, self.server.trail, call)
-            )
+            return await self._kept(call)
         if kind in (Kind.SEARCH_TYPE, Kind.SEARCH_SYSTEM, Kind.SEARCH_COMPARTMENT):
             server = self.server
             searching = Searching(self.cx, self.access, server.base, server.trail, server.tokens)
@@ -112,16 +110,10 @@ class Serving:
             await writing.finish()
         return answered(made, call.preference, self.server.base)
 
-    async def told(self, call: Call, found: fhir.Stored | None) -> Answer:
-        """Answer a read with what has been found."""
-        return await self._kept(
-            call, reading.told(self.cx, self.access, self.server.trail, call, found)
-        )
-
-    async def _kept(self, call: Call, reads: Awaitable[Answer]) -> Answer:
+    async def _kept(self, call: Call) -> Answer:
         """Read what is kept; else, of an operation of ours, what says how it is called."""
         try:
-            return await reads
+            return await reading.read(self.cx, self.access, self.server.trail, call)
         except fhir.ResourceNotFound:
             own = operations.defined(call.asked, self.server.base)
             if own is None:
