@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+
+import psutil
 
 LENGTH = re.compile(rb"\r\ncontent-length: ?(\d+)", re.IGNORECASE)
 
@@ -77,9 +80,17 @@ class _Client(asyncio.Protocol):
 
 
 class _Run:
-    def __init__(self, requests: Sequence[bytes], address: tuple[str, int], *, keep: bool) -> None:
+    def __init__(
+        self,
+        requests: Sequence[bytes],
+        address: tuple[str, int],
+        sockets: Sequence[socket.socket],
+        *,
+        keep: bool,
+    ) -> None:
         self.requests = requests
         self.address = address
+        self.sockets = list(sockets)
         self.indices: Iterator[int] = iter(range(len(requests)))
         count = len(requests)
         kept = [b""] * count if keep else []
@@ -90,11 +101,13 @@ class _Run:
     async def connect(self) -> None:
         """Open one connection; try again for a while when the server is away."""
         self._open += 1
+        loop = asyncio.get_running_loop()
         for _ in range(200):
             try:
-                await asyncio.get_running_loop().create_connection(
-                    lambda: _Client(self), *self.address
-                )
+                if self.sockets:
+                    await loop.create_connection(lambda: _Client(self), sock=self.sockets.pop())
+                else:
+                    await loop.create_connection(lambda: _Client(self), *self.address)
             except OSError:
                 await asyncio.sleep(0.05)
             else:
@@ -117,19 +130,52 @@ class _Run:
 
 
 async def run(
-    requests: Sequence[bytes], address: tuple[str, int], connections: int, *, keep: bool = False
+    requests: Sequence[bytes],
+    address: tuple[str, int],
+    connections: int,
+    *,
+    sockets: Sequence[socket.socket] = (),
+    keep: bool = False,
 ) -> Outcome:
     """Send all requests, each once, over so many connections; return statuses and latencies.
 
-    `keep` keeps the answers too.
+    `sockets` are connected already, and taken first; `keep` keeps the answers too.
     """
-    state = _Run(requests, address, keep=keep)
+    state = _Run(requests, address, sockets, keep=keep)
     started = time.perf_counter()
     await asyncio.gather(*(state.connect() for _ in range(min(connections, len(requests)))))
     await state.done.wait()
     state.outcome.seconds = time.perf_counter() - started
     state.outcome.counts = Counter(state.outcome.statuses)
     return state.outcome
+
+
+def spread(
+    address: tuple[str, int], owners: Sequence[psutil.Process], each: int
+) -> list[socket.socket]:
+    """Connect `each` times to every one of these processes, which listen side by side.
+
+    Which of them a connection meets is dice of the kernel: eight may all meet one.
+    """
+    kept: dict[int, list[socket.socket]] = {one.pid: [] for one in owners}
+    while any(len(some) < each for some in kept.values()):
+        made = socket.create_connection(address)
+        some = kept[_owner(made.getsockname()[1], owners)]
+        if len(some) < each:
+            some.append(made)
+        else:
+            made.close()
+    return [one for some in kept.values() for one in some]
+
+
+def _owner(port: int, owners: Sequence[psutil.Process]) -> int:
+    """Return which process has accepted the connection from this port."""
+    for _ in range(200):
+        for one in owners:
+            if any(each.raddr and each.raddr.port == port for each in one.net_connections("tcp")):
+                return int(one.pid)
+        time.sleep(0.01)
+    raise RuntimeError("nobody accepts a connection")
 
 
 def post(path: str, body: bytes, token: str, key: str) -> bytes:

@@ -7,12 +7,12 @@ and says by how much the worst figure fell.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import sys
 
 import psutil
+import uvloop
 
 from bench import city, load, publish
 from bench.record import calls, data, imports, peer, stage
@@ -34,12 +34,13 @@ def measure(names: list[str], url: str, patients: int) -> Figures:
     token = stage.token(url)
     port = _free_port()
     figures: Figures = {}
-    with city.application(port):
+    with city.application(port) as (web, _):
+        processes = psutil.Process(web.pid).children()
         for name in names:
             make, count = calls.CALLS[name]
-            _run(make(WARM, token, patients), port)
+            _run(make(WARM, token, patients), port, processes)
             _rested()
-            outcome = _run(make(count, token, patients), port)
+            outcome = _run(make(count, token, patients), port, processes)
             wrong = {status: n for status, n in outcome.counts.items() if status not in OK}
             if wrong:
                 print(f"  {name}: not ok: {wrong}", file=sys.stderr)
@@ -50,8 +51,11 @@ def measure(names: list[str], url: str, patients: int) -> Figures:
     return figures
 
 
-def _run(requests: list[bytes], port: int) -> load.Outcome:
-    return asyncio.run(load.run(requests, ("127.0.0.1", port), CONNECTIONS))
+def _run(requests: list[bytes], port: int, processes: list[psutil.Process]) -> load.Outcome:
+    """Send requests, by as many connections to each process as bare psycopg's have."""
+    address = "127.0.0.1", port
+    sockets = load.spread(address, processes, CONNECTIONS // len(processes))
+    return uvloop.run(load.run(requests, address, CONNECTIONS, sockets=sockets))
 
 
 def _rested() -> None:
