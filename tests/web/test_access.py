@@ -145,7 +145,25 @@ async def test_other_residents_are_masked(
     await committed(database, look)
     page = await said(client, "/me/access")
     assert "林**" in page
+    assert "代办的家人" in page
     assert "林小静" not in page
+
+
+async def test_who_is_refused_is_no_family(
+    client: httpx.AsyncClient, database: Database, me: Person
+) -> None:
+    async def look(cx: Context) -> None:
+        account = await identity.register_account(cx, "urn:test", "stranger", name="彭小民")
+        who = acting(cx, await doctor(cx))
+        actor = who.actor.__class__(account.id, None, (), None, account.name)
+        entry = audit.Entry("record.read", me.id, f"Patient/{me.id}", "refused")
+        await audit.append(acting(cx, actor), [entry])
+
+    await committed(database, look)
+    page = await said(client, "/me/access")
+    assert "没有看成" in page
+    assert "代办的家人" not in page
+    assert "别的居民" in page
 
 
 async def test_pages_follow_each_other(

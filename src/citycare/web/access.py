@@ -117,7 +117,8 @@ def _look(
     if seen.account_id is not None and seen.account_id == me:
         name, role = (app, words("您允许的应用")) if app else (words("您自己"), "")
     elif card is not None and not card.is_staff:
-        role = words("本人") if card.person_id in ids else words("代办的家人")
+        acting = words("代办的家人") if seen.outcome == "ok" else words("别的居民")
+        role = words("本人") if card.person_id in ids else acting
     what = action_words(seen.action, words)
     why = action_words(seen.purpose, words)
     reason = seen.detail.get("reason")
