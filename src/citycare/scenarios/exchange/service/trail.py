@@ -24,6 +24,7 @@ from uuid import UUID
 from citycare.kernel import audit, identity
 from citycare.kernel.context import Context
 from citycare.kernel.fhir import Stored
+from citycare.kernel.fhir.changes import Change
 from citycare.kernel.fhir.integrity import persons_among
 from citycare.kit.db import Database
 
@@ -105,7 +106,7 @@ class Trail:
                     raise
 
 
-def persons_in(some: Iterable[Stored]) -> set[str]:
+def persons_in(some: Iterable[Stored | Change]) -> set[str]:
     """Return the ids of the Patients these name; whom a deletion is about it does not say."""
     return persons_among((one.type, one.id, one.body) for one in some if one.body)
 

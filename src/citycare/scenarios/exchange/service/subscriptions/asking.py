@@ -27,11 +27,11 @@ from citycare.scenarios.exchange.model.subscriptions import (
 from citycare.scenarios.exchange.rules import notifications
 from citycare.scenarios.exchange.service.subscriptions import keeping
 from citycare.scenarios.exchange.service.subscriptions.delivering import (
-    persons_of,
     shown,
     texts,
 )
 from citycare.scenarios.exchange.service.subscriptions.keeping import Sees
+from citycare.scenarios.exchange.service.trail import persons_in
 from citycare.scenarios.exchange.store import subscriptions as store
 
 NUMBER_MAX = 2**63 - 1
@@ -120,7 +120,7 @@ async def events(
         large=frozenset(each.number for each in found if whole and each.size > BODY_MAX),
         bodies=texts(versions),
     )
-    return told, persons_of(versions.values())
+    return told, persons_in(versions.values())
 
 
 async def topics(cx: Context) -> list[str]:

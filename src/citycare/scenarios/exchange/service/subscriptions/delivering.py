@@ -27,7 +27,6 @@ from citycare.kernel import audit, fhir
 from citycare.kernel.context import SYSTEM, Actor, Channel, Context
 from citycare.kernel.fhir import Key
 from citycare.kernel.fhir.changes import Change, find_versions
-from citycare.kernel.fhir.integrity import persons_among
 from citycare.kit import clock, ids
 from citycare.kit.db import Connection, Database
 from citycare.kit.errors import Busy, Conflict, Unavailable
@@ -50,7 +49,7 @@ from citycare.scenarios.exchange.service.subscriptions import keeping
 from citycare.scenarios.exchange.service.subscriptions.keeping import Sees
 from citycare.scenarios.exchange.service.subscriptions.sending import Sender
 from citycare.scenarios.exchange.service.subscriptions.watching import sees
-from citycare.scenarios.exchange.service.trail import entries
+from citycare.scenarios.exchange.service.trail import entries, persons_in
 from citycare.scenarios.exchange.store import subscriptions as store
 
 log = logging.getLogger(__name__)
@@ -339,17 +338,12 @@ async def _note(cx: Context, id_: str, versions: Iterable[Change]) -> None:
 
     Each time it is sent anew, since what was not answered may have been read.
     """
-    persons = persons_of(versions)
+    persons = persons_in(versions)
     owner = (await store.find_owners(cx.db, [id_])).get(id_)
     if persons and owner is not None:
         reader = Actor(owner.account_id, None, ())
         acting = replace(cx, actor=reader, channel=Channel.HOSPITAL, purpose=EXCHANGE)
         await audit.append(acting, entries(EXCHANGE, f"Subscription/{id_}", persons))
-
-
-def persons_of(versions: Iterable[Change]) -> set[str]:
-    """Return the ids of the Patients to whom the bodies of these belong."""
-    return persons_among((one.type, one.id, one.body) for one in versions if one.body)
 
 
 async def shown(
