@@ -36,7 +36,7 @@ class Reads:
 
     def __init__(self, database: Database) -> None:
         """Read from this database."""
-        self._database = database
+        self.database = database
         self._waiting: dict[str, list[Asked]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
@@ -47,10 +47,6 @@ class Reads:
             Unavailable, Busy: as of `Database.autocommit`, when it is given back.
         """
         return _Lent(self)
-
-    def one(self) -> AbstractAsyncContextManager[Connection]:
-        """Lend a real connection for one statement."""
-        return self._database.plain()
 
     async def together(self, text: str, values: Values) -> Rows:
         """Return the rows of a statement, sent with those alike.
@@ -92,7 +88,7 @@ class Reads:
                 future.set_result(rows)
 
     async def _sent(self, text: str, some: Sequence[Values]) -> list[Rows]:
-        async with self.one() as db:
+        async with self.database.plain() as db:
             cursor = db.cursor(row_factory=tuple_row)
             if len(some) == 1:
                 return [await (await cursor.execute(text, some[0])).fetchall()]
@@ -157,7 +153,7 @@ class _Apart:
             async with self.held.transaction():
                 yield
             return
-        async with self.reads.one() as db, db.transaction():
+        async with self.reads.database.plain() as db, db.transaction():
             self.held = db
             try:
                 yield
@@ -170,7 +166,7 @@ class _Apart:
         if self.held is not None:
             yield self.held
             return
-        async with self.reads.one() as db:
+        async with self.reads.database.plain() as db:
             yield db
 
 

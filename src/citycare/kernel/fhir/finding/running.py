@@ -255,7 +255,8 @@ class _Search:
         source, where = self._of(conditions)
         doubt, limit = self._doubt(conditions), values.put(size)
         hit = _hit(values, max(size, self.query.count))
-        walked = len(self.query.types) == 1 and source == f"{conditions.rows} r"
+        whole = source == f"{conditions.rows} r"
+        walked = len(self.query.types) == 1 and whole
         texts = []
         for condition, some in ordering.stretches(keys) if walked else [(ALL, keys)]:
             lines = [where, condition]
@@ -267,7 +268,7 @@ class _Search:
                 f" ORDER BY {ordering.order_by(some)} LIMIT {limit}"
             )
         text = texts[0] if len(texts) == 1 else ordering.joined(texts, keys, limit)
-        if source != f"{conditions.rows} r" or any(map(_names, self.criteria)):
+        if not whole or any(map(_names, self.criteria)):
             text = FEW + text
         found = await self._rows(text, values)
         snapshot = found[0][SNAPSHOT] if found else ""
