@@ -132,17 +132,21 @@ async def test_what_was_seen_under_a_merged_number_counts(
     assert "吴海" in await said(client, "/me/access")
 
 
-async def test_other_residents_are_masked(
-    client: httpx.AsyncClient, database: Database, me: Person
-) -> None:
+async def resident_did(database: Database, name: str, entry: audit.Entry) -> None:
+    """Let another resident do this."""
+
     async def look(cx: Context) -> None:
-        account = await identity.register_account(cx, "urn:test", "niece", name="林小静")
-        who = acting(cx, await doctor(cx))
-        actor = who.actor.__class__(account.id, None, (), None, account.name)
-        entry = audit.Entry("booking.read", me.id, "Appointment/1")
+        account = await identity.register_account(cx, "urn:test", "another", name=name)
+        actor = Actor(account.id, None, (), None, account.name)
         await audit.append(acting(cx, actor), [entry])
 
     await committed(database, look)
+
+
+async def test_other_residents_are_masked(
+    client: httpx.AsyncClient, database: Database, me: Person
+) -> None:
+    await resident_did(database, "林小静", audit.Entry("booking.read", me.id, "Appointment/1"))
     page = await said(client, "/me/access")
     assert "林**" in page
     assert "代办的家人" in page
@@ -152,14 +156,8 @@ async def test_other_residents_are_masked(
 async def test_who_is_refused_is_no_family(
     client: httpx.AsyncClient, database: Database, me: Person
 ) -> None:
-    async def look(cx: Context) -> None:
-        account = await identity.register_account(cx, "urn:test", "stranger", name="彭小民")
-        who = acting(cx, await doctor(cx))
-        actor = who.actor.__class__(account.id, None, (), None, account.name)
-        entry = audit.Entry("record.read", me.id, f"Patient/{me.id}", "refused")
-        await audit.append(acting(cx, actor), [entry])
-
-    await committed(database, look)
+    entry = audit.Entry("record.read", me.id, f"Patient/{me.id}", "refused")
+    await resident_did(database, "彭小民", entry)
     page = await said(client, "/me/access")
     assert "没有看成" in page
     assert "代办的家人" not in page
