@@ -368,7 +368,8 @@ def fhir_page() -> str:
         "included": f"{including.INCLUDED_MAX:,}",
         "characters": f"{versions.BODIES_MAX:,}",
         "answers": f"{batches.ANSWERS_MAX:,}",
-        "reads": f"{batches.READS_S_MAX:.0f}",
+        "body_s": f"{rest.BODY_S_MAX:.0f}",
+        "looks": f"{batches.LOOKS_S_MAX:.0f}",
         "small": f"{holding.SMALL:,}",
         "steps": f"{profiling.CALL_STEPS_MAX:,}",
         "modifiers": "; ".join(

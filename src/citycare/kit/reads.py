@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -160,14 +160,9 @@ class _Apart:
             finally:
                 self.held = None
 
-    @asynccontextmanager
-    async def one(self) -> AsyncIterator[Connection]:
+    def one(self) -> AbstractAsyncContextManager[Connection]:
         """Lend a real connection: that of the transaction, or any."""
-        if self.held is not None:
-            yield self.held
-            return
-        async with self.reads.database.plain() as db:
-            yield db
+        return self.reads.database.plain() if self.held is None else nullcontext(self.held)
 
 
 class _Cursor:
@@ -194,7 +189,8 @@ class _Cursor:
         else:
             async with self._of.one() as db:
                 cursor = await db.cursor(**self._how).execute(text, values, **how)
-                self._rows = await cursor.fetchall() if cursor.description else []
+                has_rows = cursor.pgresult is not None and cursor.pgresult.nfields > 0
+                self._rows = await cursor.fetchall() if has_rows else []  # `description` is dear
         self.rowcount = len(self._rows)
         return self
 

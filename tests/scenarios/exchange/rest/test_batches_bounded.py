@@ -1,4 +1,4 @@
-"""What one Bundle may take in all: time of reads, steps of checks against profiles."""
+"""What one Bundle may take: time of reads and conditions, steps of checks against profiles."""
 
 from __future__ import annotations
 
@@ -47,6 +47,24 @@ async def test_reads_of_a_batch_end_when_its_time_is_over_and_the_others_stand(
     late = answer[statuses.index("503")]["response"]["outcome"]["issue"][0]
     assert late["code"] == "timeout"
     assert late["details"]["coding"][0]["code"] == "exchange.out_of_time"
+
+
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+async def test_conditions_of_a_bundle_are_looked_for_no_longer_than_reads(
+    city: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    puts = [asks("PUT", f"Patient?name={name}", PATIENT) for name in ("甲", "乙")]
+    post = asks("POST", "Patient", PATIENT)
+    post["request"]["ifNoneExist"] = "name=丙"
+    plain = asks("POST", "Patient", PATIENT)
+    monkeypatch.setattr(batches, "Room", partial(batches.Room, left_s=1e-9))
+    answer = await city.post("", json=bundle(kind, *puts, post, plain))
+    there = (await city.get("Patient?_summary=count")).json()["total"]
+    if kind == "transaction":
+        assert (answer.status_code, told(answer)["code"], there) == (503, "timeout", 0)
+        return
+    statuses = [one["response"]["status"][:3] for one in answer.json()["entry"]]
+    assert (statuses, there) == (["503", "503", "201", "201"], 2)  # creates are done first
 
 
 async def test_a_transaction_that_reads_too_long_is_refused_whole(

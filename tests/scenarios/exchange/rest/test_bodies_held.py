@@ -1,4 +1,4 @@
-"""Bodies under way have a limit in all; small ones find room beside the large."""
+"""Bodies under way have a limit in all, and of time; small ones find room beside the large."""
 
 from __future__ import annotations
 
@@ -86,3 +86,19 @@ async def test_many_small_bodies_are_bounded_too(attacker: Attacker) -> None:
     ended = [(await one).status for one in waiting]
     assert len(ended) >= ALL // 60_000 - 3
     assert set(ended) <= {400, 503}
+
+
+async def test_a_body_that_does_not_end_in_time_is_refused_and_gives_its_room_back(
+    attacker: Attacker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as soon:
+        soon.setattr(rest, "BODY_S_MAX", 0.2)
+        sending = await begun(attacker, asyncio.Event())
+        late = await sending
+    assert late.status == 408
+    issue = late.json()["issue"][0]
+    assert (issue["code"], issue["details"]["coding"][0]["code"]) == (
+        "timeout",
+        "exchange.body_slow",
+    )
+    assert (await attacker.post(LARGE, "/Basic")).status == 201

@@ -8,6 +8,7 @@ Source: HL7 FHIR R4 4.0.1 §3.1.0 RESTful API; RFC 6750 (bearer tokens).
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -30,7 +31,7 @@ from citycare.kit.reads import Reads
 from citycare.scenarios.exchange.api import creating
 from citycare.scenarios.exchange.api.holding import Bounded, Held
 from citycare.scenarios.exchange.model.calls import Answer, Call
-from citycare.scenarios.exchange.model.errors import QueryBroken
+from citycare.scenarios.exchange.model.errors import BodySlow, QueryBroken
 from citycare.scenarios.exchange.model.values import Body, Format, Interaction, Kind
 from citycare.scenarios.exchange.rules import bodies, headers, refusing, routing
 from citycare.scenarios.exchange.service import capabilities, operations
@@ -54,6 +55,8 @@ BODY_MAX = 32_000_000
 """Bytes of a body; a Bundle of 20,000 resources. Larger loads come by `citycare import fhir`."""
 BODIES_MAX = 4 * BODY_MAX
 """Bytes of all bodies that a process holds at a time."""
+BODY_S_MAX = 120.0
+"""Seconds for a body to arrive: it takes room that others want."""
 GATHERED = (Kind.CREATE, Kind.BATCH)
 BODILESS = (204, 304)  # of which no length is told: RFC 9110 §8.6
 PAGE_LIFE = timedelta(hours=1)
@@ -310,6 +313,14 @@ async def _opened(database: Database, cx: Context) -> AsyncIterator[Context]:
         yield replace(cx, db=db)
 
 
+async def _body(request: Request) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_S_MAX):
+            return await request.body()
+    except TimeoutError as error:
+        raise BodySlow(seconds=BODY_S_MAX) from error
+
+
 async def _call(request: Request, told: Mapping[str, str], asked: Interaction) -> Call:
     """Read the headers and the body."""
     pairs = routing.pairs(asked.query)
@@ -317,9 +328,9 @@ async def _call(request: Request, told: Mapping[str, str], asked: Interaction) -
     size = 0
     if asked.posted:
         headers.sent(told.get("content-type", ""), Body.FORM)
-        pairs += routing.pairs(bodies.text_of(await request.body()))
+        pairs += routing.pairs(bodies.text_of(await _body(request)))
     elif request.method in WITH_BODY:
-        raw = await request.body()
+        raw = await _body(request)
         size = len(raw)
         if raw or asked.kind is not Kind.OPERATION:  # which may have no parameters
             kind = Body.PATCH if request.method == "PATCH" else Body.RESOURCE

@@ -92,6 +92,13 @@ class BodiesMany(Busy):
     words = "现在同时提交的数据太多，这一次没有接收。请过几秒再提交，大批数据请分开提交。"
 
 
+class BodySlow(Incorrect):
+    """What was sent did not arrive in time; send less at once, or over a better line."""
+
+    code = "exchange.body_slow"
+    words = "提交的内容传得太慢，没有收完。请分批提交，或换好一点的网络再试。"
+
+
 class ConditionMissing(Incorrect):
     """A conditional interaction needs criteria that select."""
 
@@ -142,10 +149,10 @@ class EntryBroken(Incorrect):
 
 
 class OutOfTime(Busy):
-    """The reads of this Bundle have taken all the time they may; ask for the rest in another."""
+    """Reads and conditions of this Bundle took all the time they may; send the rest in another."""
 
     code = "exchange.out_of_time"
-    words = "这一批里的查询用时太长，后面的查询没有做。请把没有做的另分一批再试。"
+    words = "这一批里的查询用时太长，后面要查询的没有做。请把没有做的另分一批再试。"
 
 
 class NotPermitted(Forbidden):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -34,8 +34,8 @@ Serve = Callable[[Call], Awaitable[Answer]]
 """Answers one interaction."""
 ANSWERS_MAX = 16_000_000
 """Characters of all answers to the entries of one Bundle."""
-READS_S_MAX = 30.0
-"""Seconds that all reads of one Bundle may take; one that has begun is done (`kit.db` ends it)."""
+LOOKS_S_MAX = 30.0
+"""Seconds that all reads and conditions of a Bundle may take; what has begun `kit.db` ends."""
 
 
 def call_of(step: Step, resource: Json | None, preference: Preference) -> Call:
@@ -92,6 +92,7 @@ class Transaction:
         self.given: dict[int, str] = {}  # `Type/id` by place: assigned, or found by a condition
         self.references = bundles.references(plan)
         self.referring = self.references.places
+        self.room = Room()
 
     async def run(self) -> Json:
         """Do all of it.
@@ -128,11 +129,10 @@ class Transaction:
             settled = await self.writing.settle(list(intents.values()))
         self.done |= dict(zip(intents, settled, strict=True))
         results = {place: result_of(one, self.preference) for place, one in self.done.items()}
-        room = Room()
         for step in self.plan.steps:
             if not step.writes:
                 call = call_of(step, step.resource, self.preference)
-                results[step.place] = await room.read(self.serve, call)
+                results[step.place] = await self.room.read(self.serve, call)
         with placing(intents):
             await self.writing.finish()
         return bundles.response(self.plan, results)
@@ -142,7 +142,8 @@ class Transaction:
         there, criteria = None, _criteria(step)
         if criteria:
             look = self.writing.matching if step.method is Method.POST else self.writing.held
-            there = await look(step.type, criteria)
+            with self.room.looking():
+                there = await look(step.type, criteria)
         if step.method is Method.POST:
             self.given[step.place] = f"{step.type}/{there.id if there else ids.new()}"
             if there is not None:
@@ -162,7 +163,8 @@ class Transaction:
         found = {}
         for text in self.references.conditional:
             kind, _, criteria = text.partition("?")
-            there = await self.writing.matching(kind, criteria)
+            with self.room.looking():
+                there = await self.writing.matching(kind, criteria)
             if there is not None:
                 found[text] = f"{kind}/{there.id}"
         return found
@@ -227,33 +229,43 @@ def _placed(fault: fhir.Violation, places: Mapping[tuple[str, str], int]) -> fhi
 
 @dataclass(slots=True)
 class Room:
-    """What the entries of one Bundle may still take: characters of answers, seconds of reads.
+    """What the entries of one Bundle may still take: characters of answers, seconds of looking.
 
     A hundred bytes can ask for a megabyte, and for a second of searching: without a bound a Bundle
     could ask for all there is.
     """
 
     left: int = ANSWERS_MAX
-    left_s: float = READS_S_MAX
+    left_s: float = LOOKS_S_MAX
 
     async def read(self, serve: Serve, call: Call) -> Result:
         """Have an entry that reads answered.
 
         Raises:
             TooCostly: its answer finds no room.
-            OutOfTime: those before have taken all the time there is.
+            OutOfTime: see `looking`.
         """
         self._require()
-        if self.left_s <= 0:
-            raise OutOfTime(seconds=READS_S_MAX)
-        started = time.perf_counter()
-        try:
+        with self.looking():
             answer = await serve(call)
-        finally:
-            self.left_s -= time.perf_counter() - started
         found = self.result_of(answer)
         self._require()
         return found
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Count the time of what looks something up.
+
+        Raises:
+            OutOfTime: what came before has taken all there is.
+        """
+        if self.left_s <= 0:
+            raise OutOfTime(seconds=LOOKS_S_MAX)
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.left_s -= time.perf_counter() - started
 
     def _require(self) -> None:
         if self.left < 0:
@@ -282,10 +294,12 @@ async def batch(plan: Plan, once: Serve, preference: Preference) -> Json:
             if resource is not None:
                 resource = bundles.resolved(resource, addresses, {}, root=step.root, at=step.at)
             call = call_of(step, resource, preference)
-            if step.writes:
-                results[step.place] = room.result_of(await once(call))
-            else:
+            if not step.writes:
                 results[step.place] = await room.read(once, call)
+                continue
+            with room.looking() if _criteria(step) else nullcontext():
+                answer = await once(call)
+            results[step.place] = room.result_of(answer)
         except AppError as error:
             outcome = refusing.outcome_of(error)
             results[step.place] = Result(refusing.status_of(error), outcome=outcome)
