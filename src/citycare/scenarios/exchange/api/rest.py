@@ -8,7 +8,6 @@ Source: HL7 FHIR R4 4.0.1 §3.1.0 RESTful API; RFC 6750 (bearer tokens).
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -31,7 +30,7 @@ from citycare.kit.reads import Reads
 from citycare.scenarios.exchange.api import creating
 from citycare.scenarios.exchange.api.holding import Bounded, Held
 from citycare.scenarios.exchange.model.calls import Answer, Call
-from citycare.scenarios.exchange.model.errors import BodySlow, QueryBroken
+from citycare.scenarios.exchange.model.errors import QueryBroken
 from citycare.scenarios.exchange.model.values import Body, Format, Interaction, Kind
 from citycare.scenarios.exchange.rules import bodies, headers, refusing, routing
 from citycare.scenarios.exchange.service import capabilities, operations
@@ -56,7 +55,7 @@ BODY_MAX = 32_000_000
 BODIES_MAX = 4 * BODY_MAX
 """Bytes of all bodies that a process holds at a time."""
 BODY_S_MAX = 120.0
-"""Seconds for a body to arrive: it takes room that others want."""
+"""Seconds for the rest of a body to arrive: it takes room that others want."""
 GATHERED = (Kind.CREATE, Kind.BATCH)
 BODILESS = (204, 304)  # of which no length is told: RFC 9110 §8.6
 PAGE_LIFE = timedelta(hours=1)
@@ -188,7 +187,7 @@ class FrontDoor:
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
         case = new_exchange(given.decode("latin-1") if given else None, self._edge.now())
         scope[KEY] = case
-        body = Bounded(receive, BODY_MAX, self._held)
+        body = Bounded(receive, BODY_MAX, BODY_S_MAX, self._held)
         try:
             answer, kind = await self._answer(Request(scope, body), case, path)
         finally:
@@ -313,14 +312,6 @@ async def _opened(database: Database, cx: Context) -> AsyncIterator[Context]:
         yield replace(cx, db=db)
 
 
-async def _body(request: Request) -> bytes:
-    try:
-        async with asyncio.timeout(BODY_S_MAX):
-            return await request.body()
-    except TimeoutError as error:
-        raise BodySlow(seconds=BODY_S_MAX) from error
-
-
 async def _call(request: Request, told: Mapping[str, str], asked: Interaction) -> Call:
     """Read the headers and the body."""
     pairs = routing.pairs(asked.query)
@@ -328,9 +319,9 @@ async def _call(request: Request, told: Mapping[str, str], asked: Interaction) -
     size = 0
     if asked.posted:
         headers.sent(told.get("content-type", ""), Body.FORM)
-        pairs += routing.pairs(bodies.text_of(await _body(request)))
+        pairs += routing.pairs(bodies.text_of(await request.body()))
     elif request.method in WITH_BODY:
-        raw = await _body(request)
+        raw = await request.body()
         size = len(raw)
         if raw or asked.kind is not Kind.OPERATION:  # which may have no parameters
             kind = Body.PATCH if request.method == "PATCH" else Body.RESOURCE
