@@ -12,7 +12,7 @@ from typing import Any
 
 from citycare import app
 from citycare.kernel.context import Context
-from citycare.kernel.fhir import store
+from citycare.kernel.fhir import store, versions
 from citycare.kernel.fhir.finding import running
 from citycare.kit.db import Connection, Database
 from citycare.scenarios.exchange.rules import headers
@@ -62,6 +62,11 @@ def index() -> None:
     store.REPLACE = store.REPLACE.replace("keys = coalesce(r.keys, '{}')", "keys = o.keys")
 
 
+def moment() -> None:
+    """A history says the present, whoever is about to commit."""
+    versions.COMPLETE = "%(now)s::timestamptz"
+
+
 def commit() -> None:
     """A commit does not wait for the disk."""
     configure = Database._configure
@@ -74,7 +79,8 @@ def commit() -> None:
 
 
 SAFEGUARDS: dict[str, Callable[[], None]] = {
-    one.__name__: one for one in (numbers, match, transaction, rows, snapshot, index, commit)
+    one.__name__: one
+    for one in (numbers, match, transaction, rows, snapshot, index, moment, commit)
 }
 
 

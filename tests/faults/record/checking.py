@@ -34,6 +34,7 @@ RULES = (
     sights.shown,
     sights.moments,
     sights.pasts,
+    sights.polls,
     sights.end,
 )
 

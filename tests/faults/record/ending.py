@@ -13,9 +13,10 @@ import psycopg
 from tests.faults.record import resources
 from tests.faults.record.clients import Client
 from tests.faults.record.history import GONE, Act, History, Kind, Outcome, Past, group_of
+from tests.faults.record.polling import TYPES, Poller
 
-TYPES = ("Basic", "Patient", "Observation")
 AT_ONCE = 50
+TRIES = 100  # the city may still be getting well
 QUIET_S = 20.0
 BUSY = """
     SELECT count(*) FROM pg_stat_activity
@@ -35,20 +36,25 @@ async def quiet(url: str) -> None:
     raise AssertionError("the database is still at work")
 
 
-async def read_back(client: Client, acts: tuple[Act, ...]) -> History:
+async def read_back(client: Client, acts: tuple[Act, ...], poller: Poller) -> History:
     """Return the whole history of a run."""
+    for _ in range(TRIES):
+        if await poller.poll():
+            break
+        await asyncio.sleep(0.1)
     versions = await _versions(client)
     acts += tuple([await _history(client, name) for name in versions if len(versions[name]) > 1])
     reads = {name: await _read(client, name) for name in sorted(versions)}
     groups = sorted({group for name in versions if (group := group_of(name))})
     found = {group: await _found(client, group) for group in groups}
     tokens = [one.token for act in acts if act.kind is Kind.WRITE for one in act.sent]
-    return History(acts, versions, reads, found, await _by_token(client, tokens))
+    by_token = await _by_token(client, tokens)
+    return History(acts, versions, reads, found, by_token, frozenset(poller.told))
 
 
 async def _get(client: Client, path: str, *may: int) -> Any:
-    """Ask until there is an answer: the city may still be getting well."""
-    for _ in range(100):
+    """Ask until there is an answer."""
+    for _ in range(TRIES):
         reply = await client.ask("GET", path)
         if reply.outcome is not Outcome.UNKNOWN:
             break

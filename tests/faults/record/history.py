@@ -128,6 +128,8 @@ class History:
         reads: the newest version of each that a read gives in the end; GONE where it is deleted.
         found: of each group, what a search for it finds in the end: (name, version).
         by_token: of tokens, the resources a search for them finds in the end.
+        polled: (name, version) of all that came to somebody who asked again and again for what has
+            come since; None: nobody did.
     """
 
     acts: tuple[Act, ...]
@@ -135,6 +137,7 @@ class History:
     reads: Mapping[str, int] = field(default_factory=dict)
     found: Mapping[str, frozenset[tuple[str, int]]] = field(default_factory=dict)
     by_token: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    polled: frozenset[tuple[str, int]] | None = None
 
 
 GROUPS = ("register", "claim", "count", "pair", "crowd")

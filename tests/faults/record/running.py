@@ -26,6 +26,7 @@ from tests.faults.record import ending
 from tests.faults.record.clients import Client, Shared, prepare
 from tests.faults.record.history import History
 from tests.faults.record.nemesis import Nemesis, Streams, Wire
+from tests.faults.record.polling import Poller
 
 CLIENTS = 10
 LOG = "processes.log"
@@ -71,21 +72,26 @@ async def run(
         shared = Shared()
         base = f"http://{rush.HOST}:{port}/fhir/R4/"
         clients = [Client(number, base, token, shared, seed) for number in range(CLIENTS)]
+        poller = Poller(Client(CLIENTS, base, token, Shared(), seed))
+        everybody: list[Client | Poller] = [*clients, poller]
         nemesis.dice = Random(seed)
         await prepare(clients[0])
         for _ in range(rounds):
-            await _work(clients, nemesis, seconds, strikes)
+            await _work(everybody, nemesis, seconds, strikes)
             await ending.quiet(embedded.url(city.DATABASE))
-            history = await ending.read_back(clients[0], tuple(shared.acts))
+            history = await ending.read_back(clients[0], tuple(shared.acts), poller)
             if enough(history):
                 break
-        for one in clients:
+        for one in everybody:
             await one.close()
     return Run(history, tuple(nemesis.happened))
 
 
 async def _work(
-    clients: Sequence[Client], nemesis: Nemesis, seconds: float, strikes: Sequence[str] | None
+    clients: Sequence[Client | Poller],
+    nemesis: Nemesis,
+    seconds: float,
+    strikes: Sequence[str] | None,
 ) -> None:
     until = monotonic() + seconds
 

@@ -130,6 +130,17 @@ def _newest(one: Seen, act: Act, times: Times) -> bool:
     return any(_meet(span, Span(act.began, act.ended)) for span in spans)
 
 
+def polls(history: History, _: Times) -> Found:
+    """Whoever goes on asking from where the server said is told of every version, and no other."""
+    if history.polled is None:
+        return
+    there = {(name, one.version) for name, some in history.versions.items() for one in some}
+    for name, version in sorted(there - history.polled):
+        yield "not told", f"{name} version {version} never came to who asked for what is new"
+    for name, version in sorted(history.polled - there):
+        yield "dirty read", f"{name} version {version} was told as new, and is not there"
+
+
 def end(history: History, _: Times) -> Found:
     """In the end reads, searches and histories agree, and no reference leads nowhere."""
     newest = {name: pasts[-1] for name, pasts in history.versions.items() if pasts}

@@ -198,3 +198,11 @@ def test_in_the_end_index_and_data_are_the_same() -> None:
     ):
         assert kinds([ONE, TWO], versions, **{**good, name: wrong}) == {"index"}
     assert kinds([ONE, TWO], versions, **{**good, "reads": {A: 1}}) == {"read and history differ"}
+
+
+def test_who_polls_is_told_of_every_version() -> None:
+    versions = {A: made("a", "")}
+    acts = [ONE, delete(2)]
+    assert kinds(acts, versions, polled=frozenset({(A, 1), (A, 2)})) == set()
+    assert kinds(acts, versions, polled=frozenset({(A, 2)})) == {"not told"}
+    assert kinds(acts, versions, polled=frozenset({(A, 1), (A, 2), (A, 3)})) == {"dirty read"}

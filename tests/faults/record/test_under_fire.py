@@ -59,6 +59,7 @@ CONTROLS = {
     "rows": {"version gap", "lost write", "stale read"},
     "snapshot": {"repeated", "missed", "no moment"},
     "index": {"index"},
+    "moment": {"not told"},
     "commit": {"lost write"},
 }
 

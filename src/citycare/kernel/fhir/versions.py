@@ -95,6 +95,27 @@ async def find_stored(
     return Stored(*row) if row else None
 
 
+# Who writes at this moment is not seen; `updated_at` of what it writes is not before its
+# transaction began, but for the moments it took to check it and to open that.
+COMPLETE = """(least(%(now)s::timestamptz,
+                 (SELECT min(xact_start) FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()
+                     AND backend_type = 'client backend'))
+               - interval '10 s')"""
+
+
+async def complete_until(cx: Context) -> datetime:
+    """Return the instant before which whatever has changed can be read from now on.
+
+    Who asks next time for what came since then misses nothing, and may meet some twice.
+    """
+    cursor = cx.db.cursor(row_factory=tuple_row)
+    row = await (await cursor.execute(f"SELECT {COMPLETE}", {"now": cx.now})).fetchone()
+    assert row is not None
+    until: datetime = row[0]
+    return until
+
+
 # What one answer holds
 
 BODIES_MAX = 32_000_000

@@ -30,6 +30,7 @@ from citycare.kernel.fhir.finding import Visible
 from citycare.kernel.fhir.finding.conditions import Conditions
 from citycare.kernel.fhir.finding.sql import Values, all_of
 from citycare.kernel.fhir.searching.keys import compartment_key
+from citycare.kernel.fhir.versions import COMPLETE
 
 PATIENT = compartment_key("Patient", 0)  # a key of a compartment is this, XOR the patient's hash
 START_TIME = datetime(1, 1, 1, tzinfo=UTC)
@@ -83,15 +84,8 @@ class Seen:
     last: tuple[datetime, int] | None
 
 
-# Who writes while the export begins is not seen; `updated_at` of what it writes is not before its
-# transaction began, but for the moment the edge took to open it.
-HORIZON = """
-    SELECT pg_current_snapshot()::text AS snapshot,
-           least(%(now)s::timestamptz,
-                 (SELECT min(xact_start) FROM pg_stat_activity
-                   WHERE datname = current_database() AND pid <> pg_backend_pid()
-                     AND backend_type = 'client backend'))
-               - interval '10 s' AS horizon,
+HORIZON = f"""
+    SELECT pg_current_snapshot()::text AS snapshot, {COMPLETE} AS horizon,
            running.every, running.theirs
       FROM (SELECT count(*) AS every, count(*) FILTER (WHERE account = %(account)s) AS theirs
               FROM fhir.export WHERE ended_at IS NULL) AS running

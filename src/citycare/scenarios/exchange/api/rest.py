@@ -242,6 +242,8 @@ async def _answer(request: Request, told: Mapping[str, str], case: Exchange, pat
     if request.method in WITH_BODY:
         await _known(here, database, case, token)  # before a body of theirs is read
     call = await _call(request, told, asked)
+    if request.method in WITH_BODY:
+        case.now = edge_of(request).now()  # not before: a body may have taken its time
     if asked.kind in GATHERED:
         caller = await _known(here, database, case, token)
         case.actor, case.channel = caller.actor, caller.channel

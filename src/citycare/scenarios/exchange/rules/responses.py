@@ -26,8 +26,8 @@ def searchset(
     *,
     links: Mapping[str, str],
     total: int | None = None,
-    bundle_id: str = "",
     updated_at: datetime | None = None,
+    until: datetime | None = None,
 ) -> str:
     """Write a page of a search.
 
@@ -35,8 +35,8 @@ def searchset(
         entries: matches, what they include, an OperationOutcome, in this order.
         links: address by relation: self, first, next, previous.
         total: matches in all; None: not counted.
-        bundle_id: of this page.
         updated_at: when it was found.
+        until: see `history`.
 
     Source: HL7 FHIR R4 4.0.1 §2.36 Bundle (searchset), §3.1.1.5.
     """
@@ -44,7 +44,7 @@ def searchset(
     for one in entries:
         url = f'"fullUrl":{_text(one.url)},' if one.url else ""
         texts.append(f'{{{url}"resource":{one.body},"search":{{{_search(one)}}}}}')
-    return _bundle("searchset", texts, links, total, _head(bundle_id, updated_at))
+    return _bundle("searchset", texts, links, total, _head(updated_at, until))
 
 
 MATCH_GRADE = "http://hl7.org/fhir/StructureDefinition/match-grade"
@@ -61,16 +61,22 @@ def history(
     *,
     base: str,
     links: Mapping[str, str],
-    total: int | None = None,
-    bundle_id: str = "",
-    updated_at: datetime | None = None,
+    until: datetime | None = None,
 ) -> str:
     """Write a page of a history, the newest first; a deletion has no resource.
 
     `request` says how the version came about: PUT for every one, which with ids given by the
     client holds of the first version too, so that a history can be replayed.
 
-    Source: HL7 FHIR R4 4.0.1 §3.1.0.11 history; Bundle bdl-3, bdl-4.
+    Args:
+        entries: versions.
+        base: the server's own address.
+        links: see `searchset`.
+        until: nothing from before it is missing: what to ask with next time. It is the Bundle's
+            timestamp, and its `lastUpdated`, which many take for that. Pages after the first tell
+            no time, as what they told would be too late.
+
+    Source: HL7 FHIR R4 4.0.1 §3.1.0.11 history; Bundle.timestamp, bdl-3, bdl-4.
     """
     texts = []
     for one in entries:
@@ -85,7 +91,7 @@ def history(
             f'"response":{{"status":"{status}","etag":"W/\\"{one.version}\\"",'
             f'"lastModified":"{instant(one.updated_at)}"}}}}'
         )
-    return _bundle("history", texts, links, total, _head(bundle_id, updated_at))
+    return _bundle("history", texts, links, None, _head(None, until))
 
 
 def _bundle(
@@ -95,15 +101,17 @@ def _bundle(
     linked = ",".join(
         f'{{"relation":{_text(relation)},"url":{_text(url)}}}' for relation, url in links.items()
     )
-    parts = [f'{{"resourceType":"Bundle",{head}"type":"{kind}",{counted}']
+    parts = [f'{{"resourceType":"Bundle","type":"{kind}",{head}{counted}']
     parts.append(f'"link":[{linked}],' if linked else "")
     parts.append(f'"entry":[{",".join(entries)}],' if entries else "")
     return "".join(parts).removesuffix(",") + "}"
 
 
-def _head(bundle_id: str, updated_at: datetime | None) -> str:
-    meta = f'"meta":{{"lastUpdated":"{instant(updated_at)}"}},' if updated_at else ""
-    return (f'"id":{_text(bundle_id)},' if bundle_id else "") + meta
+def _head(updated_at: datetime | None, until: datetime | None) -> str:
+    told = until or updated_at
+    meta = f'"meta":{{"lastUpdated":"{instant(told)}"}},' if told else ""
+    stamp = f'"timestamp":"{instant(until)}",' if until else ""
+    return meta + stamp
 
 
 def _text(value: str) -> str:

@@ -176,6 +176,7 @@ async def history(cx: Context, access: Access, trail: Trail, base: str, call: Ca
     if unknown and not call.lenient:
         raise HeaderWrong(parameter=unknown[0][:100])
     count = min(HISTORY_MAX, _count(told.get("_count", str(HISTORY_COUNT))))
+    until = None if "_page" in told else await versions.complete_until(cx)
     if asked.id:
         entries, following = await _of_one(cx, access, trail, call, count)
     else:
@@ -191,7 +192,7 @@ async def history(cx: Context, access: Access, trail: Trail, base: str, call: Ca
         base, path, pairs, token=told.get("_page", ""), following=following or ""
     )
     past = [Past(one.type, one.id, one.version, one.updated_at, one.body or "") for one in entries]
-    return Answer(200, responses.history(past, base=base, links=links, updated_at=cx.now))
+    return Answer(200, responses.history(past, base=base, links=links, until=until))
 
 
 async def _of_one(

@@ -13,11 +13,11 @@ import orjson
 
 from citycare.kernel import fhir
 from citycare.kernel.context import Context
-from citycare.kernel.fhir import finding
+from citycare.kernel.fhir import finding, versions
 from citycare.kernel.fhir.finding import Found, Hit, Place
 from citycare.kernel.fhir.integrity import persons_among
 from citycare.kernel.fhir.searching import reading
-from citycare.kernel.fhir.searching.model import Having, Link, ParamType, Query, Token
+from citycare.kernel.fhir.searching.model import Criterion, Having, Link, ParamType, Query, Token
 from citycare.kit.pages import TokenBroken
 from citycare.scenarios.exchange.model.calls import Answer, Call
 from citycare.scenarios.exchange.model.values import Issue, Spliced
@@ -28,6 +28,7 @@ from citycare.scenarios.exchange.service.shortening import short
 from citycare.scenarios.exchange.service.trail import Trail
 
 PAGE = "_page"
+CHANGED = "_lastUpdated"
 LEADING = (ParamType.REFERENCE, ParamType.SPECIAL)
 """Types of criteria that name resources: references, and compartments."""
 
@@ -82,6 +83,8 @@ class Searching:
         path = _path(call)
         token = next((value for name, value in call.pairs if name == PAGE), "")
         purpose = purpose_of(path, pairs)
+        is_poll = any(isinstance(one, Criterion) and one.param == CHANGED for one in query.criteria)
+        until = await versions.complete_until(self.cx) if is_poll and not token else None
         found = await finding.find(
             self.cx,
             query,
@@ -102,7 +105,11 @@ class Searching:
             sent=asked.query if as_sent else "",
         )
         text = responses.searchset(
-            self._entries(query, found), links=links, total=found.total, updated_at=self.cx.now
+            self._entries(query, found),
+            links=links,
+            total=found.total,
+            updated_at=None if is_poll else self.cx.now,
+            until=until,
         )
         return Answer(200, text)
 

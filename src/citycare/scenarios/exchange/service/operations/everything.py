@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from citycare.kernel.fhir import finding
+from citycare.kernel.fhir import finding, versions
 from citycare.kernel.fhir.finding import Found, Hit
 from citycare.kernel.fhir.finding.including import INCLUDED_MAX
 from citycare.kernel.fhir.integrity import persons_among
@@ -70,6 +70,8 @@ async def everything(asked: Operating) -> Answer:
     purpose = searches.purpose_of(asked.path, pairs)
     token = asked.given.text(searches.PAGE)
     seen = asked.access.seen("r")
+    is_poll = bool(asked.given.text("_since"))
+    until = await versions.complete_until(asked.cx) if is_poll and not token else None
     place = searches.opened(asked.tokens, purpose, token)
     found = await finding.find(asked.cx, query, after=place, visible=seen, base=asked.base)
     if key and not token and not any((hit.type, hit.id) == (kind, key) for hit in found.matches):
@@ -83,7 +85,9 @@ async def everything(asked: Operating) -> Answer:
         for mode, some in (("match", hits), ("include", more))
         for hit in some
     ]
-    return Answer(200, responses.searchset(entries, links=links, updated_at=asked.cx.now))
+    updated_at = None if is_poll else asked.cx.now
+    text = responses.searchset(entries, links=links, updated_at=updated_at, until=until)
+    return Answer(200, text)
 
 
 def _query(asked: Operating, ids: Sequence[str]) -> Query:
