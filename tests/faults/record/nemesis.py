@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from citycare.kit.embedded import Embedded
 from tests.faults import rush
 
 CHUNK = 65_536
+LOOK_EVERY_S = 0.3
 LOST_S = 0.05  # how long answers get lost before the connections are cut
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -113,19 +115,40 @@ class Wire:
             await asyncio.wait(self._tasks)
 
 
+class Web:
+    """The web processes; a parent that gave up is started again, as by `kit.supervise`."""
+
+    def __init__(self, start: Callable[[], subprocess.Popen[bytes]]) -> None:
+        self._start = start
+        self.parent = start()
+
+    async def keep(self) -> None:
+        """Look after them until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if self.parent.poll() is not None:
+                self.parent = self._start()
+
+    def workers(self) -> list[psutil.Process]:
+        try:
+            return rush.workers_of(psutil.Process(self.parent.pid))
+        except psutil.NoSuchProcess:
+            return []
+
+
 @dataclass(slots=True)
 class Nemesis:
     """Does one thing after the other to a running city.
 
     Attributes:
-        web: the parent of the web processes.
+        web: the web processes.
         front: the wire between clients and web.
         back: the wire between web and database.
         happened: what was done.
     """
 
     embedded: Embedded
-    web: psutil.Process
+    web: Web
     front: Wire
     back: Wire
     dice: Random
@@ -148,7 +171,7 @@ class Nemesis:
             await self.strike(waiting.pop())
 
     async def kill_web(self) -> None:
-        workers = await asyncio.to_thread(rush.workers_of, self.web)
+        workers = await asyncio.to_thread(self.web.workers)
         if workers:
             self.dice.choice(workers).kill()
 

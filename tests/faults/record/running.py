@@ -9,11 +9,11 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from time import monotonic
 
-import psutil
 from psycopg.conninfo import conninfo_to_dict
 
 from bench import city
@@ -25,7 +25,7 @@ from tests.faults import rush
 from tests.faults.record import ending
 from tests.faults.record.clients import Client, Shared, prepare
 from tests.faults.record.history import History
-from tests.faults.record.nemesis import Nemesis, Streams, Wire
+from tests.faults.record.nemesis import Nemesis, Streams, Web, Wire
 from tests.faults.record.polling import Poller
 
 CLIENTS = 10
@@ -125,12 +125,14 @@ async def _wired(home: Path, embedded: Embedded, broken: str) -> AsyncIterator[t
         await back.listen(Path(folder) / SOCKET.format(port=PORT))
         await front.listen(port)
         url = f"postgresql:///{city.DATABASE}?host={folder}&user={migrate.APP}&port={PORT}"
-        web = _start(home, inner, url, broken)
+        web = Web(partial(_start, home, inner, url, broken))
+        keeping = asyncio.create_task(web.keep())
         try:
             await asyncio.to_thread(_wait, home, inner)
-            yield port, Nemesis(embedded, psutil.Process(web.pid), front, back, Random(0))
+            yield port, Nemesis(embedded, web, front, back, Random(0))
         finally:
-            await asyncio.to_thread(rush._end, [web])
+            keeping.cancel()
+            await asyncio.to_thread(rush._end, [web.parent])
             await front.close()
             await back.close()
 
