@@ -49,17 +49,17 @@ def server() -> Embedded:
     return embedded
 
 
-def fresh(embedded: Embedded) -> str:
-    """Make the database new; return the owner's connection string."""
+def fresh(embedded: Embedded, database: str = DATABASE) -> str:
+    """Make a database new; return the owner's connection string."""
     with psycopg.connect(embedded.url("postgres"), autocommit=True) as connection:
         for _ in range(20):  # a vacuum that is ending may hold it for a moment, FORCE or not
             with contextlib.suppress(psycopg.errors.ObjectInUse):
-                connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+                connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
                 break
             time.sleep(0.5)
-        connection.execute(f"CREATE DATABASE {DATABASE}")
-    migrate.apply(embedded.url(DATABASE), ROOT / "migrations")
-    return embedded.url(DATABASE)
+        connection.execute(f"CREATE DATABASE {database}")
+    migrate.apply(embedded.url(database), ROOT / "migrations")
+    return embedded.url(database)
 
 
 def token_of(index: int) -> str:
@@ -142,9 +142,19 @@ def fill(url: str, *, people: int, slots: int, capacity: int, per_clinic: int = 
 
 
 @contextmanager
-def application(port: int, *, workers: int = 2) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Run the web processes and the worker as the demo does, without its supervisor."""
+def application(
+    port: int, *, workers: int = 2, url: str = ""
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Run the web processes and the worker as the demo does, without its supervisor.
+
+    Args:
+        port: of the web.
+        workers: web processes.
+        url: of the database, if it is another than DATABASE.
+    """
     environment = {**os.environ, "CITYCARE_HOME": str(HOME), "PYTHONWARNINGS": "ignore"}
+    if url:
+        environment["CITYCARE_DATABASE_URL"] = url
     processes = [
         subprocess.Popen(command, env=environment, start_new_session=True)
         for command in (
