@@ -95,5 +95,5 @@ CALLS: dict[str, tuple[Make, int]] = {
     "identifier": (identifier, 8_000),
     "name_birthdate": (name_birthdate, 4_000),
     "obs_code": (obs_code, 6_000),
-    "everything": (everything, 1_500),
+    "everything": (everything, 4_000),
 }
