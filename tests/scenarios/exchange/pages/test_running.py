@@ -55,7 +55,7 @@ async def stop(cx: Context) -> None:
     asked = keeping.read(await fhir.get(cx, "Subscription", "s-1"))
     await store.put(cx.db, asked, cx.now)
     await store.own(cx.db, "s-1", Owner(ACCOUNT, None))
-    await store.set_state(cx.db, "s-1", State.ERROR, asked.version, "503 from the receiver", cx.now)
+    await store.set_state(cx.db, "s-1", State.ERROR, asked.version, "HTTP status 503", cx.now)
     await cx.db.execute(
         "UPDATE exchange.subscription SET numbered = 3, failures = 12, failing_at = now()"
     )
@@ -73,7 +73,8 @@ async def test_a_stopped_subscription_is_shown_and_tried_again(
     assert "停下了" in page
     assert "Observation?" in page
     panel = plain(await said(client, f"{HOME}/subscriptions/s-1"))
-    assert "503 from the receiver" in panel
+    assert "接收方回答 HTTP 503，没有收。" in panel
+    assert "第一次联系（握手）没有成功" in panel
     assert "3 条" in panel
     assert RECEIVER in panel
     assert "看失败的任务" in panel
@@ -84,6 +85,32 @@ async def test_a_stopped_subscription_is_shown_and_tried_again(
     assert [row["status"] for row in rows] == ["todo"]
     (entry,) = await entries_of(database, "job.replayed")
     assert entry["record"] == "Subscription/s-1"
+
+
+@pytest.mark.parametrize(
+    ("problem", "said_as"),
+    [
+        ("name not found", "找不到接收方的网址"),
+        ("address not allowed", "要用 https 和公网地址"),
+        ("no answer in time", "没有按时回答"),
+        ("connection failed: ConnectError", "连不上接收方（ConnectError）"),
+        ("Subscription.criteria: cannot be served", "Subscription.criteria: cannot be served"),
+    ],
+)
+async def test_why_a_receiver_is_not_reached_is_said_plainly(
+    client: httpx.AsyncClient, database: Database, problem: str, said_as: str
+) -> None:
+    async def taken(cx: Context) -> None:
+        await stop(cx)
+        await cx.db.execute(
+            "UPDATE exchange.subscription SET told_at = now(), error = %(problem)s",
+            {"problem": problem},
+        )
+
+    await committed(database, taken)
+    panel = plain(await said(client, f"{HOME}/subscriptions/s-1"))
+    assert said_as in panel
+    assert "试了多次都送不到" in panel
 
 
 async def test_filters_hide_other_states(client: httpx.AsyncClient, database: Database) -> None:

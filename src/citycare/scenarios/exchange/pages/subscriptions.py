@@ -37,22 +37,37 @@ STATES: dict[State, tuple[str, Tone]] = {
 }
 HEADS = (
     (mark("订阅"), False),
-    (mark("要什么"), False),
     (mark("状态"), False),
+    (mark("要什么"), False),
     (mark("等着送"), True),
     (mark("上次送到"), True),
 )
 
 
+PROBLEMS = {
+    "name not found": mark("找不到接收方的网址。请核对网址有没有写错。"),
+    "address not allowed": mark(
+        "接收方的地址不让送：要用 https 和公网地址，内网地址由平台设置放行。"
+    ),
+    "no answer in time": mark("接收方没有按时回答。"),
+}
+"""What `sending` says of a receiver, which stands in the Subscription in English as well."""
+CONNECTION, STATUS = "connection failed: ", "HTTP status "
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionPanel:
-    """One subscription; `error`: what went wrong last. `stopped`: it can be tried again."""
+    """One subscription; `error`: what went wrong last. `stopped`: it can be tried again.
+
+    `new`: the receiver never took anything, not even the handshake.
+    """
 
     id: str
     title: str
     facts: tuple[Fact, ...]
     error: str
     stopped: bool
+    new: bool
     dead: str
     record: str
 
@@ -149,8 +164,8 @@ def _row(one: Overseen, chosen: Overseen | None, state: str, words: Words) -> Ro
     return Row(
         cells=(
             Cell(text=brief(standing.id)),
-            Cell(text=_wanted(one, words)),
             Cell(tag=_state(one, words)),
+            Cell(text=_wanted(one, words)),
             Cell(text=f"{standing.numbered - standing.delivered:,}"),
             Cell(text=stamp(standing.told_at) if standing.told_at else words("还没有")),
         ),
@@ -194,11 +209,20 @@ async def _panel(cx: Context, one: Overseen, words: Words) -> SubscriptionPanel:
         id=standing.id,
         title=brief(standing.id),
         facts=tuple(fact for fact in facts if fact.text or fact.tag),
-        error=standing.error,
+        error=_problem(standing.error, words),
         stopped=standing.state is State.ERROR,
+        new=standing.told_at is None,
         dead=address(f"/operator/jobs/{letter.job_id}") if letter else "",
         record=resource_url("Subscription", standing.id),
     )
+
+
+def _problem(error: str, words: Words) -> str:
+    if error.startswith(STATUS):
+        return words("接收方回答 HTTP %(status)s，没有收。", status=error.removeprefix(STATUS))
+    if error.startswith(CONNECTION):
+        return words("连不上接收方（%(what)s）。", what=error.removeprefix(CONNECTION))
+    return words(PROBLEMS[error]) if error in PROBLEMS else error
 
 
 def _owner(one: Overseen, cards: Mapping[UUID, AccountCard], words: Words) -> str:
