@@ -90,6 +90,11 @@ class SubscriptionUnknown(NotFound):
     words = "没有找到这个订阅，请核对编号后再试。"
 
 
+NOT_FOUND, NOT_ALLOWED, LATE = "name not found", "address not allowed", "no answer in time"
+CONNECTION, STATUS = "connection failed: ", "HTTP status "
+"""Problems of a receiver, as `Subscription.error` has them; after the last two more is said."""
+
+
 class ReceiverFailed(Unavailable):
     """The receiver of a subscription does not take notifications."""
 

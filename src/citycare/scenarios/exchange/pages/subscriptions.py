@@ -13,7 +13,15 @@ from starlette.responses import Response
 
 from citycare.kernel.context import Context
 from citycare.kernel.identity import AccountCard
-from citycare.scenarios.exchange.model.subscriptions import Backlog, State
+from citycare.scenarios.exchange.model.subscriptions import (
+    CONNECTION,
+    LATE,
+    NOT_ALLOWED,
+    NOT_FOUND,
+    STATUS,
+    Backlog,
+    State,
+)
 from citycare.scenarios.exchange.pages.common import GATE, PATH, brief, resource_url, tabs
 from citycare.scenarios.exchange.service.subscriptions import overseeing
 from citycare.scenarios.exchange.service.subscriptions.overseeing import Overseen
@@ -45,14 +53,10 @@ HEADS = (
 
 
 PROBLEMS = {
-    "name not found": mark("找不到接收方的网址。请核对网址有没有写错。"),
-    "address not allowed": mark(
-        "接收方的地址不让送：要用 https 和公网地址，内网地址由平台设置放行。"
-    ),
-    "no answer in time": mark("接收方没有按时回答。"),
+    NOT_FOUND: mark("找不到接收方的网址。请核对网址有没有写错。"),
+    NOT_ALLOWED: mark("接收方的地址不让送：要用 https 和公网地址，内网地址由平台设置放行。"),
+    LATE: mark("接收方没有按时回答。"),
 }
-"""What `sending` says of a receiver, which stands in the Subscription in English as well."""
-CONNECTION, STATUS = "connection failed: ", "HTTP status "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

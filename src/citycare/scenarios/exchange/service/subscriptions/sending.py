@@ -18,7 +18,14 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import httpx
 
-from citycare.scenarios.exchange.model.subscriptions import ReceiverFailed
+from citycare.scenarios.exchange.model.subscriptions import (
+    CONNECTION,
+    LATE,
+    NOT_ALLOWED,
+    NOT_FOUND,
+    STATUS,
+    ReceiverFailed,
+)
 from citycare.scenarios.exchange.rules.subscriptions import Networks, may_reach
 
 AGENT = "CityCare-Subscriptions"
@@ -57,7 +64,7 @@ class Guarded(httpx.AsyncBaseTransport):
             except httpx.ConnectError:  # nothing was sent yet
                 if number == len(addresses) - 1:
                     raise
-        raise ReceiverFailed(problem="name not found")
+        raise ReceiverFailed(problem=NOT_FOUND)
 
     async def _look_up(self, url: httpx.URL) -> list[IPv4Address | IPv6Address]:
         port = url.port or PORTS[url.scheme]
@@ -65,12 +72,12 @@ class Guarded(httpx.AsyncBaseTransport):
         try:
             told = await loop.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise ReceiverFailed(problem="name not found") from error
+            raise ReceiverFailed(problem=NOT_FOUND) from error
         found = list(dict.fromkeys(ip_address(each[4][0]) for each in told))
         encrypted = url.scheme == "https"
         # One address of ours among others is not passed over: it is what an attack looks like.
         if not all(may_reach(each, self._allowed, encrypted=encrypted) for each in found):
-            raise ReceiverFailed(problem="address not allowed")
+            raise ReceiverFailed(problem=NOT_ALLOWED)
         return found[:ADDRESSES_MAX]
 
     async def aclose(self) -> None:
@@ -135,11 +142,11 @@ class Sender:
             ):
                 status = answer.status_code
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise ReceiverFailed(problem="no answer in time") from error
+            raise ReceiverFailed(problem=LATE) from error
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
-            raise ReceiverFailed(problem=f"connection failed: {type(error).__name__}") from error
+            raise ReceiverFailed(problem=f"{CONNECTION}{type(error).__name__}") from error
         if not 200 <= status < below or REDIRECT <= status < WRONG:  # noqa: PLR2004
-            raise ReceiverFailed(problem=f"HTTP status {status}")
+            raise ReceiverFailed(problem=f"{STATUS}{status}")
 
     async def close(self) -> None:
         """Close all connections."""
